@@ -1,0 +1,143 @@
+/*
+ * The allocator contract: what a row of a Tidemark table has to provide, and nothing else.
+ * It leaves out how a row is chosen (harness/row.h) and who counts the bytes
+ * (workloads/workload.h). The shape, one struct of operations and one designated initializer per
+ * plug-in, is fio's `ioengine_ops`.
+ *
+ * A plug-in is one C file in allocators/ that defines `const struct allocator allocator_NAME`, and
+ * one line in CMakeLists.txt, `tidemark_allocator(NAME)`, which adds it to the generated registry
+ * and to the contract tests. docs/add-an-allocator.md walks through one.
+ *
+ * Lifetime: a sample is a fresh process that opens exactly one row, that is one allocator, or two
+ * when one stands on the other. Nothing is ever closed: the process ends. State may therefore be
+ * static.
+ */
+#ifndef TIDEMARK_ALLOCATORS_ALLOCATOR_H
+#define TIDEMARK_ALLOCATORS_ALLOCATOR_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* How an allocator hands out memory. It decides how tables are grouped, never what may be called:
+ * that is `capabilities`. */
+enum allocator_family {
+    ALLOCATOR_GENERAL, /* malloc and free of any size */
+    ALLOCATOR_POOL,    /* small size classes carved from arenas; larger requests go to a general
+                          allocator beneath it */
+    ALLOCATOR_REGION,  /* create, allocate, reset or destroy as a whole; no free of one block */
+};
+
+/*
+ * What an allocator can do. Those that name a function promise that its pointer in `struct
+ * allocator_ops` is not NULL; the contract test checks that pointers and flags agree. A workload
+ * whose needs are not all met is `n/a`, with the missing ones named: a capability is never
+ * imitated.
+ */
+enum allocator_capability {
+    ALLOCATOR_MALLOC = 1u << 0,
+    ALLOCATOR_CALLOC = 1u << 1,
+    ALLOCATOR_REALLOC = 1u << 2,
+    ALLOCATOR_ALIGNED = 1u << 3, /* aligned_alloc */
+    ALLOCATOR_FREE = 1u << 4,
+    ALLOCATOR_USABLE_SIZE = 1u << 5,
+    ALLOCATOR_REGIONS = 1u << 6, /* region_create, region_alloc, region_reset, region_destroy */
+    ALLOCATOR_PURGE = 1u << 7,
+    ALLOCATOR_DISTINCT = 1u << 8, /* two live blocks never overlap; absent in `null`, whose every
+                                     block is the same slot */
+    ALLOCATOR_THREADS = 1u << 9,  /* any function may be called from any thread */
+};
+
+/*
+ * The functions of one opened allocator. A pointer is NULL when the capability is absent. Unless
+ * ALLOCATOR_THREADS is set, one thread at a time may call them. Failure is NULL, as in C; no
+ * function prints, exits or raises.
+ */
+struct allocator_ops {
+    /* At least `size` bytes, aligned to 16 (8 suffices below 16 bytes); size 0 gives NULL or a
+     * block that free accepts. */
+    void *(*malloc)(size_t size);
+    /* `count * size` zeroed bytes; NULL when the product overflows. */
+    void *(*calloc)(size_t count, size_t size);
+    /* Keeps the first min(old, new) bytes; on failure the old block is untouched. `block` may be
+     * NULL. */
+    void *(*realloc)(void *block, size_t size);
+    /* `alignment` is a power of two, `size` a multiple of it (C17 7.22.3.1). */
+    void *(*aligned_alloc)(size_t alignment, size_t size);
+    /* `block` may be NULL. */
+    void (*free)(void *block);
+    /* Bytes that may be used at `block`, at least what was asked for. */
+    size_t (*usable_size)(void *block);
+    /* A region owns every block that it gives; reset takes all of them back and keeps the region,
+     * destroy ends both. */
+    void *(*region_create)(void);
+    void *(*region_alloc)(void *region, size_t size, size_t alignment);
+    void (*region_reset)(void *region);
+    void (*region_destroy)(void *region);
+    /* Gives back to the operating system, now, all that the allocator can. Returns 0 or a negative
+     * errno. */
+    int (*purge)(void);
+};
+
+/* A documented tunable that may follow a name in a row, `jemalloc+dirty_decay_ms:0`. A list ends
+ * with name == NULL. */
+struct allocator_tunable {
+    const char *name;
+    const char *summary; /* what it does, its unit, its default */
+};
+
+/*
+ * How tunables reach the allocator: always as environment of the fresh process, set before exec,
+ * since that is the one way that all of them read. With `variable` set, tunables are joined into
+ * it: PREFIX name ASSIGN value, SEPARATOR between. Without, each is a variable of its own: PREFIX
+ * and the name in upper case.
+ */
+struct allocator_environment {
+    const char *variable;
+    const char *prefix;
+    char assign;
+    char separator;
+};
+
+enum { ALLOCATOR_TEXT_BYTES = 192 }; /* room for a version or a reason, with its NUL */
+
+struct allocator {
+    const char *name;    /* as in a row; lower case, underscores */
+    const char *summary; /* one line for `tidemark list allocators` */
+    const char *source;  /* paper, project or file that it comes from */
+    enum allocator_family family;
+    unsigned capabilities; /* of enum allocator_capability */
+
+    const char *soname;  /* opened at run time, never linked; NULL when built in or part of libc */
+    const char *package; /* Debian package that holds it; NULL when nothing has to be installed */
+
+    struct allocator_environment environment;
+    const struct allocator_tunable *tunables; /* NULL when there are none */
+
+    /*
+     * Fills `ops` and returns 0, or returns a negative errno with a sentence in `reason`
+     * (ALLOCATOR_TEXT_BYTES) that says what was missing and what to install; the row is then `n/a`.
+     * `raw` is the general allocator beneath a pool allocator, already open and living as long as
+     * the process; NULL for the others.
+     */
+    int (*open)(struct allocator_ops *ops, const struct allocator_ops *raw, char *reason);
+
+    /* Writes the version of what is really loaded (ALLOCATOR_TEXT_BYTES), after open. */
+    void (*version)(char *text);
+};
+
+/* The generated registry: every allocator of this build, in the order of CMakeLists.txt. Static
+ * storage. */
+extern const struct allocator *const allocator_registry[];
+extern const size_t allocator_registry_count;
+
+/* The allocator of that name, or NULL. Thread-safe. */
+const struct allocator *allocator_find(const char *name);
+
+/* Names of the flags in `capabilities`, separated by ", ", into `text`; cut to fit. Returns `text`.
+ * Thread-safe. */
+const char *allocator_capability_names(unsigned capabilities, char *text, size_t text_bytes);
+
+/* "general", "pool" or "region". Thread-safe. */
+const char *allocator_family_name(enum allocator_family family);
+
+#endif

@@ -1,0 +1,86 @@
+/*
+ * jemalloc: size classes in slabs, arenas per core, thread caches; pages decay back to the system
+ * as its clock moves. Leaves out its explicit arenas and extent hooks. Source: Evans, "A Scalable
+ * Concurrent malloc(3) Implementation for FreeBSD", BSDCan 2006; jemalloc(3).
+ */
+#include "allocators/shared_library.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+extern const struct allocator allocator_jemalloc;
+
+/* MALLCTL_ARENAS_ALL of jemalloc/jemalloc.h: the index that means every arena. */
+#define JEMALLOC_ALL_ARENAS "4096"
+
+static int (*jemalloc_mallctl)(const char *name, void *old, size_t *old_bytes, void *new_value,
+                               size_t new_bytes);
+
+static int jemalloc_purge(void)
+{
+    int error = jemalloc_mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
+
+    if (error == 0)
+        error = jemalloc_mallctl("arena." JEMALLOC_ALL_ARENAS ".purge", NULL, NULL, NULL, 0);
+    return -error;
+}
+
+static int jemalloc_open(struct allocator_ops *ops, const struct allocator_ops *raw, char *reason)
+{
+    void *handle;
+    int error = shared_library_open(&allocator_jemalloc, ops, &handle, reason);
+
+    (void)raw;
+    if (error)
+        return error;
+    error = shared_library_symbol(handle, "mallctl", &jemalloc_mallctl, reason);
+    if (error)
+        return error;
+    ops->purge = jemalloc_purge;
+    return 0;
+}
+
+static void jemalloc_version(char *text)
+{
+    const char *version = "of unknown version";
+    size_t bytes = sizeof version;
+
+    jemalloc_mallctl("version", &version, &bytes, NULL, 0);
+    /* "5.3.0-0-g5b..." : the part before the first dash is the release. */
+    int release = 0;
+    while (version[release] && version[release] != '-')
+        release++;
+    snprintf(text, ALLOCATOR_TEXT_BYTES, "jemalloc %.*s", release, version);
+}
+
+/* Names and defaults: jemalloc(3), section TUNING and opt.*, for 5.3. */
+static const struct allocator_tunable jemalloc_tunables[] = {
+    {"dirty_decay_ms",
+     "milliseconds after which unused dirty pages go back; default 10000, 0 at once, -1 never"},
+    {"muzzy_decay_ms", "the same for pages given back lazily; default 0"},
+    {"background_thread", "true: a thread of its own moves the decay on; default false"},
+    {"narenas", "arenas; default 4 a core"},
+    {"tcache", "false turns the thread caches off; default true"},
+    {"tcache_max", "largest size in bytes that is cached; default 32768"},
+    {"retain", "false: virtual memory is unmapped, not kept for reuse; default true"},
+    {"thp", "transparent huge pages: default, always or never"},
+    {"metadata_thp", "the same for its own data: disabled, auto or always; default disabled"},
+    {"percpu_arena", "disabled, percpu or phycpu; default disabled"},
+    {"oversize_threshold",
+     "bytes from which a block has an arena that purges at once; default 8388608"},
+    {0},
+};
+
+const struct allocator allocator_jemalloc = {
+    .name = "jemalloc",
+    .summary = "slabs in arenas, thread caches, pages decay back over 10 s of activity",
+    .source = "Evans 2006; jemalloc(3)",
+    .family = ALLOCATOR_GENERAL,
+    .capabilities = SHARED_LIBRARY_MALLOC_FAMILY | ALLOCATOR_PURGE,
+    .soname = "libjemalloc.so.2",
+    .package = "libjemalloc2",
+    .environment = {.variable = "MALLOC_CONF", .prefix = "", .assign = ':', .separator = ','},
+    .tunables = jemalloc_tunables,
+    .open = jemalloc_open,
+    .version = jemalloc_version,
+};

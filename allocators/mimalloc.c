@@ -1,0 +1,72 @@
+/*
+ * mimalloc: free lists sharded by page inside segments, deferred decommit.
+ * Leaves out its first-class heaps.
+ * Source: Leijen, Zorn and de Moura, "Mimalloc: Free List Sharding in Action", MSR-TR-2019-18.
+ */
+#include "allocators/shared_library.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+extern const struct allocator allocator_mimalloc;
+
+static void (*mimalloc_collect)(bool force);
+static int (*mimalloc_number)(void);
+
+static int mimalloc_purge(void)
+{
+    mimalloc_collect(true);
+    return 0;
+}
+
+static int mimalloc_open(struct allocator_ops *ops, const struct allocator_ops *raw, char *reason)
+{
+    void *handle;
+    int error = shared_library_open(&allocator_mimalloc, ops, &handle, reason);
+
+    (void)raw;
+    if (!error)
+        error = shared_library_symbol(handle, "mi_collect", &mimalloc_collect, reason);
+    if (!error)
+        error = shared_library_symbol(handle, "mi_version", &mimalloc_number, reason);
+    if (error)
+        return error;
+    ops->purge = mimalloc_purge;
+    return 0;
+}
+
+static void mimalloc_version(char *text)
+{
+    /* 209 is 2.0.9: one digit each for major, minor and patch (mimalloc.h, MI_MALLOC_VERSION). */
+    int number = mimalloc_number();
+
+    snprintf(text, ALLOCATOR_TEXT_BYTES, "mimalloc %d.%d.%d", number / 100, number / 10 % 10,
+             number % 10);
+}
+
+/* Names and defaults: mimalloc's readme, "Environment Options", for 2.0.9. */
+static const struct allocator_tunable mimalloc_tunables[] = {
+    {"decommit_delay", "milliseconds before unused pages go back; default 25"},
+    {"page_reset", "1 resets pages when they become free; default 0"},
+    {"eager_commit", "0 commits segments on demand; default 1"},
+    {"eager_commit_delay", "segments of a thread that are committed on demand; default 1"},
+    {"large_os_pages", "1 uses 2 MiB pages; default 0"},
+    {"use_numa_nodes", "how many NUMA nodes to assume; default 0, as found"},
+    {"arena_reserve", "KiB reserved at a time; 2.1 and later"},
+    {"purge_delay", "milliseconds before unused pages go back; 2.1 and later"},
+    {0},
+};
+
+const struct allocator allocator_mimalloc = {
+    .name = "mimalloc",
+    .summary = "free lists sharded by page, deferred decommit",
+    .source = "Leijen, Zorn, de Moura 2019",
+    .family = ALLOCATOR_GENERAL,
+    .capabilities = SHARED_LIBRARY_MALLOC_FAMILY | ALLOCATOR_PURGE,
+    .soname = "libmimalloc.so.2",
+    .package = "libmimalloc2.0",
+    .environment = {.prefix = "MIMALLOC_", .assign = '='},
+    .tunables = mimalloc_tunables,
+    .open = mimalloc_open,
+    .version = mimalloc_version,
+};

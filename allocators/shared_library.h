@@ -1,0 +1,32 @@
+/*
+ * Opens a malloc library at run time and takes its malloc family by name.
+ * Leaves out linking and preloading: a library that exports `malloc` and is linked would serve the
+ * whole process, libc included.
+ */
+#ifndef TIDEMARK_ALLOCATORS_SHARED_LIBRARY_H
+#define TIDEMARK_ALLOCATORS_SHARED_LIBRARY_H
+
+#include "allocators/allocator.h"
+
+/* The capabilities of a library with the full malloc family of glibc. */
+enum {
+    SHARED_LIBRARY_MALLOC_FAMILY = ALLOCATOR_MALLOC | ALLOCATOR_CALLOC | ALLOCATOR_REALLOC |
+                                   ALLOCATOR_ALIGNED | ALLOCATOR_FREE | ALLOCATOR_USABLE_SIZE |
+                                   ALLOCATOR_DISTINCT | ALLOCATOR_THREADS,
+};
+
+/*
+ * Opens `allocator->soname` with RTLD_NOW | RTLD_LOCAL and fills the malloc family of `ops`.
+ * Returns 0 with the handle, which is never closed, in `handle`; or -ENOENT (cannot be opened;
+ * `reason` names the package) or -ENOSYS (a function is missing).
+ */
+int shared_library_open(const struct allocator *allocator, struct allocator_ops *ops, void **handle,
+                        char *reason);
+
+/*
+ * The address of `name` in `handle` stored through `function`, a pointer to a function pointer.
+ * Returns 0 or -ENOSYS with a `reason`.
+ */
+int shared_library_symbol(void *handle, const char *name, void *function, char *reason);
+
+#endif

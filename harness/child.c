@@ -1,0 +1,277 @@
+/*
+ * tidemark-child: one sample, in a process of its own. Opens one row, runs one workload, reports
+ * through the shared page. Leaves out JSON, stdio in phases, C++ and threads of its own, so that
+ * the heap is clean at the baseline. It is started by `tidemark run`; started by hand it says so.
+ */
+#define _GNU_SOURCE
+#include "harness/open_row.h"
+#include "harness/page.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+struct child {
+    struct page *page;
+    int in_phase;
+    /* Counters at the phase's begin; the page gets differences. */
+    struct page_phase start;
+    uint64_t frees_at_start;
+};
+
+static uint64_t clock_ns(clockid_t clock)
+{
+    struct timespec now;
+
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Static, so that no stack page is touched for the first time in a phase. */
+static struct rusage usage;
+
+static void take_counters(struct page_phase *counters, const struct workload_gauge *gauge)
+{
+    getrusage(RUSAGE_SELF, &usage);
+    counters->minor_faults = (uint64_t)usage.ru_minflt;
+    counters->major_faults = (uint64_t)usage.ru_majflt;
+    counters->voluntary_switches = (uint64_t)usage.ru_nvcsw;
+    counters->involuntary_switches = (uint64_t)usage.ru_nivcsw;
+    counters->operations = atomic_load_explicit(&gauge->operations, memory_order_relaxed);
+    counters->cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+/* A parent that is gone leaves nothing to report to: the child ends. */
+static void park(struct page *page, enum park_reason reason)
+{
+    char byte = (char)reason;
+
+    atomic_store(&page->gauge.parked, 1);
+    if (write(PARK_FD, &byte, 1) != 1)
+        _exit(1);
+    ssize_t got;
+    do {
+        got = read(GO_FD, &byte, 1);
+    } while (got < 0 && errno == EINTR);
+    if (got != 1)
+        _exit(1);
+    atomic_store(&page->gauge.parked, 0);
+}
+
+static void end_phase(struct workload_context *context)
+{
+    struct child *child = context->harness;
+    struct page *page = child->page;
+    uint64_t end_ns = clock_ns(CLOCK_MONOTONIC);
+    struct page_phase *phase = &page->phases[page->phase_count];
+    struct page_phase now;
+
+    if (!child->in_phase)
+        return;
+    take_counters(&now, &page->gauge);
+    memcpy(phase->name, child->start.name, sizeof phase->name);
+    phase->begin_ns = child->start.begin_ns;
+    phase->end_ns = end_ns;
+    phase->cpu_ns = now.cpu_ns - child->start.cpu_ns;
+    phase->operations = now.operations - child->start.operations;
+    phase->minor_faults = now.minor_faults - child->start.minor_faults;
+    phase->major_faults = now.major_faults - child->start.major_faults;
+    phase->voluntary_switches = now.voluntary_switches - child->start.voluntary_switches;
+    phase->involuntary_switches = now.involuntary_switches - child->start.involuntary_switches;
+    phase->object_bytes = atomic_load(&page->gauge.object_bytes);
+    phase->live_bytes = atomic_load(&page->gauge.live_bytes);
+    phase->freed = atomic_load(&page->gauge.frees) != child->frees_at_start;
+    page->phase_count++;
+    child->in_phase = 0;
+    park(page, PARK_PHASE);
+}
+
+static void begin_phase(struct workload_context *context, const char *name)
+{
+    struct child *child = context->harness;
+    struct page *page = child->page;
+
+    end_phase(context);
+    if (page->phase_count == PAGE_PHASES || strlen(name) >= sizeof child->start.name)
+        abort(); /* a workload with more phases, or longer names, than workload.h allows is a bug */
+    memset(&child->start, 0, sizeof child->start);
+    memcpy(child->start.name, name, strlen(name));
+    child->frees_at_start = atomic_load(&page->gauge.frees);
+    child->in_phase = 1;
+    atomic_store(&page->gauge.phase, page->phase_count + 1);
+    take_counters(&child->start, &page->gauge);
+    child->start.begin_ns = clock_ns(CLOCK_MONOTONIC);
+}
+
+static void sleep_for(struct workload_context *context, uint64_t duration_ns)
+{
+    struct timespec left = {.tv_sec = (time_t)(duration_ns / 1000000000u),
+                            .tv_nsec = (long)(duration_ns % 1000000000u)};
+
+    (void)context;
+    while (nanosleep(&left, &left) != 0 && errno == EINTR)
+        continue;
+}
+
+/* Lets the parent see how far /proc/PID/statm lags behind a step of known size (METHOD: it is
+ * batched on some kernels). */
+static void step_test(struct page *page)
+{
+    char *step =
+        mmap(NULL, PAGE_STEP_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (step == MAP_FAILED)
+        return;
+    /* A huge page would make one fault of the step: what is asked is whether small ones are counted
+     * at once. */
+    madvise(step, PAGE_STEP_BYTES, MADV_NOHUGEPAGE);
+    park(page, PARK_READY);
+    for (size_t at = 0; at < PAGE_STEP_BYTES; at += PAGE_BYTES)
+        *(volatile char *)(step + at) = 1;
+    park(page, PARK_TOUCHED);
+    munmap(step, PAGE_STEP_BYTES);
+}
+
+static const char usage_text[] =
+    "usage: tidemark-child --object NAME [--raw NAME] --workload NAME [--set NAME=VALUE]...\n"
+    "                      [--seed N] [--idle-ns N]\n"
+    "One sample in a fresh process. It is started by `tidemark run`, which gives it the shared "
+    "page\n"
+    "and two pipes as descriptors 3, 4 and 5 (harness/page.h).\n";
+
+struct arguments {
+    const char *object, *raw;
+    const struct workload *workload;
+    uint64_t values[WORKLOAD_PARAMETERS];
+    uint64_t seed, idle_ns;
+};
+
+static void usage_error(const char *problem, const char *value)
+{
+    fprintf(stderr, "tidemark-child: %s: %s\n%s", problem, value, usage_text);
+    exit(2);
+}
+
+static void set_value(struct arguments *arguments, const char *assignment)
+{
+    const char *equals = strchr(assignment, '=');
+    const struct parameter *parameters =
+        arguments->workload ? arguments->workload->parameters : NULL;
+
+    for (size_t i = 0; equals && parameters && parameters[i].name; i++) {
+        size_t length = (size_t)(equals - assignment);
+        if (strlen(parameters[i].name) == length &&
+            !strncmp(parameters[i].name, assignment, length) &&
+            parameter_parse(&parameters[i], equals + 1, &arguments->values[i]) == 0)
+            return;
+    }
+    usage_error("no such parameter or value", assignment);
+}
+
+static uint64_t read_number(const char *text)
+{
+    char *end;
+    errno = 0;
+    uint64_t number = strtoull(text, &end, 10);
+
+    if (errno || end == text || *end)
+        usage_error("not a number", text);
+    return number;
+}
+
+static void read_arguments(int argc, char **argv, struct arguments *arguments)
+{
+    for (int i = 1; i < argc; i += 2) {
+        const char *flag = argv[i];
+        const char *value = argv[i + 1];
+
+        if (!strcmp(flag, "--help")) {
+            fputs(usage_text, stdout);
+            exit(0);
+        }
+        if (!value)
+            usage_error("a flag without its value", flag);
+        if (!strcmp(flag, "--object"))
+            arguments->object = value;
+        else if (!strcmp(flag, "--raw"))
+            arguments->raw = value;
+        else if (!strcmp(flag, "--workload"))
+            arguments->workload = workload_find(value);
+        else if (!strcmp(flag, "--set"))
+            set_value(arguments, value);
+        else if (!strcmp(flag, "--seed"))
+            arguments->seed = read_number(value);
+        else if (!strcmp(flag, "--idle-ns"))
+            arguments->idle_ns = read_number(value);
+        else
+            usage_error("unknown flag", flag);
+    }
+    if (!arguments->object || !arguments->workload)
+        usage_error("needed", "--object and --workload");
+}
+
+static struct page *map_page(void)
+{
+    struct page *page =
+        mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, PAGE_FD, 0);
+
+    if (page == MAP_FAILED || page->layout != PAGE_LAYOUT) {
+        fputs("tidemark-child: descriptor 3 is not a page of this version: start it by `tidemark "
+              "run`\n",
+              stderr);
+        exit(2);
+    }
+    return page;
+}
+
+int main(int argc, char **argv)
+{
+    static struct open_row row;
+    static struct child child;
+    static struct arguments arguments;
+
+    read_arguments(argc, argv, &arguments);
+    struct page *page = map_page();
+    child.page = page;
+    if (open_row(&row, arguments.object, arguments.raw, page->reason) != 0) {
+        page->status = PAGE_NOT_AVAILABLE;
+        return 0;
+    }
+    memcpy(page->version, row.version, sizeof page->version);
+    memcpy(page->object_provider, row.object_provider, sizeof page->object_provider);
+    memcpy(page->raw_provider, row.raw_provider, sizeof page->raw_provider);
+
+    struct workload_context context = {
+        .object = &row.object,
+        .raw = &row.raw,
+        .gauge = &page->gauge,
+        .workload = arguments.workload,
+        .seed = arguments.seed,
+        .idle_ns = arguments.idle_ns,
+        .begin_phase = begin_phase,
+        .end_phase = end_phase,
+        .sleep = sleep_for,
+        .harness = &child,
+    };
+    memcpy(context.values, arguments.values, sizeof context.values);
+
+    step_test(page);
+    take_counters(&child.start, &page->gauge); /* touches what later calls touch */
+    park(page, PARK_BASELINE);
+    int error = arguments.workload->run(&context);
+    end_phase(&context);
+    if (error) {
+        snprintf(page->reason, sizeof page->reason, "the workload ended with: %s",
+                 strerror(-error));
+        page->status = PAGE_FAILED;
+        return 1;
+    }
+    page->status = PAGE_DONE;
+    return 0;
+}

@@ -1,0 +1,33 @@
+/*
+ * The subcommands of `tidemark`. Each takes its own argv, with its name as argv[0], and returns the
+ * exit status: 0 done, 1 something failed or a row did, 2 usage, 130 interrupted.
+ */
+#ifndef TIDEMARK_HARNESS_CLI_H
+#define TIDEMARK_HARNESS_CLI_H
+
+#include "harness/command.h"
+
+#include <argp.h>
+#include <jansson.h>
+
+enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
+
+int cli_main(int argc, char **argv);
+int cli_list(int argc, char **argv);
+int cli_run(int argc, char **argv);
+int cli_show(int argc, char **argv);
+int cli_plot(int argc, char **argv);
+int cli_micro(int argc, char **argv);
+
+/* "tidemark NAME: message" on stderr; returns CLI_USAGE. */
+int cli_usage_error(const char *command, const char *message);
+
+/* Reads the run at `path` and summarises it afresh. NULL with a message on stderr. The caller owns
+ * the result. */
+json_t *cli_read_summary(const char *command, const char *path);
+
+/* Draws the report of a run: executes plot/report.py under an interpreter that has matplotlib and
+ * jinja2. Returns an exit status. */
+int cli_draw_report(const char *command, const char *path);
+
+#endif

@@ -1,0 +1,229 @@
+/* tidemark list: what this build holds. Leaves out what is installed: a row says at its first
+ * sample what it misses. */
+#include "harness/cli.h"
+#include "harness/grammar.h"
+#include "harness/suite.h"
+#include "workloads/workload.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct list_options {
+    const char *what;
+    int json;
+};
+
+static json_t *allocators_to_json(void)
+{
+    json_t *all = json_array();
+    char names[256];
+
+    for (size_t i = 0; i < allocator_registry_count; i++) {
+        const struct allocator *a = allocator_registry[i];
+        json_t *tunables = json_array();
+        for (const struct allocator_tunable *t = a->tunables; t && t->name; t++)
+            json_array_append_new(tunables,
+                                  json_pack("{s:s, s:s}", "name", t->name, "summary", t->summary));
+        json_array_append_new(
+            all, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:s?, s:o}", "name", a->name, "family",
+                           allocator_family_name(a->family), "summary", a->summary, "source",
+                           a->source, "capabilities",
+                           allocator_capability_names(a->capabilities, names, sizeof names),
+                           "soname", a->soname, "package", a->package, "tunables", tunables));
+    }
+    return all;
+}
+
+static json_t *parameter_to_json(const struct parameter *parameter)
+{
+    json_t *object =
+        json_pack("{s:s, s:s, s:s, s:s}", "name", parameter->name, "summary", parameter->summary,
+                  "quick", parameter->quick, "full", parameter->full);
+
+    if (parameter->kind == PARAMETER_COUNT) {
+        json_object_set_new(object, "minimum", json_integer((json_int_t)parameter->minimum));
+        json_object_set_new(object, "maximum", json_integer((json_int_t)parameter->maximum));
+        return object;
+    }
+    json_t *choices = json_array();
+    for (const char *const *choice = parameter->choices; *choice; choice++)
+        json_array_append_new(choices, json_string(*choice));
+    json_object_set_new(object, "choices", choices);
+    return object;
+}
+
+static json_t *workloads_to_json(void)
+{
+    json_t *all = json_array();
+
+    for (size_t i = 0; i < workload_registry_count; i++) {
+        const struct workload *w = workload_registry[i];
+        json_t *parameters = json_array();
+        for (const struct parameter *p = w->parameters; p->name; p++)
+            json_array_append_new(parameters, parameter_to_json(p));
+        json_array_append_new(all,
+                              json_pack("{s:s, s:s, s:s, s:b, s:o}", "name", w->name, "summary",
+                                        w->summary, "source", w->source, "python_script",
+                                        w->python_script, "parameters", parameters));
+    }
+    return all;
+}
+
+static json_t *suites_to_json(void)
+{
+    json_t *all = json_array();
+
+    for (size_t i = 0; i < suite_registry_count; i++) {
+        const struct suite *suite = &suite_registry[i];
+        json_t *lines = json_array();
+        for (const struct suite_line *line = suite->lines; line->workload; line++) {
+            json_t *rows = json_array();
+            for (const char *const *row = line->rows; *row; row++)
+                json_array_append_new(rows, json_string(*row));
+            json_array_append_new(lines, json_pack("{s:s, s:s, s:o}", "workload", line->workload,
+                                                   "host", line->host, "rows", rows));
+        }
+        json_array_append_new(all, json_pack("{s:s, s:s, s:i, s:o}", "name", suite->name, "summary",
+                                             suite->summary, "rounds", (int)suite->rounds, "lines",
+                                             lines));
+    }
+    return all;
+}
+
+static const char *string_in(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text ? text : "";
+}
+
+static void print_allocator(const json_t *entry)
+{
+    size_t i;
+    const json_t *tunable;
+
+    printf("%-10s %-8s %s\n", string_in(entry, "name"), string_in(entry, "family"),
+           string_in(entry, "summary"));
+    if (string_in(entry, "package")[0])
+        printf("%-10s %-8s package %s (%s)\n", "", "", string_in(entry, "package"),
+               string_in(entry, "soname"));
+    json_array_foreach(json_object_get(entry, "tunables"), i, tunable)
+        printf("%-10s %-8s   +%s  %s\n", "", "", string_in(tunable, "name"),
+               string_in(tunable, "summary"));
+}
+
+static void print_workload(const json_t *entry)
+{
+    size_t i, j;
+    const json_t *parameter, *choice;
+
+    printf("%s  %s\n  source: %s\n", string_in(entry, "name"), string_in(entry, "summary"),
+           string_in(entry, "source"));
+    json_array_foreach(json_object_get(entry, "parameters"), i, parameter)
+    {
+        printf("  %-8s %s; ", string_in(parameter, "name"), string_in(parameter, "summary"));
+        if (json_object_get(parameter, "choices")) {
+            json_array_foreach(json_object_get(parameter, "choices"), j, choice)
+                printf("%s%s", j ? " | " : "", json_string_value(choice));
+        } else {
+            printf("%lld to %lld",
+                   (long long)json_integer_value(json_object_get(parameter, "minimum")),
+                   (long long)json_integer_value(json_object_get(parameter, "maximum")));
+        }
+        printf("; default %s, full %s\n", string_in(parameter, "quick"),
+               string_in(parameter, "full"));
+    }
+}
+
+static void print_suite(const json_t *entry)
+{
+    size_t i, j;
+    const json_t *line, *row;
+
+    printf("%s  %s\n", string_in(entry, "name"), string_in(entry, "summary"));
+    json_array_foreach(json_object_get(entry, "lines"), i, line)
+    {
+        printf("  %s on %s:", string_in(line, "workload"), string_in(line, "host"));
+        json_array_foreach(json_object_get(line, "rows"), j, row)
+            printf(" %s", json_string_value(row));
+        putchar('\n');
+    }
+}
+
+static const struct {
+    const char *name;
+    json_t *(*to_json)(void);
+    void (*print)(const json_t *entry);
+} lists[] = {
+    {"allocators", allocators_to_json, print_allocator},
+    {"workloads", workloads_to_json, print_workload},
+    {"suites", suites_to_json, print_suite},
+};
+
+enum { LISTS = sizeof lists / sizeof lists[0] };
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+    struct list_options *options = state->input;
+
+    switch (key) {
+    case 'j':
+        options->json = 1;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (options->what)
+            argp_error(state, "one list at a time, not '%s' too", argument);
+        options->what = argument;
+        return 0;
+    case ARGP_KEY_END:
+        if (!options->what)
+            argp_error(state, "which list? (accepted: allocators, workloads, suites)");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option option_table[] = {
+    {"json", 'j', NULL, 0, "Print JSON", 0},
+    {0},
+};
+
+static const struct argp argument_parser = {
+    .options = option_table,
+    .parser = parse,
+    .args_doc = "allocators|workloads|suites",
+    .doc = "List the allocators (with the tunables that may follow a name in a row), the workloads "
+           "(with "
+           "their parameters and bounds) or the suites of this build."
+           "\vExample:\n  tidemark list workloads\n  tidemark list allocators --json",
+};
+
+int cli_list(int argc, char **argv)
+{
+    struct list_options options = {0};
+    const char *names[LISTS];
+    char message[GRAMMAR_ERROR_BYTES];
+
+    argp_parse(&argument_parser, argc, argv, 0, NULL, &options);
+    for (size_t i = 0; i < LISTS; i++) {
+        names[i] = lists[i].name;
+        if (strcmp(options.what, lists[i].name) != 0)
+            continue;
+        json_t *all = lists[i].to_json();
+        size_t j;
+        const json_t *entry;
+        if (options.json) {
+            json_dumpf(all, stdout, JSON_INDENT(2));
+            putchar('\n');
+        } else {
+            json_array_foreach(all, j, entry) lists[i].print(entry);
+        }
+        json_decref(all);
+        return fflush(stdout) == 0 ? CLI_OK : CLI_FAILED;
+    }
+    snprintf(message, sizeof message, "there is no list of '%.64s'", options.what);
+    grammar_suggest(message, sizeof message, options.what, names, LISTS);
+    return cli_usage_error("list", message);
+}

@@ -1,0 +1,333 @@
+/*
+ * tidemark micro: each row in a process of its own under Google Benchmark, its JSON kept in a run
+ * folder. Leaves out Google Benchmark's own options: they pass through after `--`.
+ */
+#define _GNU_SOURCE
+#include "harness/cli.h"
+#include "harness/json_file.h"
+#include "harness/machine.h"
+#include "harness/micro_table.h"
+#include "harness/progress.h"
+#include "harness/run_folder.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MOST_ROWS = 64, EXIT_NOT_AVAILABLE = 3 };
+
+struct micro_options {
+    const char *rows[MOST_ROWS];
+    size_t row_count;
+    const char *folder;
+    char **passed; /* Google Benchmark's flags */
+    int passed_count;
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+    struct micro_options *options = state->input;
+
+    switch (key) {
+    case 'a':
+        if (options->row_count == MOST_ROWS)
+            argp_error(state, "more than %d rows", MOST_ROWS);
+        options->rows[options->row_count++] = argument;
+        return 0;
+    case 'o':
+        options->folder = argument;
+        return 0;
+    case ARGP_KEY_ARGS:
+        options->passed = state->argv + state->next;
+        options->passed_count = state->argc - state->next;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option option_table[] = {
+    {"allocator", 'a', "ROW", 0,
+     "A row, as in tidemark run; may be repeated (default: every allocator)", 0},
+    {"output", 'o', "FOLDER", 0,
+     "A run folder to add to, or a new one (default results/TIME-micro)", 0},
+    {0},
+};
+
+static const struct argp argument_parser = {
+    .options = option_table,
+    .parser = parse,
+    .args_doc = "[-- GOOGLE_BENCHMARK_FLAG...]",
+    .doc =
+        "Measure malloc and free by size (8 B to 1 MiB) on each row, each in a process of its own, "
+        "by Google "
+        "Benchmark. Its JSON is kept as micro/ROW.json in the run folder, without the host's name. "
+        "`null` is the "
+        "floor: what the harness itself costs."
+        "\vExample:\n"
+        "  tidemark micro -a null -a glibc -a jemalloc\n"
+        "  tidemark micro -a mimalloc -- --benchmark_filter=pair/64 --benchmark_repetitions=10\n\n"
+        "Rows are measured one after the other: compare differences that are larger than the "
+        "machine's drift.",
+};
+
+/* A file name from a row: what could trouble a shell or another system becomes an underscore. */
+static void file_name(const char *row, char *name, size_t name_bytes)
+{
+    size_t used = 0;
+
+    for (; *row && used + 1 < name_bytes; row++)
+        name[used++] = (char)(isalnum((unsigned char)*row) || strchr("._+@-", *row) ? *row : '_');
+    name[used] = '\0';
+}
+
+static int build_command(struct command *command, const struct program_paths *paths,
+                         const struct row *row, const struct micro_options *options,
+                         const char *output)
+{
+    char flag[RUN_FOLDER_PATH_BYTES + 512];
+    int error = 0;
+    const char *const own[] = {"--object",
+                               row->object.allocator->name,
+                               "--label",
+                               row->text,
+                               row->raw.allocator ? "--raw" : NULL,
+                               row->raw.allocator ? row->raw.allocator->name : NULL};
+
+    command_init(command, paths->micro);
+    for (size_t i = 0; i < sizeof own / sizeof own[0] && own[i] && !error; i++)
+        error = command_add(command, own[i]);
+    for (int i = 0; i < options->passed_count && !error; i++)
+        error = command_add(command, options->passed[i]);
+    snprintf(flag, sizeof flag, "--benchmark_out=%s", output);
+    if (!error)
+        error = command_add(command, flag);
+    if (!error)
+        error = command_add(command, "--benchmark_out_format=json");
+    return error ? error : environment_add_row(&command->environment, row);
+}
+
+/* Runs the command with stdout silenced; returns its wait status, or -1 when it could not be
+ * started. */
+static int run_command(const struct command *command)
+{
+    int status = -1;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        int null_fd = open("/dev/null", O_RDWR);
+        dup2(null_fd, STDIN_FILENO);
+        dup2(null_fd, STDOUT_FILENO);
+        signal(SIGINT, SIG_DFL);
+        signal(SIGTERM, SIG_DFL);
+        execve(command->argv[0], command->argv, command->environment.variables);
+        fprintf(stderr, "tidemark micro: cannot execute %s: %s\n", command->argv[0],
+                strerror(errno));
+        _exit(CLI_FAILED);
+    }
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    return pid < 0 ? -1 : status;
+}
+
+/* Google Benchmark writes the host's name, the program's path and the load into its context; a
+ * reader of the figures needs none of them. */
+static int keep_result(int micro_fd, const char *temporary, const char *name, json_t **result)
+{
+    char error[JSON_FILE_ERROR_BYTES];
+    json_t *read = json_file_read(micro_fd, temporary, error);
+
+    unlinkat(micro_fd, temporary, 0);
+    if (!read || json_array_size(json_object_get(read, "benchmarks")) == 0) {
+        fprintf(stderr, "tidemark micro: no result: %s\n",
+                read ? "the file holds no benchmark" : error);
+        json_decref(read);
+        return -EINVAL;
+    }
+    json_object_del(json_object_get(read, "context"), "host_name");
+    json_object_del(json_object_get(read, "context"), "executable");
+    json_object_del(json_object_get(read, "context"), "load_avg");
+    int failed = json_file_write(micro_fd, name, read);
+    if (failed)
+        fprintf(stderr, "tidemark micro: cannot write micro/%s: %s\n", name, strerror(-failed));
+    *result = read;
+    return failed;
+}
+
+enum row_end { ROW_DONE, ROW_NOT_AVAILABLE, ROW_FAILED, ROW_USAGE, ROW_INTERRUPTED };
+
+static enum row_end end_of(int wait_status)
+{
+    if (wait_status < 0)
+        return ROW_FAILED;
+    if (WIFSIGNALED(wait_status))
+        return WTERMSIG(wait_status) == SIGINT || WTERMSIG(wait_status) == SIGTERM ? ROW_INTERRUPTED
+                                                                                   : ROW_FAILED;
+    switch (WEXITSTATUS(wait_status)) {
+    case 0:
+        return ROW_DONE;
+    case EXIT_NOT_AVAILABLE:
+        return ROW_NOT_AVAILABLE;
+    case CLI_USAGE:
+        return ROW_USAGE;
+    default:
+        return ROW_FAILED;
+    }
+}
+
+static enum row_end measure(const struct row *row, const struct program_paths *paths,
+                            const struct micro_options *options, const char *folder, int micro_fd,
+                            json_t **result)
+{
+    char base[ROW_TEXT_BYTES], name[ROW_TEXT_BYTES + 8], temporary[ROW_TEXT_BYTES + 16];
+    char output[RUN_FOLDER_PATH_BYTES + 320];
+    struct command command;
+
+    file_name(row->text, base, sizeof base);
+    snprintf(name, sizeof name, "%s.json", base);
+    snprintf(temporary, sizeof temporary, ".%s.new", name);
+    snprintf(output, sizeof output, "%s/micro/%s", folder, temporary);
+    if (faccessat(micro_fd, name, F_OK, 0) == 0) {
+        fprintf(stderr,
+                "tidemark micro: %s/micro/%s is there already; nothing measured is overwritten\n",
+                folder, name);
+        return ROW_FAILED;
+    }
+    if (build_command(&command, paths, row, options, output) != 0) {
+        fprintf(stderr, "tidemark micro: too many flags\n");
+        return ROW_USAGE;
+    }
+    enum row_end end = end_of(run_command(&command));
+    if (end != ROW_DONE) {
+        unlinkat(micro_fd, temporary, 0);
+        return end;
+    }
+    return keep_result(micro_fd, temporary, name, result) == 0 ? ROW_DONE : ROW_FAILED;
+}
+
+/* Opens the run to add to, or creates one whose plan has no cells. */
+static int open_folder(struct run_folder *folder, const char *path, char *error)
+{
+    char utc[32];
+    struct plan empty = {.suite = "micro", .seed = 1};
+    struct stat found;
+
+    if (stat(path, &found) == 0 && run_folder_open(folder, path, error) == 0)
+        return 0;
+    json_t *plan = plan_to_json(&empty);
+    json_t *machine = machine_describe(&empty, machine_utc_now(utc));
+    json_object_set_new(machine, "finished", json_string(utc));
+    int failed = run_folder_create(folder, path, plan, machine, error);
+    json_decref(plan);
+    json_decref(machine);
+    return failed;
+}
+
+static int open_micro(const struct run_folder *folder)
+{
+    if (mkdirat(folder->fd, "micro", 0777) != 0 && errno != EEXIST)
+        return -errno;
+    int fd = openat(folder->fd, "micro", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+static double now_seconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static int measure_rows(const struct row *rows, size_t count, const struct program_paths *paths,
+                        const struct micro_options *options, const char *folder, int micro_fd,
+                        json_t *results)
+{
+    struct progress progress;
+    int status = CLI_OK;
+    double began = now_seconds();
+
+    progress_init(&progress, count);
+    for (size_t i = 0; i < count; i++) {
+        json_t *result = NULL;
+        /* Before the first row has run nothing is known; a row is some 30 s at Google Benchmark's
+         * own time. */
+        progress.left_seconds =
+            i ? (now_seconds() - began) / (double)i * (double)(count - i) : 30.0 * (double)count;
+        progress_show(&progress, rows[i].text);
+        enum row_end end = measure(&rows[i], paths, options, folder, micro_fd, &result);
+        progress.done++;
+        progress_end(&progress);
+        if (result)
+            json_object_set_new(results, rows[i].text, result);
+        if (end == ROW_USAGE || end == ROW_INTERRUPTED)
+            return end == ROW_USAGE ? CLI_USAGE : CLI_INTERRUPTED;
+        if (end == ROW_FAILED) {
+            fprintf(stderr, "tidemark micro: %s failed\n", rows[i].text);
+            status = CLI_FAILED;
+        }
+    }
+    return status;
+}
+
+static size_t choose_rows(const struct micro_options *options, struct row *rows, char *error)
+{
+    size_t count = options->row_count ? options->row_count : allocator_registry_count;
+
+    for (size_t i = 0; i < count && i < MOST_ROWS; i++) {
+        const char *text = options->row_count ? options->rows[i] : allocator_registry[i]->name;
+        if (row_parse(&rows[i], text, error) != 0)
+            return 0;
+    }
+    return count < MOST_ROWS ? count : MOST_ROWS;
+}
+
+int cli_micro(int argc, char **argv)
+{
+    static struct row rows[MOST_ROWS];
+    struct micro_options options = {0};
+    struct run_folder folder;
+    struct program_paths paths;
+    char error[RUN_FOLDER_ERROR_BYTES], utc[32], path[128];
+
+    argp_parse(&argument_parser, argc, argv, 0, NULL, &options);
+    size_t count = choose_rows(&options, rows, error);
+    if (count == 0)
+        return cli_usage_error("micro", error);
+    if (program_paths_find(&paths) != 0 || access(paths.micro, X_OK) != 0) {
+        fprintf(stderr,
+                "tidemark micro: tidemark-micro is not beside this program: build it first\n");
+        return CLI_FAILED;
+    }
+    if (!options.folder) {
+        machine_utc_now(utc);
+        snprintf(path, sizeof path, "results/%.13s%.2s%.3s-micro", utc, utc + 14, utc + 17);
+        options.folder = path;
+    }
+    if (open_folder(&folder, options.folder, error) != 0) {
+        fprintf(stderr, "tidemark micro: %s\n", error);
+        return CLI_USAGE;
+    }
+    int micro_fd = open_micro(&folder);
+    json_t *results = json_object();
+    /* Ctrl-C ends the row that runs; the rows before it are kept and shown. */
+    signal(SIGINT, SIG_IGN);
+    int status = micro_fd < 0 ? CLI_FAILED
+                              : measure_rows(rows, count, &paths, &options, options.folder,
+                                             micro_fd, results);
+    micro_table_print(stdout, results);
+    printf("\nrun folder: %s\n", options.folder);
+    json_decref(results);
+    if (micro_fd >= 0)
+        close(micro_fd);
+    run_folder_close(&folder);
+    return status;
+}

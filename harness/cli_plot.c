@@ -1,0 +1,128 @@
+/* tidemark plot: hands a run to plot/report.py. Leaves out drawing: that is Python's. */
+#define _GNU_SOURCE
+#include "harness/ask.h"
+#include "harness/cli.h"
+#include "harness/json_file.h"
+#include "harness/run_folder.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* The first interpreter that has what the plots need; Debian's comes before any in PATH. NULL when
+ * there is none. */
+static const char *find_interpreter(void)
+{
+    static const char *const candidates[] = {"/usr/bin/python3", "python3", "python"};
+    char line[32];
+
+    for (size_t i = 0; i < sizeof candidates / sizeof candidates[0]; i++) {
+        const char *const argv[] = {candidates[i], "-c", "import matplotlib, jinja2; print('ok')",
+                                    NULL};
+        if (ask_program(argv, line, sizeof line) == 0 && strcmp(line, "ok") == 0)
+            return candidates[i];
+    }
+    return NULL;
+}
+
+/* The plots read summary.json: it is made anew from the samples, so that it is never older than
+ * they are. */
+static int refresh_summary(const char *command, const char *path)
+{
+    struct run_folder folder;
+    char error[RUN_FOLDER_ERROR_BYTES];
+    json_t *summary = cli_read_summary(command, path);
+
+    if (!summary)
+        return CLI_FAILED;
+    int failed = run_folder_open(&folder, path, error);
+    if (!failed) {
+        failed = json_file_write(folder.fd, "summary.json", summary);
+        if (failed)
+            snprintf(error, sizeof error, "cannot write %.900s/summary.json: %s", path,
+                     strerror(-failed));
+        run_folder_close(&folder);
+    }
+    json_decref(summary);
+    if (failed)
+        fprintf(stderr, "tidemark %s: %s\n", command, error);
+    return failed ? CLI_FAILED : CLI_OK;
+}
+
+static int run_script(const char *interpreter, const char *script, const char *path)
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    if (pid < 0)
+        return CLI_FAILED;
+    if (pid == 0) {
+        execlp(interpreter, interpreter, "-B", script, path, (char *)NULL);
+        fprintf(stderr, "tidemark plot: cannot execute %s: %s\n", interpreter, strerror(errno));
+        _exit(CLI_FAILED);
+    }
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : CLI_FAILED;
+}
+
+int cli_draw_report(const char *command, const char *path)
+{
+    struct program_paths paths;
+    int failed = refresh_summary(command, path);
+
+    if (failed)
+        return failed;
+    const char *interpreter = find_interpreter();
+    if (!interpreter) {
+        fprintf(stderr,
+                "tidemark %s: no python3 here has matplotlib and jinja2 (Debian packages "
+                "python3-matplotlib, "
+                "python3-jinja2)\n",
+                command);
+        return CLI_FAILED;
+    }
+    if (program_paths_find(&paths) != 0) {
+        fprintf(stderr, "tidemark %s: cannot find this program's own files\n", command);
+        return CLI_FAILED;
+    }
+    return run_script(interpreter, paths.report_script, path);
+}
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+    const char **run = state->input;
+
+    switch (key) {
+    case ARGP_KEY_ARG:
+        if (*run)
+            argp_error(state, "one run at a time, not '%s' too", argument);
+        *run = argument;
+        return 0;
+    case ARGP_KEY_END:
+        if (!*run)
+            argp_error(state, "which run folder?");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp argument_parser = {
+    .parser = parse,
+    .args_doc = "RUN",
+    .doc = "Draw the figures of a run folder (figures/*.png and *.svg) and its report "
+           "(report.html, one file that "
+           "works offline), by a Python 3 that has matplotlib and jinja2."
+           "\vExample:\n  tidemark plot results/2026-01-31T120000Z-quick",
+};
+
+int cli_plot(int argc, char **argv)
+{
+    const char *run = NULL;
+
+    argp_parse(&argument_parser, argc, argv, 0, NULL, &run);
+    return cli_draw_report("plot", run);
+}

@@ -1,0 +1,380 @@
+/*
+ * tidemark run: from the command line to a plan, and from the plan to a run. Leaves out resuming an
+ * interrupted run.
+ */
+#define _GNU_SOURCE
+#include "harness/cli.h"
+#include "harness/machine.h"
+#include "harness/runner.h"
+#include "harness/suite.h"
+#include "harness/table.h"
+#include "harness/text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_WORDS = 64 };
+
+/* Strings as given; an empty one was not given. */
+struct run_options {
+    const char *suite;
+    const char *rows[MOST_WORDS];
+    size_t row_count;
+    const char *workloads[MOST_WORDS];
+    size_t workload_count;
+    const char *host;
+    const char *folder;
+    uint64_t rounds; /* 0: as the suite says */
+    uint64_t seed;
+    uint64_t idle_ns; /* UINT64_MAX: as the suite says */
+    uint64_t tick_ns;
+    uint64_t timeout_ns;
+    uint64_t memory_limit_bytes; /* 0: 80 % of what is available */
+    int dry_run;
+    int report;
+};
+
+enum option_key {
+    OPTION_HOST = 256,
+    OPTION_ROUNDS,
+    OPTION_IDLE,
+    OPTION_TICK,
+    OPTION_TIMEOUT,
+    OPTION_MEMORY_LIMIT,
+    OPTION_SEED,
+    OPTION_REPORT,
+};
+
+static const struct argp_option option_table[] = {
+    {"allocator", 'a', "ROW", 0, "A row: name, name+tunable:value, pymalloc@name; may be repeated",
+     1},
+    {"workload", 'w', "WORKLOAD", 0,
+     "name:param=value,...; a value may be a sweep (1|2, 1..8, 1M..16M*2); may be repeated", 1},
+    {"host", OPTION_HOST, "HOST", 0, "objects (default), python3, or a path to a CPython; with -w",
+     1},
+    {"rounds", OPTION_ROUNDS, "N", 0,
+     "Samples of each cell, 1 to 1000 (default 6: the fewest with a 95 % interval)", 2},
+    {"idle", OPTION_IDLE, "TIME", 0,
+     "How long a workload waits at its end, up to 10min (default 0.5s)", 2},
+    {"seed", OPTION_SEED, "N", 0, "Orders the rounds and seeds the workloads (default 1)", 2},
+    {"tick", OPTION_TICK, "TIME", 0, "Sampling interval, 100us to 1s (default 1ms)", 2},
+    {"timeout", OPTION_TIMEOUT, "TIME", 0, "Limit of a sample's time, 1s to 60min (default 2min)",
+     3},
+    {"memory-limit", OPTION_MEMORY_LIMIT, "SIZE", 0,
+     "Limit of a sample's resident memory, 16MiB or more (default 80 % of what is available)", 3},
+    {"output", 'o', "FOLDER", 0, "The run folder, new or empty (default results/TIME-SUITE)", 4},
+    {"report", OPTION_REPORT, NULL, 0, "Draw the report when the run has ended", 4},
+    {"dry-run", 'n', NULL, 0, "Print the plan and measure nothing", 4},
+    {0},
+};
+
+static void read_duration(struct argp_state *state, const char *option, const char *text,
+                          uint64_t minimum, uint64_t maximum, uint64_t *duration_ns)
+{
+    uint64_t read;
+    char low[TEXT_NUMBER_BYTES], high[TEXT_NUMBER_BYTES];
+
+    if (text_parse_duration(text, &read) != 0 || read < minimum || read > maximum)
+        argp_error(state,
+                   "%s: '%s' is no time between %s and %s (written 250us, 1ms, 0.5s or 2min)",
+                   option, text, text_format_duration(low, (double)minimum),
+                   text_format_duration(high, (double)maximum));
+    *duration_ns = read;
+}
+
+static void read_number(struct argp_state *state, const char *option, const char *text,
+                        uint64_t minimum, uint64_t maximum, uint64_t *number)
+{
+    if (text_parse_number(text, minimum, maximum, number) != 0)
+        argp_error(state, "%s: '%s' is no number between %" PRIu64 " and %" PRIu64, option, text,
+                   minimum, maximum);
+}
+
+static void add_word(struct argp_state *state, const char **words, size_t *count, const char *word)
+{
+    if (*count == MOST_WORDS)
+        argp_error(state, "more than %d of one option", MOST_WORDS);
+    words[(*count)++] = word;
+}
+
+#define MINUTE_NS 60000000000u
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+    struct run_options *options = state->input;
+
+    switch (key) {
+    case 'a':
+        add_word(state, options->rows, &options->row_count, argument);
+        return 0;
+    case 'w':
+        add_word(state, options->workloads, &options->workload_count, argument);
+        return 0;
+    case OPTION_HOST:
+        options->host = argument;
+        return 0;
+    case OPTION_ROUNDS:
+        read_number(state, "--rounds", argument, 1, 1000, &options->rounds);
+        return 0;
+    case OPTION_SEED:
+        read_number(state, "--seed", argument, 0, INT64_MAX, &options->seed);
+        return 0;
+    case OPTION_IDLE:
+        read_duration(state, "--idle", argument, 0, 10ull * MINUTE_NS, &options->idle_ns);
+        return 0;
+    case OPTION_TICK:
+        read_duration(state, "--tick", argument, 100000, 1000000000, &options->tick_ns);
+        return 0;
+    case OPTION_TIMEOUT:
+        read_duration(state, "--timeout", argument, 1000000000, 60ull * MINUTE_NS,
+                      &options->timeout_ns);
+        return 0;
+    case OPTION_MEMORY_LIMIT:
+        if (text_parse_bytes(argument, &options->memory_limit_bytes) != 0 ||
+            options->memory_limit_bytes < 16u << 20)
+            argp_error(state,
+                       "--memory-limit: '%s' is no size of 16MiB or more (written 512MiB or 4GiB)",
+                       argument);
+        return 0;
+    case OPTION_REPORT:
+        options->report = 1;
+        return 0;
+    case 'o':
+        options->folder = argument;
+        return 0;
+    case 'n':
+        options->dry_run = 1;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (options->suite)
+            argp_error(state, "one suite at a time, not '%s' too", argument);
+        options->suite = argument;
+        return 0;
+    case ARGP_KEY_END:
+        if (options->suite && options->workload_count)
+            argp_error(state, "a suite names its own workloads: give '%s' or -w, not both",
+                       options->suite);
+        if (options->host && !options->workload_count)
+            argp_error(state, "--host goes with -w: a suite names its own hosts");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp argument_parser = {
+    .options = option_table,
+    .parser = parse,
+    .args_doc = "[SUITE]",
+    .doc = "Measure a suite (quick when nothing is named), or the workloads of -w on the rows of "
+           "-a, each sample in a "
+           "fresh process, into a new run folder. With a suite, -a replaces its rows. Each "
+           "finished sample is stored "
+           "before the next one starts: Ctrl-C keeps what was measured."
+           "\vExample:\n"
+           "  tidemark run quick --report\n"
+           "  tidemark run -w del_collect:n=1M..8M*2,way=del_collect -a pymalloc "
+           "-a pymalloc@glibc+tcache_count:0 --rounds 6\n"
+           "  tidemark run -w list_lifetime:how=cycle_collect -a pymalloc --host python3\n\n"
+           "Exit status: 0 done; 1 a sample crashed, hung or broke a limit, or the run could not "
+           "be stored; 2 usage; "
+           "130 interrupted.",
+};
+
+static int fail(const char *message)
+{
+    fprintf(stderr, "tidemark run: %s\n", message);
+    return CLI_FAILED;
+}
+
+static const struct suite *choose_suite(const char *name, char *error)
+{
+    const char *names[MOST_WORDS];
+    const struct suite *suite = suite_find(name);
+    size_t count = 0;
+
+    if (suite)
+        return suite;
+    for (; count < suite_registry_count && count < MOST_WORDS; count++)
+        names[count] = suite_registry[count].name;
+    snprintf(error, PLAN_ERROR_BYTES, "no suite is called '%.64s'", name);
+    grammar_suggest(error, PLAN_ERROR_BYTES, name, names, count);
+    return NULL;
+}
+
+static size_t count_rows(const char *const *rows)
+{
+    size_t count = 0;
+
+    while (rows[count])
+        count++;
+    return count;
+}
+
+static int plan_suite(struct plan *plan, const struct run_options *options,
+                      const struct suite *suite, char *error)
+{
+    int failed = 0;
+
+    snprintf(plan->suite, sizeof plan->suite, "%s", suite->name);
+    for (const struct suite_line *line = suite->lines; line->workload && !failed; line++) {
+        int is_long = line->idle_ns != 0;
+        struct plan_request request = {
+            .workload = line->workload,
+            .rows = options->row_count ? options->rows : line->rows,
+            .row_count = options->row_count ? options->row_count : count_rows(line->rows),
+            .host = line->host,
+            .size = suite->size,
+            .idle_ns = is_long                          ? line->idle_ns
+                       : options->idle_ns == UINT64_MAX ? suite->idle_ns
+                                                        : options->idle_ns,
+            .rounds = line->rounds      ? line->rounds
+                      : options->rounds ? (unsigned)options->rounds
+                                        : suite->rounds,
+        };
+        failed = plan_add(plan, &request, error);
+    }
+    return failed;
+}
+
+static int plan_workloads(struct plan *plan, const struct run_options *options, char *error)
+{
+    static const char *const all_rows[] = {"pymalloc", "glibc", "jemalloc", "mimalloc", "tcmalloc"};
+    int failed = 0;
+
+    for (size_t i = 0; i < options->workload_count && !failed; i++) {
+        struct plan_request request = {
+            .workload = options->workloads[i],
+            .rows = options->row_count ? options->rows : all_rows,
+            .row_count =
+                options->row_count ? options->row_count : sizeof all_rows / sizeof all_rows[0],
+            .host = options->host ? options->host : "objects",
+            .size = SIZE_QUICK,
+            .idle_ns = options->idle_ns == UINT64_MAX ? 500000000 : options->idle_ns,
+            .rounds = options->rounds ? (unsigned)options->rounds : 6,
+        };
+        failed = plan_add(plan, &request, error);
+    }
+    return failed;
+}
+
+static int make_plan(struct plan *plan, const struct run_options *options, char *error)
+{
+    plan->seed = options->seed;
+    plan->tick_ns = options->tick_ns;
+    plan->timeout_ns = options->timeout_ns;
+    plan->memory_limit_bytes = options->memory_limit_bytes ? options->memory_limit_bytes
+                                                           : machine_available_bytes() / 5 * 4;
+    if (options->workload_count)
+        return plan_workloads(plan, options, error);
+    const struct suite *suite = choose_suite(options->suite ? options->suite : "quick", error);
+    return suite ? plan_suite(plan, options, suite, error) : -EINVAL;
+}
+
+static void print_plan(const struct plan *plan)
+{
+    char parameters[128], idle[TEXT_NUMBER_BYTES];
+
+    for (size_t i = 0; i < plan->cell_count; i++) {
+        const struct cell *cell = &plan->cells[i];
+        printf("%s:%s  row %s  host %s  idle %s  rounds %u", cell->workload->name,
+               cell_format_parameters(cell, parameters, sizeof parameters), cell->row.text,
+               cell->host.text, text_format_duration(idle, (double)cell->idle_ns), cell->rounds);
+        if (cell->not_available[0])
+            printf("  n/a: %s", cell->not_available);
+        putchar('\n');
+    }
+    printf("%zu cells, %zu samples, seed %" PRIu64 "\n", plan->cell_count, plan_samples(plan),
+           plan->seed);
+}
+
+static const char *default_folder(const struct plan *plan, char *path, size_t path_bytes)
+{
+    char utc[32], stamp[32];
+    size_t used = 0;
+
+    /* A colon in a name troubles make, rsync and Windows: 2026-01-31T120000Z. */
+    machine_utc_now(utc);
+    for (const char *at = utc; *at; at++) {
+        if (*at != ':')
+            stamp[used++] = *at;
+    }
+    stamp[used] = '\0';
+    snprintf(path, path_bytes, "results/%s-%s", stamp, plan->suite[0] ? plan->suite : "run");
+    return path;
+}
+
+static int warn_of_environment(void)
+{
+    json_t *dropped = environment_dropped();
+    size_t i;
+    json_t *variable;
+
+    json_array_foreach(dropped, i, variable) fprintf(
+        stderr, "tidemark run: not passed on to the allocators: %s\n", json_string_value(variable));
+    json_decref(dropped);
+    return 0;
+}
+
+static int run_and_tell(const struct plan *plan, const struct run_options *options)
+{
+    struct program_paths paths;
+    char path[1024], error[RUNNER_ERROR_BYTES];
+    const char *folder =
+        options->folder ? options->folder : default_folder(plan, path, sizeof path);
+
+    if (program_paths_find(&paths) != 0)
+        return fail("tidemark-child is not beside this program: build it first");
+    warn_of_environment();
+    int end = runner_run(plan, &paths, folder, error);
+    if (end < 0) {
+        fail(error);
+        return end == -EEXIST ? CLI_USAGE : CLI_FAILED;
+    }
+    json_t *summary = cli_read_summary("run", folder);
+    if (!summary)
+        return CLI_FAILED;
+    table_print(stdout, summary);
+    json_decref(summary);
+    printf("\nrun folder: %s\n", folder);
+    fflush(stdout);
+    if (options->report) {
+        int drawn = cli_draw_report("run", folder);
+        if (drawn != CLI_OK)
+            return drawn;
+        printf("report:     %s/report.html\nfigures:    %s/figures/\n", folder, folder);
+    }
+    if (end == RUNNER_INTERRUPTED) {
+        fprintf(stderr, "tidemark run: interrupted; what was measured is in %s\n", folder);
+        return CLI_INTERRUPTED;
+    }
+    return end == RUNNER_COMPLETE ? CLI_OK : CLI_FAILED;
+}
+
+int cli_run(int argc, char **argv)
+{
+    struct run_options options = {
+        .seed = 1,
+        .idle_ns = UINT64_MAX,
+        .tick_ns = 1000000,
+        .timeout_ns = 2ull * MINUTE_NS,
+    };
+    struct plan plan = {0};
+    char error[PLAN_ERROR_BYTES];
+    int status;
+
+    argp_parse(&argument_parser, argc, argv, 0, NULL, &options);
+    if (make_plan(&plan, &options, error) != 0) {
+        status = cli_usage_error("run", error);
+    } else if (options.dry_run) {
+        print_plan(&plan);
+        status = CLI_OK;
+    } else {
+        status = run_and_tell(&plan, &options);
+    }
+    plan_free(&plan);
+    return status;
+}

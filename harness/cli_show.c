@@ -1,0 +1,71 @@
+/* tidemark show: a run's table, computed afresh from its samples. Leaves out pictures (tidemark
+ * plot). */
+#include "harness/cli.h"
+#include "harness/table.h"
+
+#include <stdio.h>
+
+struct show_options {
+    const char *run;
+    int json;
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+    struct show_options *options = state->input;
+
+    switch (key) {
+    case 'j':
+        options->json = 1;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (options->run)
+            argp_error(state, "one run at a time, not '%s' too", argument);
+        options->run = argument;
+        return 0;
+    case ARGP_KEY_END:
+        if (!options->run)
+            argp_error(state, "which run folder?");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option option_table[] = {
+    {"json", 'j', NULL, 0, "Print the summary as JSON, one object per cell (results/FORMAT.md)", 0},
+    {0},
+};
+
+static const struct argp argument_parser = {
+    .options = option_table,
+    .parser = parse,
+    .args_doc = "RUN",
+    .doc = "Print the table of a run folder, computed from its stored samples alone. An "
+           "interrupted run shows "
+           "what was measured."
+           "\vExample:\n  tidemark show results/2026-01-31T120000Z-quick\n"
+           "  tidemark show results/2026-01-31T120000Z-quick --json",
+};
+
+int cli_show(int argc, char **argv)
+{
+    struct show_options options = {0};
+
+    argp_parse(&argument_parser, argc, argv, 0, NULL, &options);
+    json_t *summary = cli_read_summary("show", options.run);
+    if (!summary)
+        return CLI_FAILED;
+    if (options.json) {
+        json_dumpf(summary, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
+        putchar('\n');
+    } else {
+        table_print(stdout, summary);
+    }
+    json_decref(summary);
+    if (fflush(stdout) != 0) {
+        perror("tidemark show: stdout");
+        return CLI_FAILED;
+    }
+    return CLI_OK;
+}

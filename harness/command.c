@@ -1,0 +1,147 @@
+/*
+ * Turns a cell into argv and environ. Leaves out the shell: nothing here is ever parsed again.
+ */
+#define _GNU_SOURCE
+#include "harness/command.h"
+
+#include "harness/page.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+void command_init(struct command *command, const char *path)
+{
+    memset(command, 0, sizeof *command);
+    environment_init(&command->environment);
+    command_add(command, path);
+}
+
+int command_add(struct command *command, const char *argument)
+{
+    size_t bytes = strlen(argument) + 1;
+
+    if (command->count == COMMAND_ARGUMENTS || bytes > COMMAND_BYTES - command->used_bytes)
+        return -E2BIG;
+    char *at = command->text + command->used_bytes;
+    memcpy(at, argument, bytes);
+    command->argv[command->count++] = at;
+    command->used_bytes += bytes;
+    return 0;
+}
+
+static int add_pair(struct command *command, const char *flag, const char *value)
+{
+    int error = command_add(command, flag);
+
+    return error ? error : command_add(command, value);
+}
+
+/* Every parameter as name=value, each after `flag` when there is one. */
+static int add_parameters(struct command *command, const struct cell *cell, const char *flag)
+{
+    const struct parameter *parameters = cell->workload->parameters;
+    int error = 0;
+
+    for (size_t i = 0; parameters[i].name && !error; i++) {
+        char value[64], assignment[128];
+        parameter_format(&parameters[i], cell->values[i], value, sizeof value);
+        snprintf(assignment, sizeof assignment, "%s=%s", parameters[i].name, value);
+        if (flag)
+            error = command_add(command, flag);
+        if (!error)
+            error = command_add(command, assignment);
+    }
+    return error;
+}
+
+static int add_objects_arguments(struct command *command, const struct cell *cell, uint64_t seed)
+{
+    char number[32];
+    int error = add_pair(command, "--object", cell->row.object.allocator->name);
+
+    if (!error && cell->row.raw.allocator)
+        error = add_pair(command, "--raw", cell->row.raw.allocator->name);
+    if (!error)
+        error = add_pair(command, "--workload", cell->workload->name);
+    if (!error)
+        error = add_parameters(command, cell, "--set");
+    snprintf(number, sizeof number, "%" PRIu64, seed);
+    if (!error)
+        error = add_pair(command, "--seed", number);
+    snprintf(number, sizeof number, "%" PRIu64, cell->idle_ns);
+    return error ? error : add_pair(command, "--idle-ns", number);
+}
+
+static int add_python_arguments(struct command *command, const struct program_paths *paths,
+                                const struct cell *cell)
+{
+    char script[1200], idle[48];
+    /* -B writes no byte code beside the script; -s leaves the user's own packages out. */
+    int error = add_pair(command, "-B", "-s");
+
+    snprintf(script, sizeof script, "%s/%s.py", paths->python_folder, cell->workload->name);
+    if (!error)
+        error = command_add(command, script);
+    if (!error)
+        error = add_parameters(command, cell, NULL);
+    snprintf(idle, sizeof idle, "idle_ns=%" PRIu64, cell->idle_ns);
+    return error ? error : command_add(command, idle);
+}
+
+static int add_descriptors(struct environment *environment)
+{
+    const struct {
+        const char *name;
+        int fd;
+    } descriptors[] = {
+        {"TIDEMARK_PAGE_FD", PAGE_FD}, {"TIDEMARK_PARK_FD", PARK_FD}, {"TIDEMARK_GO_FD", GO_FD}};
+    int error = 0;
+
+    for (size_t i = 0; i < sizeof descriptors / sizeof descriptors[0] && !error; i++) {
+        char number[16];
+        snprintf(number, sizeof number, "%d", descriptors[i].fd);
+        error = environment_add(environment, descriptors[i].name, number);
+    }
+    return error;
+}
+
+int command_for_cell(struct command *command, const struct program_paths *paths,
+                     const struct cell *cell, uint64_t seed, unsigned pad_bytes)
+{
+    int is_objects = host_is_objects(&cell->host);
+    int error;
+
+    command_init(command, is_objects ? paths->child : cell->host.path);
+    error = is_objects ? add_objects_arguments(command, cell, seed)
+                       : add_python_arguments(command, paths, cell);
+    if (!error)
+        error = environment_add_row(&command->environment, &cell->row);
+    if (!error && !is_objects)
+        error = host_python_environment(&cell->row, &command->environment);
+    if (!error)
+        error = add_descriptors(&command->environment);
+    return error ? error : environment_add_pad(&command->environment, pad_bytes);
+}
+
+int program_paths_find(struct program_paths *paths)
+{
+    char self[1024];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+
+    if (length < 0)
+        return -errno;
+    self[length] = '\0';
+    *strrchr(self, '/') = '\0';
+    int longest = snprintf(paths->child, sizeof paths->child, "%s/tidemark-child", self);
+    longest |= snprintf(paths->micro, sizeof paths->micro, "%s/tidemark-micro", self);
+    if (longest >= (int)sizeof paths->child)
+        return -ENAMETOOLONG;
+    snprintf(paths->python_folder, sizeof paths->python_folder, "%s",
+             TIDEMARK_SOURCE_DIR "/workloads/python");
+    snprintf(paths->report_script, sizeof paths->report_script, "%s",
+             TIDEMARK_SOURCE_DIR "/plot/report.py");
+    return access(paths->child, X_OK) == 0 ? 0 : -errno;
+}

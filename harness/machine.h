@@ -1,0 +1,28 @@
+/*
+ * What a run ran on: the facts that a reader needs to judge its figures. Leaves out the host's name
+ * and everything personal.
+ */
+#ifndef TIDEMARK_HARNESS_MACHINE_H
+#define TIDEMARK_HARNESS_MACHINE_H
+
+#include "harness/plan.h"
+
+#include <jansson.h>
+
+/* The machine, as results/FORMAT.md describes machine.json, for this plan; the caller owns it.
+ * `started` is a UTC time. */
+json_t *machine_describe(const struct plan *plan, const char *started);
+
+/*
+ * Picks a core for children and another for the sampler from those that this process may use. With
+ * one core both are -1: nothing is pinned.
+ */
+void machine_choose_cpus(int *child_cpu, int *sampler_cpu);
+
+/* Bytes that may be used before the machine itself is in need: MemAvailable of /proc/meminfo. */
+uint64_t machine_available_bytes(void);
+
+/* Now, in UTC, "2026-01-31T12:00:00Z", into `text` (at least 32 bytes); returned. */
+const char *machine_utc_now(char *text);
+
+#endif

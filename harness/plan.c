@@ -1,0 +1,261 @@
+/*
+ * Plans: sweeps multiplied out, capabilities checked before anything runs, rounds shuffled.
+ * Leaves out resuming. The generator is splitmix64 (Steele, Lea and Flood, OOPSLA 2014): any seed
+ * is a good one.
+ */
+#define _GNU_SOURCE
+#include "harness/plan.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *cell_profile(const struct cell *cell)
+{
+    const struct parameter *parameters = cell->workload->parameters;
+
+    for (size_t i = 0; parameters[i].name; i++) {
+        if (strcmp(parameters[i].name, "profile") == 0)
+            return parameters[i].choices[cell->values[i]];
+    }
+    return NULL;
+}
+
+static int lacks(struct cell *cell, const struct allocator *allocator, unsigned capabilities,
+                 unsigned needs)
+{
+    char names[128];
+    unsigned missing = needs & ~capabilities;
+
+    if (!missing)
+        return 0;
+    snprintf(cell->not_available, sizeof cell->not_available, "%s has no %s, which %s needs",
+             allocator->name, allocator_capability_names(missing, names, sizeof names),
+             cell->workload->name);
+    return 1;
+}
+
+static void decide_availability(struct cell *cell)
+{
+    const struct allocator *object = cell->row.object.allocator;
+    const struct allocator *raw = cell->row.raw.allocator ? cell->row.raw.allocator : object;
+
+    if (lacks(cell, object, object->capabilities, cell->workload->object_needs) ||
+        lacks(cell, raw, row_raw_capabilities(&cell->row), cell->workload->raw_needs))
+        return;
+    if (host_is_objects(&cell->host))
+        return;
+    if (!cell->workload->python_script)
+        snprintf(cell->not_available, sizeof cell->not_available,
+                 "%s has no script for a real CPython", cell->workload->name);
+    else
+        host_python_conflict(&cell->host, &cell->row, cell_profile(cell), cell->not_available);
+}
+
+/* Counts through the swept values as an odometer does; returns 0 when it has turned over. */
+static int next_combination(const struct workload_words *words, size_t *at)
+{
+    for (size_t i = 0; words->workload->parameters[i].name; i++) {
+        if (++at[i] < words->value_counts[i])
+            return 1;
+        at[i] = 0;
+    }
+    return 0;
+}
+
+static int append_cell(struct plan *plan, const struct cell *cell)
+{
+    struct cell *grown = reallocarray(plan->cells, plan->cell_count + 1, sizeof *cell);
+
+    if (!grown)
+        return -ENOMEM;
+    plan->cells = grown;
+    plan->cells[plan->cell_count++] = *cell;
+    return 0;
+}
+
+/* One combination of values on every row: rows that are compared stand together. */
+static int add_combination(struct plan *plan, const struct cell *model, const struct row *rows,
+                           size_t row_count)
+{
+    for (size_t i = 0; i < row_count; i++) {
+        struct cell cell = *model;
+        cell.row = rows[i];
+        decide_availability(&cell);
+        int error = append_cell(plan, &cell);
+        if (error)
+            return error;
+    }
+    return 0;
+}
+
+static int add_combinations(struct plan *plan, const struct workload_words *words,
+                            const struct cell *model, const struct row *rows, size_t row_count)
+{
+    size_t at[WORKLOAD_PARAMETERS] = {0};
+    int error;
+
+    do {
+        struct cell cell = *model;
+        for (size_t i = 0; words->workload->parameters[i].name; i++)
+            cell.values[i] = words->values[i][at[i]];
+        error = add_combination(plan, &cell, rows, row_count);
+    } while (!error && next_combination(words, at));
+    return error;
+}
+
+static int parse_rows(const struct plan_request *request, struct row *rows, char *error)
+{
+    for (size_t i = 0; i < request->row_count; i++) {
+        if (row_parse(&rows[i], request->rows[i], error) != 0)
+            return -EINVAL;
+    }
+    return 0;
+}
+
+int plan_add(struct plan *plan, const struct plan_request *request, char *error)
+{
+    struct workload_words words;
+    size_t count_before = plan->cell_count;
+    struct cell model = {.idle_ns = request->idle_ns, .rounds = request->rounds};
+    struct row *rows = calloc(request->row_count + 1, sizeof *rows);
+    int failed = rows ? 0 : -ENOMEM;
+
+    if (!failed)
+        failed = grammar_parse_workload(&words, request->workload, request->size, error);
+    if (!failed)
+        failed = host_resolve(&model.host, request->host, error);
+    if (!failed)
+        failed = parse_rows(request, rows, error);
+    if (!failed) {
+        model.workload = words.workload;
+        failed = add_combinations(plan, &words, &model, rows, request->row_count);
+    }
+    free(rows);
+    if (failed)
+        plan->cell_count = count_before;
+    if (failed == -ENOMEM)
+        snprintf(error, PLAN_ERROR_BYTES, "not enough memory for the plan");
+    return failed;
+}
+
+static uint64_t splitmix64(uint64_t *state)
+{
+    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
+
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+size_t plan_round(const struct plan *plan, unsigned round, size_t *order)
+{
+    uint64_t state = plan->seed + 0x632be59bd9b4e019u * (round + 1);
+    size_t count = 0;
+
+    for (size_t i = 0; i < plan->cell_count; i++) {
+        if (!plan->cells[i].not_available[0] && plan->cells[i].rounds > round)
+            order[count++] = i;
+    }
+    for (size_t i = count; i > 1; i--) {
+        size_t j = (size_t)(splitmix64(&state) % i);
+        size_t swapped = order[i - 1];
+        order[i - 1] = order[j];
+        order[j] = swapped;
+    }
+    return count;
+}
+
+unsigned plan_rounds(const struct plan *plan)
+{
+    unsigned most = 0;
+
+    for (size_t i = 0; i < plan->cell_count; i++) {
+        if (plan->cells[i].rounds > most)
+            most = plan->cells[i].rounds;
+    }
+    return most;
+}
+
+size_t plan_samples(const struct plan *plan)
+{
+    size_t samples = 0;
+
+    for (size_t i = 0; i < plan->cell_count; i++)
+        samples += plan->cells[i].not_available[0] ? 0 : plan->cells[i].rounds;
+    return samples;
+}
+
+static json_t *parameters_to_json(const struct cell *cell)
+{
+    json_t *params = json_object();
+    char text[64];
+
+    for (size_t i = 0; cell->workload->parameters[i].name; i++)
+        json_object_set_new(params, cell->workload->parameters[i].name,
+                            json_string(parameter_format(&cell->workload->parameters[i],
+                                                         cell->values[i], text, sizeof text)));
+    return params;
+}
+
+static json_t *cell_to_json(const struct cell *cell)
+{
+    return json_pack("{s:s, s:o, s:s, s:s, s:I, s:i, s:s?}", "workload", cell->workload->name,
+                     "params", parameters_to_json(cell), "allocator", cell->row.text, "host",
+                     cell->host.text, "idle_ns", (json_int_t)cell->idle_ns, "rounds",
+                     (int)cell->rounds, "not_available",
+                     cell->not_available[0] ? cell->not_available : NULL);
+}
+
+static json_t *order_to_json(const struct plan *plan)
+{
+    json_t *rounds = json_array();
+    size_t *order = calloc(plan->cell_count ? plan->cell_count : 1, sizeof *order);
+
+    for (unsigned round = 0; order && round < plan_rounds(plan); round++) {
+        json_t *cells = json_array();
+        size_t count = plan_round(plan, round, order);
+        for (size_t i = 0; i < count; i++)
+            json_array_append_new(cells, json_integer((json_int_t)order[i]));
+        json_array_append_new(rounds, cells);
+    }
+    free(order);
+    return rounds;
+}
+
+json_t *plan_to_json(const struct plan *plan)
+{
+    json_t *cells = json_array();
+
+    for (size_t i = 0; i < plan->cell_count; i++)
+        json_array_append_new(cells, cell_to_json(&plan->cells[i]));
+    return json_pack("{s:i, s:s?, s:I, s:I, s:I, s:I, s:o, s:o}", "format", 1, "suite",
+                     plan->suite[0] ? plan->suite : NULL, "seed", (json_int_t)plan->seed, "tick_ns",
+                     (json_int_t)plan->tick_ns, "timeout_ns", (json_int_t)plan->timeout_ns,
+                     "memory_limit_bytes", (json_int_t)plan->memory_limit_bytes, "cells", cells,
+                     "order", order_to_json(plan));
+}
+
+const char *cell_format_parameters(const struct cell *cell, char *text, size_t text_bytes)
+{
+    char value[64];
+    size_t used = 0;
+
+    if (text_bytes)
+        text[0] = '\0';
+    for (size_t i = 0; cell->workload->parameters[i].name && used < text_bytes; i++) {
+        const struct parameter *parameter = &cell->workload->parameters[i];
+        parameter_format(parameter, cell->values[i], value, sizeof value);
+        used += (size_t)snprintf(text + used, text_bytes - used, "%s%s=%s", i ? "," : "",
+                                 parameter->name, value);
+    }
+    return text;
+}
+
+void plan_free(struct plan *plan)
+{
+    free(plan->cells);
+    plan->cells = NULL;
+    plan->cell_count = 0;
+}

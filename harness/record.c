@@ -1,0 +1,189 @@
+/*
+ * Figures of a sample, computed once and stored: definitions are those of results/FORMAT.md, in its
+ * order. Leaves out medians: a record is one process.
+ */
+#include "harness/record.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { RATIO_FLOOR_BYTES = 1 << 20 }; /* below it a ratio of returned memory says nothing */
+
+static json_t *number(uint64_t value)
+{
+    return json_integer((json_int_t)value);
+}
+
+static void set(json_t *object, const char *key, uint64_t value)
+{
+    json_object_set_new(object, key, number(value));
+}
+
+static json_t *text_or_null(const char *text)
+{
+    return text[0] ? json_string(text) : json_null();
+}
+
+static json_t *phase_to_json(const struct sample *sample, const struct sample_phase *phase)
+{
+    const struct page_phase *stamps = &phase->stamps;
+    json_t *object = json_object();
+
+    json_object_set_new(object, "name", json_string(stamps->name));
+    set(object, "begin_ns", stamps->begin_ns - sample->baseline_ns);
+    set(object, "end_ns", stamps->end_ns - sample->baseline_ns);
+    set(object, "wall_ns", stamps->end_ns - stamps->begin_ns);
+    set(object, "park_ns", phase->park_ns);
+    set(object, "cpu_ns", stamps->cpu_ns);
+    set(object, "minor_faults", stamps->minor_faults);
+    set(object, "major_faults", stamps->major_faults);
+    set(object, "voluntary_switches", stamps->voluntary_switches);
+    set(object, "involuntary_switches", stamps->involuntary_switches);
+    set(object, "operations", stamps->operations);
+    set(object, "rss_bytes", phase->rollup.rss_bytes);
+    set(object, "uss_bytes", phase->rollup.uss_bytes);
+    set(object, "lazyfree_bytes", phase->rollup.lazyfree_bytes);
+    set(object, "anon_huge_bytes", phase->rollup.anon_huge_bytes);
+    set(object, "swap_bytes", phase->rollup.swap_bytes);
+    set(object, "page_table_bytes", phase->status.page_table_bytes);
+    set(object, "peak_bytes", phase->status.peak_bytes);
+    set(object, "object_bytes", stamps->object_bytes);
+    set(object, "live_bytes", stamps->live_bytes);
+    return object;
+}
+
+static int is_idle(const struct sample_phase *phase)
+{
+    return strcmp(phase->stamps.name, "idle") == 0;
+}
+
+/* Sums that leave the waiting out. */
+static void set_sums(json_t *object, const struct sample *sample)
+{
+    uint64_t wall = 0, cpu = 0, minor = 0, major = 0, voluntary = 0, involuntary = 0;
+
+    for (size_t i = 0; i < sample->phase_count; i++) {
+        const struct page_phase *stamps = &sample->phases[i].stamps;
+        if (is_idle(&sample->phases[i]))
+            continue;
+        wall += stamps->end_ns - stamps->begin_ns;
+        cpu += stamps->cpu_ns;
+        minor += stamps->minor_faults;
+        major += stamps->major_faults;
+        voluntary += stamps->voluntary_switches;
+        involuntary += stamps->involuntary_switches;
+    }
+    set(object, "wall_ns", wall);
+    set(object, "cpu_ns", cpu);
+    set(object, "minor_faults", minor);
+    set(object, "major_faults", major);
+    set(object, "voluntary_switches", voluntary);
+    set(object, "involuntary_switches", involuntary);
+}
+
+static uint64_t live_peak(const struct sample *sample)
+{
+    uint64_t most = 0;
+
+    for (size_t i = 0; i < sample->tick_count; i++)
+        most = sample->ticks[i].live_bytes > most ? sample->ticks[i].live_bytes : most;
+    for (size_t i = 0; i < sample->phase_count; i++)
+        most =
+            sample->phases[i].stamps.live_bytes > most ? sample->phases[i].stamps.live_bytes : most;
+    return most;
+}
+
+/* (peak - retained) / (peak - floor), all above the baseline. */
+static json_t *return_ratio(int64_t peak_bytes, int64_t retained_bytes, uint64_t floor_bytes)
+{
+    int64_t denominator = peak_bytes - (int64_t)floor_bytes;
+
+    if (denominator < RATIO_FLOOR_BYTES)
+        return json_null();
+    return json_real((double)(peak_bytes - retained_bytes) / (double)denominator);
+}
+
+static json_t *since_last_free(const struct sample *sample)
+{
+    uint64_t end_ns = sample->phases[sample->phase_count - 1].stamps.end_ns;
+
+    for (size_t i = sample->phase_count; i > 0; i--) {
+        if (sample->phases[i - 1].stamps.freed)
+            return number(end_ns - sample->phases[i - 1].stamps.end_ns);
+    }
+    return json_null();
+}
+
+static void set_memory(json_t *object, const struct sample *sample)
+{
+    const struct sample_phase *last = &sample->phases[sample->phase_count - 1];
+    int64_t baseline = (int64_t)sample->baseline.rss_bytes;
+    int64_t retained = (int64_t)last->rollup.rss_bytes - baseline;
+    uint64_t peak = 0;
+
+    for (size_t i = 0; i < sample->phase_count; i++)
+        peak =
+            sample->phases[i].status.peak_bytes > peak ? sample->phases[i].status.peak_bytes : peak;
+    set(object, "peak_bytes", peak);
+    json_object_set_new(object, "retained_bytes", json_integer(retained));
+    set(object, "live_peak_bytes", live_peak(sample));
+    json_object_set_new(
+        object, "return_ratio",
+        return_ratio((int64_t)peak - baseline, retained, last->stamps.object_bytes));
+    json_object_set_new(object, "return_ratio_live",
+                        return_ratio((int64_t)peak - baseline, retained, last->stamps.live_bytes));
+    json_object_set_new(object, "since_last_free_ns", since_last_free(sample));
+}
+
+/* A sample that did not come to its end has phases, but no figure that speaks of the end. */
+static void set_no_memory(json_t *object)
+{
+    static const char *const keys[] = {"peak_bytes",   "retained_bytes",    "live_peak_bytes",
+                                       "return_ratio", "return_ratio_live", "since_last_free_ns"};
+
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        json_object_set_new(object, keys[i], json_null());
+}
+
+json_t *record_sample(const struct sample *sample, size_t sample_number, size_t cell,
+                      unsigned round, const char *started)
+{
+    json_t *object = json_object();
+    json_t *phases = json_array();
+    char checksum[17];
+
+    set(object, "sample", sample_number);
+    set(object, "cell", cell);
+    set(object, "round", round);
+    json_object_set_new(object, "status", json_string(sample_status_name(sample->status)));
+    json_object_set_new(object, "reason", text_or_null(sample->reason));
+    json_object_set_new(object, "version", text_or_null(sample->version));
+    json_object_set_new(object, "providers",
+                        json_pack("{s:o, s:o}", "object", text_or_null(sample->object_provider),
+                                  "raw", text_or_null(sample->raw_provider)));
+    json_object_set_new(object, "started", json_string(started));
+    set(object, "pad_bytes", sample->pad_bytes);
+    json_object_set_new(object, "cpu", sample->cpu < 0 ? json_null() : json_integer(sample->cpu));
+    json_object_set_new(object, "statm_error_bytes",
+                        sample->statm_error_bytes == INT64_MIN
+                            ? json_null()
+                            : json_integer(sample->statm_error_bytes));
+    set(object, "baseline_bytes", sample->baseline.rss_bytes);
+    set(object, "baseline_uss_bytes", sample->baseline.uss_bytes);
+    if (sample->status == SAMPLE_OK && sample->phase_count > 0)
+        set_memory(object, sample);
+    else
+        set_no_memory(object);
+    set_sums(object, sample);
+    set(object, "operations", sample->operations);
+    snprintf(checksum, sizeof checksum, "%016" PRIx64, sample->checksum);
+    json_object_set_new(object, "checksum", json_string(checksum));
+    set(object, "ticks", sample->tick_count);
+    set(object, "late_ticks", sample->late_ticks);
+    set(object, "tick_ns", sample->tick_ns);
+    for (size_t i = 0; i < sample->phase_count; i++)
+        json_array_append_new(phases, phase_to_json(sample, &sample->phases[i]));
+    json_object_set_new(object, "phases", phases);
+    return object;
+}

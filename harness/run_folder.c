@@ -1,0 +1,220 @@
+/*
+ * Files of a run. Leaves out a database: one line of text a sample survives any interruption and
+ * any tool can read it.
+ */
+#define _GNU_SOURCE
+#include "harness/run_folder.h"
+
+#include "harness/json_file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+static int fail(char *error, int number, const char *what, const char *path)
+{
+    snprintf(error, RUN_FOLDER_ERROR_BYTES, "%s %.1000s: %s", what, path, strerror(-number));
+    return number;
+}
+
+/* mkdir -p: a run is usually the first thing in results/. */
+static int make_folders(const char *path)
+{
+    char part[RUN_FOLDER_PATH_BYTES];
+
+    if (strlen(path) >= sizeof part)
+        return -ENAMETOOLONG;
+    strcpy(part, path);
+    for (char *at = part + 1; *at; at++) {
+        if (*at != '/')
+            continue;
+        *at = '\0';
+        if (mkdir(part, 0777) != 0 && errno != EEXIST)
+            return -errno;
+        *at = '/';
+    }
+    return mkdir(part, 0777) != 0 && errno != EEXIST ? -errno : 0;
+}
+
+static int is_empty(int folder_fd)
+{
+    int fd = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    int entries = 0;
+
+    if (!directory)
+        return 0;
+    for (struct dirent *entry; (entry = readdir(directory));)
+        entries += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    closedir(directory);
+    return entries == 0;
+}
+
+static int open_folder(struct run_folder *folder, const char *path)
+{
+    *folder = (struct run_folder){.samples_fd = -1};
+    if (strlen(path) >= sizeof folder->path)
+        return -ENAMETOOLONG;
+    strcpy(folder->path, path);
+    folder->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return folder->fd < 0 ? -errno : 0;
+}
+
+int run_folder_create(struct run_folder *folder, const char *path, const json_t *plan,
+                      const json_t *machine, char *error)
+{
+    int failed = make_folders(path);
+
+    if (!failed)
+        failed = open_folder(folder, path);
+    if (failed)
+        return fail(error, failed, "cannot create the run folder", path);
+    if (!is_empty(folder->fd)) {
+        run_folder_close(folder);
+        return fail(error, -EEXIST, "the run folder is not empty:", path);
+    }
+    if (mkdirat(folder->fd, "curves", 0777) != 0)
+        failed = -errno;
+    if (!failed)
+        failed = json_file_write(folder->fd, "plan.json", plan);
+    if (!failed)
+        failed = json_file_write(folder->fd, "machine.json", machine);
+    if (!failed) {
+        folder->samples_fd =
+            openat(folder->fd, "samples.jsonl", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+        failed = folder->samples_fd < 0 ? -errno : 0;
+    }
+    if (failed) {
+        run_folder_close(folder);
+        return fail(error, failed, "cannot write to the run folder", path);
+    }
+    return 0;
+}
+
+int run_folder_open(struct run_folder *folder, const char *path, char *error)
+{
+    int failed = open_folder(folder, path);
+
+    if (failed)
+        return fail(error, failed, "cannot open the run", path);
+    if (faccessat(folder->fd, "plan.json", R_OK, 0) != 0) {
+        run_folder_close(folder);
+        snprintf(error, RUN_FOLDER_ERROR_BYTES, "%.1000s is no run: it has no plan.json", path);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int write_curve(gzFile file, const struct tick *ticks, size_t tick_count)
+{
+    if (gzputs(file, "t_ns,rss_bytes,object_bytes,live_bytes,phase,parked\n") < 0)
+        return -EIO;
+    for (size_t i = 0; i < tick_count; i++) {
+        if (gzprintf(file,
+                     "%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu32 ",%" PRIu32 "\n",
+                     ticks[i].t_ns, ticks[i].rss_bytes, ticks[i].object_bytes, ticks[i].live_bytes,
+                     ticks[i].phase, ticks[i].parked) <= 0)
+            return -ENOSPC;
+    }
+    return 0;
+}
+
+static int append_curve(int folder_fd, size_t number, const struct tick *ticks, size_t tick_count)
+{
+    char name[64];
+    int error;
+
+    snprintf(name, sizeof name, "curves/%06zu.csv.gz", number);
+    int fd = openat(folder_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return -errno;
+    /* gzclose closes its descriptor; this one stays for the sync. */
+    int copy = dup(fd);
+    gzFile file = copy < 0 ? NULL : gzdopen(copy, "wb6");
+    if (!file) {
+        if (copy >= 0)
+            close(copy);
+        close(fd);
+        return -ENOMEM;
+    }
+    error = write_curve(file, ticks, tick_count);
+    if (gzclose(file) != Z_OK && !error)
+        error = -ENOSPC;
+    if (!error && fsync(fd) != 0)
+        error = -errno;
+    close(fd);
+    if (error)
+        unlinkat(folder_fd, name, 0);
+    return error;
+}
+
+static int append_line(int fd, const json_t *sample)
+{
+    char *line = json_dumps(sample, JSON_COMPACT | JSON_REAL_PRECISION(12));
+    struct stat before;
+    int error = 0;
+
+    if (!line)
+        return -ENOMEM;
+    size_t length = strlen(line);
+    line[length] = '\n'; /* in place of the NUL: one write, one line */
+    if (fstat(fd, &before) != 0) {
+        error = -errno;
+    } else {
+        ssize_t wrote = write(fd, line, length + 1);
+        if (wrote != (ssize_t)(length + 1)) {
+            error = wrote < 0 ? -errno : -ENOSPC;
+            if (ftruncate(fd, before.st_size) != 0)
+                error = -errno;
+        }
+    }
+    if (!error && fsync(fd) != 0)
+        error = -errno;
+    free(line);
+    return error;
+}
+
+int run_folder_append(struct run_folder *folder, const json_t *sample, size_t number,
+                      const struct tick *ticks, size_t tick_count)
+{
+    int error = append_curve(folder->fd, number, ticks, tick_count);
+
+    return error ? error : append_line(folder->samples_fd, sample);
+}
+
+int run_folder_read(const struct run_folder *folder, json_t **plan, json_t **machine,
+                    json_t **samples, char *error)
+{
+    char what[JSON_FILE_ERROR_BYTES];
+    json_t *read_plan = json_file_read(folder->fd, "plan.json", what);
+    json_t *read_machine = read_plan ? json_file_read(folder->fd, "machine.json", what) : NULL;
+    json_t *read_samples =
+        read_machine ? json_file_read_lines(folder->fd, "samples.jsonl", what) : NULL;
+
+    if (!read_samples) {
+        json_decref(read_plan);
+        json_decref(read_machine);
+        snprintf(error, RUN_FOLDER_ERROR_BYTES, "%.900s/%s", folder->path, what);
+        return -EINVAL;
+    }
+    *plan = read_plan;
+    *machine = read_machine;
+    *samples = read_samples;
+    return 0;
+}
+
+void run_folder_close(struct run_folder *folder)
+{
+    if (folder->samples_fd >= 0)
+        close(folder->samples_fd);
+    if (folder->fd >= 0)
+        close(folder->fd);
+    folder->samples_fd = folder->fd = -1;
+}

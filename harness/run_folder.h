@@ -1,0 +1,45 @@
+/*
+ * The folder of a run: created once, appended to sample by sample, each synced before the next one
+ * starts. Leaves out the meaning of what is in it (results/FORMAT.md).
+ */
+#ifndef TIDEMARK_HARNESS_RUN_FOLDER_H
+#define TIDEMARK_HARNESS_RUN_FOLDER_H
+
+#include "harness/sampler.h"
+
+#include <jansson.h>
+
+enum { RUN_FOLDER_PATH_BYTES = 1024, RUN_FOLDER_ERROR_BYTES = 1536 };
+
+struct run_folder {
+    char path[RUN_FOLDER_PATH_BYTES];
+    int fd;         /* of the folder */
+    int samples_fd; /* of samples.jsonl, for appending; -1 when opened for reading */
+};
+
+/*
+ * Creates `path` and its curves/, and writes plan.json and machine.json. A folder that exists must
+ * be empty. Returns 0, or a negative errno with a message in `error` (RUN_FOLDER_ERROR_BYTES).
+ */
+int run_folder_create(struct run_folder *folder, const char *path, const json_t *plan,
+                      const json_t *machine, char *error);
+
+/* Opens an existing run for reading. Returns 0, or a negative errno with `error` set when it is no
+ * run. */
+int run_folder_open(struct run_folder *folder, const char *path, char *error);
+
+/*
+ * Writes curves/NNNNNN.csv.gz and appends the line, both synced. Returns 0 or a negative errno;
+ * samples written before are untouched and a line is never left half written.
+ */
+int run_folder_append(struct run_folder *folder, const json_t *sample, size_t number,
+                      const struct tick *ticks, size_t tick_count);
+
+/* Reads plan.json, machine.json and samples.jsonl; the caller owns them. Returns 0, or -EINVAL with
+ * `error` set. */
+int run_folder_read(const struct run_folder *folder, json_t **plan, json_t **machine,
+                    json_t **samples, char *error);
+
+void run_folder_close(struct run_folder *folder);
+
+#endif

@@ -1,0 +1,374 @@
+/*
+ * The parent's side of one sample: start, answer each park, watch the limits, and say how it ended.
+ * Leaves out any pause of a child that works: it stops itself at phase ends (harness/page.h).
+ */
+#define _GNU_SOURCE
+#include "harness/sample.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* One sample under way. */
+struct session {
+    const struct sample_settings *settings;
+    const struct cell *cell;
+    struct sample *sample;
+    struct spawned child;
+    int sampling;
+    int timed_out;
+    uint64_t ready_rss_bytes;
+    uint64_t oom_kills; /* of the kernel, before the child */
+    char stderr_tail[SAMPLE_STDERR_BYTES];
+    size_t stderr_used;
+};
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+const char *sample_status_name(enum sample_status status)
+{
+    static const char *const names[] = {"ok",      "n/a", "exit",       "signal",
+                                        "timeout", "oom", "interrupted"};
+
+    return names[status];
+}
+
+static int start(struct session *session)
+{
+    struct command command;
+    int error = command_for_cell(&command, session->settings->paths, session->cell,
+                                 session->settings->plan->seed, session->sample->pad_bytes);
+
+    return error ? error : spawn_child(&session->child, command.argv, &command.environment);
+}
+
+/* Parks. */
+
+static void pin(struct session *session)
+{
+    cpu_set_t set;
+    int cpu = session->settings->child_cpu;
+
+    session->sample->cpu = -1;
+    if (cpu < 0)
+        return;
+    CPU_ZERO(&set);
+    CPU_SET((size_t)cpu, &set);
+    if (sched_setaffinity(session->child.pid, sizeof set, &set) == 0)
+        session->sample->cpu = cpu;
+}
+
+/* A CPython cannot say which file serves its malloc: its mappings can. */
+static void find_python_providers(struct session *session)
+{
+    const struct cell *cell = session->cell;
+    const struct allocator *raw =
+        cell->row.raw.allocator ? cell->row.raw.allocator : cell->row.object.allocator;
+    const char *soname = raw->soname ? raw->soname : "libc.so.6";
+    struct sample *sample = session->sample;
+
+    if (!procfs_maps_file(session->child.pid, soname, sample->raw_provider,
+                          sizeof sample->raw_provider))
+        snprintf(sample->raw_provider, sizeof sample->raw_provider, "missing");
+    if (cell->row.object.allocator->family == ALLOCATOR_POOL)
+        snprintf(sample->object_provider, sizeof sample->object_provider, "%.180s",
+                 cell->host.path);
+    else
+        snprintf(sample->object_provider, sizeof sample->object_provider, "%s",
+                 sample->raw_provider);
+}
+
+static int at_baseline(struct session *session)
+{
+    struct sample *sample = session->sample;
+    const struct sample_settings *settings = session->settings;
+
+    if (!host_is_objects(&session->cell->host)) {
+        find_python_providers(session);
+        if (strcmp(sample->raw_provider, "missing") == 0)
+            return -ELIBACC;
+    }
+    pin(session);
+    int error = procfs_read_rollup(session->child.pid, &sample->baseline);
+    if (!error)
+        error = procfs_reset_peak(session->child.pid);
+    if (!error)
+        error = sampler_start(settings->sampler, &session->child, settings->plan->tick_ns,
+                              settings->plan->memory_limit_bytes, settings->sampler_cpu);
+    session->sampling = error == 0;
+    sample->baseline_ns = settings->sampler->started_ns;
+    return error;
+}
+
+static int at_phase_end(struct session *session)
+{
+    struct sample *sample = session->sample;
+    pid_t pid = session->child.pid;
+
+    if (sample->phase_count == PAGE_PHASES ||
+        session->child.page->phase_count != sample->phase_count + 1)
+        return -EPROTO;
+    struct sample_phase *phase = &sample->phases[sample->phase_count];
+    phase->stamps = session->child.page->phases[sample->phase_count];
+    phase->stamps.name[sizeof phase->stamps.name - 1] = '\0';
+    int error = procfs_read_status(pid, &phase->status);
+    if (!error)
+        error = procfs_read_rollup(pid, &phase->rollup);
+    if (!error)
+        error = procfs_reset_peak(pid);
+    phase->park_ns = now_ns() - phase->stamps.end_ns;
+    sample->phase_count += error == 0;
+    return error;
+}
+
+static int at_park(struct session *session, char reason)
+{
+    uint64_t rss_bytes;
+    int error;
+
+    switch (reason) {
+    case PARK_READY:
+        return procfs_read_statm(session->child.statm_fd, &session->ready_rss_bytes);
+    case PARK_TOUCHED:
+        error = procfs_read_statm(session->child.statm_fd, &rss_bytes);
+        if (!error)
+            session->sample->statm_error_bytes =
+                (int64_t)(rss_bytes - session->ready_rss_bytes) - PAGE_STEP_BYTES;
+        return error;
+    case PARK_BASELINE:
+        return session->sampling ? -EPROTO : at_baseline(session);
+    case PARK_PHASE:
+        return session->sampling ? at_phase_end(session) : -EPROTO;
+    default:
+        return -EPROTO;
+    }
+}
+
+/* Answers one park. Returns 0 while the child goes on, 1 when it has closed its end, or a negative
+ * errno. */
+static int answer_park(struct session *session)
+{
+    char byte;
+    ssize_t got = read(session->child.park_fd, &byte, 1);
+
+    if (got < 0 && errno == EINTR)
+        return 0;
+    if (got <= 0)
+        return 1;
+    int error = at_park(session, byte);
+    if (error)
+        return error;
+    return write(session->child.go_fd, &byte, 1) == 1 ? 0 : 1;
+}
+
+/* Keeps the last SAMPLE_STDERR_BYTES - 1; a flood costs reading, not memory. Returns 1 at end of
+ * file. */
+static int drain_stderr(struct session *session)
+{
+    char chunk[1024];
+    const size_t room = sizeof session->stderr_tail - 1;
+
+    for (int reads = 0; reads < 64; reads++) {
+        ssize_t got = read(session->child.stderr_fd, chunk, sizeof chunk);
+        if (got <= 0)
+            return got == 0;
+        size_t fresh = (size_t)got;
+        if (session->stderr_used + fresh > room) {
+            size_t dropped = session->stderr_used + fresh - room;
+            memmove(session->stderr_tail, session->stderr_tail + dropped,
+                    session->stderr_used - dropped);
+            session->stderr_used -= dropped;
+        }
+        memcpy(session->stderr_tail + session->stderr_used, chunk, fresh);
+        session->stderr_used += fresh;
+    }
+    return 0;
+}
+
+/* Serves the child until it ends, is out of time, or breaks the protocol. Returns 0 or a negative
+ * errno. */
+static int serve(struct session *session)
+{
+    enum { PARK, ERRORS, END, WATCHED };
+    struct pollfd watched[WATCHED] = {
+        [PARK] = {.fd = session->child.park_fd, .events = POLLIN},
+        [ERRORS] = {.fd = session->child.stderr_fd, .events = POLLIN},
+        [END] = {.fd = session->child.pid_fd, .events = POLLIN},
+    };
+    const uint64_t deadline_ns = session->child.started_ns + session->settings->plan->timeout_ns;
+
+    for (;;) {
+        uint64_t now = now_ns();
+        if (*session->settings->interrupted)
+            return -EINTR;
+        if (now >= deadline_ns) {
+            session->timed_out = 1;
+            return -ETIMEDOUT;
+        }
+        uint64_t left_ms = (deadline_ns - now) / 1000000u + 1;
+        if (poll(watched, WATCHED, left_ms > 1000 ? 1000 : (int)left_ms) < 0 && errno != EINTR)
+            return -errno;
+        if (watched[ERRORS].revents && drain_stderr(session))
+            watched[ERRORS].fd = -1;
+        if (watched[PARK].revents) {
+            int answer = answer_park(session);
+            if (answer < 0)
+                return answer;
+            if (answer > 0)
+                watched[PARK].fd = -1;
+        }
+        if (watched[END].revents)
+            return 0;
+    }
+}
+
+/* Endings. */
+
+/* The last line that the child wrote to stderr, or an empty string. */
+static const char *last_line(struct session *session)
+{
+    char *text = session->stderr_tail;
+    size_t used = session->stderr_used;
+
+    while (used > 0 && (text[used - 1] == '\n' || text[used - 1] == '\0'))
+        used--;
+    text[used] = '\0';
+    char *newline = strrchr(text, '\n');
+    return newline ? newline + 1 : text;
+}
+
+static void decide(struct session *session, enum sample_status status, const char *what)
+{
+    struct sample *sample = session->sample;
+    uint32_t phase = atomic_load(&session->child.page->gauge.phase);
+    char where[64] = "";
+    const char *line = last_line(session);
+
+    if (phase > 0 && phase <= sample->phase_count)
+        snprintf(where, sizeof where, " after phase %s", sample->phases[phase - 1].stamps.name);
+    else if (phase > 0)
+        snprintf(where, sizeof where, " in phase %u", phase);
+    else
+        snprintf(where, sizeof where, " before its first phase");
+    sample->status = status;
+    snprintf(sample->reason, sizeof sample->reason, "%s%s%s%.400s", what, where,
+             line[0] ? ": " : "", line);
+}
+
+static void decide_by_wait_status(struct session *session, int wait_status)
+{
+    const struct page *page = session->child.page;
+    struct sample *sample = session->sample;
+    char what[256];
+
+    if (WIFSIGNALED(wait_status)) {
+        int number = WTERMSIG(wait_status);
+        snprintf(what, sizeof what, "killed by signal %d (%s)", number, strsignal(number));
+        int is_oom = number == SIGKILL && procfs_oom_kills() != session->oom_kills;
+        decide(session, is_oom ? SAMPLE_OOM : SAMPLE_SIGNAL, what);
+    } else if (page->status == PAGE_NOT_AVAILABLE) {
+        sample->status = SAMPLE_NOT_AVAILABLE;
+        snprintf(sample->reason, sizeof sample->reason, "%.*s", (int)sizeof page->reason,
+                 page->reason);
+    } else if (page->status == PAGE_DONE && WEXITSTATUS(wait_status) == 0) {
+        sample->status = SAMPLE_OK;
+    } else {
+        snprintf(what, sizeof what, "ended with exit status %d%s%.*s", WEXITSTATUS(wait_status),
+                 page->reason[0] ? ", " : "", (int)sizeof page->reason - 1, page->reason);
+        decide(session, SAMPLE_EXIT, what);
+    }
+}
+
+static void finish(struct session *session, int served, int wait_status)
+{
+    const struct sampler *sampler = session->settings->sampler;
+    char what[256];
+
+    if (served == -EINTR) {
+        session->sample->status = SAMPLE_INTERRUPTED;
+    } else if (session->sampling && atomic_load(&sampler->over_limit)) {
+        snprintf(what, sizeof what,
+                 "killed by the sampler above the memory limit of %" PRIu64 " MiB",
+                 session->settings->plan->memory_limit_bytes >> 20);
+        decide(session, SAMPLE_OOM, what);
+    } else if (session->timed_out) {
+        snprintf(what, sizeof what, "stopped after the time limit of %.3g s",
+                 (double)session->settings->plan->timeout_ns / 1e9);
+        decide(session, SAMPLE_TIMEOUT, what);
+    } else if (served == -ELIBACC) {
+        decide(session, SAMPLE_EXIT,
+               "the row's allocator was not loaded (LD_PRELOAD had no effect)");
+    } else if (served < 0 && !(served == -ESRCH || served == -ENOENT)) {
+        snprintf(what, sizeof what, "stopped by the harness (%s)", strerror(-served));
+        decide(session, SAMPLE_EXIT, what);
+    } else {
+        decide_by_wait_status(session, wait_status);
+    }
+}
+
+static void keep_figures(struct session *session)
+{
+    struct sample *sample = session->sample;
+    const struct page *page = session->child.page;
+    const struct sampler *sampler = session->settings->sampler;
+
+    snprintf(sample->version, sizeof sample->version, "%.*s", (int)sizeof page->version - 1,
+             page->version);
+    if (host_is_objects(&session->cell->host)) {
+        snprintf(sample->object_provider, sizeof sample->object_provider, "%.*s",
+                 (int)sizeof page->object_provider - 1, page->object_provider);
+        snprintf(sample->raw_provider, sizeof sample->raw_provider, "%.*s",
+                 (int)sizeof page->raw_provider - 1, page->raw_provider);
+    }
+    sample->operations = atomic_load(&page->gauge.operations);
+    sample->checksum = atomic_load(&page->gauge.checksum);
+    if (session->sampling) {
+        sample->ticks = sampler->ticks;
+        sample->tick_count = sampler->count;
+        sample->late_ticks = sampler->late;
+        sample->tick_ns = sampler->tick_ns;
+    }
+}
+
+int sample_run(const struct sample_settings *settings, const struct cell *cell, uint64_t seed,
+               struct sample *sample)
+{
+    enum { MOST_PAD_BYTES = 4096 };
+    struct session session = {
+        .settings = settings, .cell = cell, .sample = sample, .oom_kills = procfs_oom_kills()};
+
+    memset(sample, 0, sizeof *sample);
+    sample->cpu = -1;
+    sample->statm_error_bytes = INT64_MIN;
+    sample->pad_bytes = (unsigned)(seed % MOST_PAD_BYTES);
+    int error = start(&session);
+    if (error)
+        return error;
+    int served = serve(&session);
+    if (served < 0)
+        spawn_kill(&session.child);
+    /* The group is gone with its leader unless the workload forked: what is left of it ends here.
+     */
+    int wait_status = spawn_reap(&session.child);
+    kill(-session.child.pid, SIGKILL);
+    if (session.sampling)
+        sampler_stop(settings->sampler);
+    drain_stderr(&session);
+    keep_figures(&session);
+    finish(&session, served, wait_status);
+    spawn_release(&session.child);
+    return 0;
+}

@@ -1,0 +1,75 @@
+/*
+ * One sample: one run of one cell in one fresh process, from spawn to the figures of its end.
+ * Leaves out files (harness/run_folder.h) and repetition (harness/runner.h).
+ */
+#ifndef TIDEMARK_HARNESS_SAMPLE_H
+#define TIDEMARK_HARNESS_SAMPLE_H
+
+#include "harness/command.h"
+#include "harness/page.h"
+#include "harness/plan.h"
+#include "harness/procfs.h"
+#include "harness/sampler.h"
+
+#include <signal.h>
+
+enum sample_status {
+    SAMPLE_OK,
+    SAMPLE_NOT_AVAILABLE, /* something is missing on this machine */
+    SAMPLE_EXIT,          /* ended by itself, without finishing */
+    SAMPLE_SIGNAL,
+    SAMPLE_TIMEOUT,
+    SAMPLE_OOM,         /* above the memory limit, or killed by the kernel for memory */
+    SAMPLE_INTERRUPTED, /* the run was stopped: not a result, never stored */
+};
+
+enum { SAMPLE_REASON_BYTES = 768, SAMPLE_STDERR_BYTES = 4096 };
+
+/* A phase: what the child stamped, and what the parent read while it was parked. */
+struct sample_phase {
+    struct page_phase stamps;
+    struct memory_rollup rollup;
+    struct memory_status status;
+    uint64_t park_ns;
+};
+
+struct sample {
+    enum sample_status status;
+    char reason[SAMPLE_REASON_BYTES]; /* empty when ok */
+    char version[ALLOCATOR_TEXT_BYTES];
+    char object_provider[ALLOCATOR_TEXT_BYTES];
+    char raw_provider[ALLOCATOR_TEXT_BYTES];
+    unsigned pad_bytes;
+    int cpu;                   /* -1: not pinned */
+    int64_t statm_error_bytes; /* INT64_MIN: not measured */
+    uint64_t baseline_ns;      /* CLOCK_MONOTONIC at which the curve begins */
+    struct memory_rollup baseline;
+    size_t phase_count;
+    struct sample_phase phases[PAGE_PHASES];
+    uint64_t operations, checksum;
+    const struct tick *ticks; /* the sampler's, until its next start */
+    size_t tick_count, late_ticks;
+    uint64_t tick_ns; /* as used: the asked one, or a multiple after thinning */
+};
+
+/* What stays the same from sample to sample. */
+struct sample_settings {
+    const struct plan *plan;
+    struct sampler *sampler;
+    const struct program_paths *paths;
+    int child_cpu, sampler_cpu; /* -1: not pinned */
+    const volatile sig_atomic_t *interrupted;
+};
+
+/*
+ * Runs the cell once and fills `sample`. A child that fails is a status with a reason, not an
+ * error; returns a negative errno only when no child could be started at all. `seed` chooses the
+ * padding. Takes as long as the child, at most the plan's timeout.
+ */
+int sample_run(const struct sample_settings *settings, const struct cell *cell, uint64_t seed,
+               struct sample *sample);
+
+/* "ok", "n/a", "exit", "signal", "timeout", "oom" or "interrupted". Thread-safe. */
+const char *sample_status_name(enum sample_status status);
+
+#endif

@@ -1,0 +1,148 @@
+/*
+ * One pread of statm and five loads a tick; no allocation, no lock, no formatted output.
+ * Leaves out busy waiting: it would take a core from the child on a small machine.
+ */
+#define _GNU_SOURCE
+#include "harness/sampler.h"
+
+#include "harness/procfs.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#define SECOND_NS 1000000000u
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * SECOND_NS + (uint64_t)now.tv_nsec;
+}
+
+static void sleep_until(uint64_t at_ns)
+{
+    struct timespec at = {.tv_sec = (time_t)(at_ns / SECOND_NS),
+                          .tv_nsec = (long)(at_ns % SECOND_NS)};
+
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL) == EINTR)
+        continue;
+}
+
+/* Halves what is kept, so that a long sample costs a coarser curve and never memory: O(count), once
+ * a ring. */
+static void thin(struct sampler *sampler)
+{
+    for (size_t i = 0; 2 * i < sampler->count; i++)
+        sampler->ticks[i] = sampler->ticks[2 * i];
+    sampler->count = (sampler->count + 1) / 2;
+    sampler->tick_ns *= 2;
+}
+
+static int take_tick(struct sampler *sampler)
+{
+    const struct workload_gauge *gauge = &sampler->child->page->gauge;
+    struct tick *tick = &sampler->ticks[sampler->count];
+
+    if (procfs_read_statm(sampler->child->statm_fd, &tick->rss_bytes) != 0)
+        return -ESRCH;
+    tick->t_ns = now_ns() - sampler->started_ns;
+    tick->object_bytes = atomic_load_explicit(&gauge->object_bytes, memory_order_relaxed);
+    tick->live_bytes = atomic_load_explicit(&gauge->live_bytes, memory_order_relaxed);
+    tick->phase = atomic_load_explicit(&gauge->phase, memory_order_relaxed);
+    tick->parked = atomic_load_explicit(&gauge->parked, memory_order_relaxed);
+    sampler->count++;
+    if (tick->rss_bytes > sampler->memory_limit_bytes && !atomic_load(&sampler->over_limit)) {
+        atomic_store(&sampler->over_limit, 1);
+        spawn_kill(sampler->child);
+    }
+    return 0;
+}
+
+static void *sample_until_stopped(void *argument)
+{
+    struct sampler *sampler = argument;
+    uint64_t due_ns = sampler->started_ns;
+
+    while (!atomic_load_explicit(&sampler->stop, memory_order_relaxed)) {
+        if (sampler->count == SAMPLER_MOST_TICKS)
+            thin(sampler);
+        if (take_tick(sampler) != 0)
+            break; /* the child has ended */
+        uint64_t now = now_ns();
+        due_ns += sampler->tick_ns;
+        if (now > due_ns) {
+            sampler->late++;
+            due_ns = now; /* a missed tick is not made up for: the curve holds the times that were
+                             read */
+        }
+        sleep_until(due_ns);
+    }
+    return NULL;
+}
+
+static void prefer_punctual(struct sampler *sampler, pthread_attr_t *attributes)
+{
+    struct sched_param priority = {.sched_priority = 1};
+
+    if (sampler->cpu >= 0) {
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        CPU_SET((size_t)sampler->cpu, &set);
+        pthread_attr_setaffinity_np(attributes, sizeof set, &set);
+    }
+    pthread_attr_setinheritsched(attributes, PTHREAD_EXPLICIT_SCHED);
+    pthread_attr_setschedpolicy(attributes, SCHED_FIFO);
+    pthread_attr_setschedparam(attributes, &priority);
+}
+
+int sampler_init(struct sampler *sampler)
+{
+    void *ticks = mmap(NULL, SAMPLER_MOST_TICKS * sizeof(struct tick), PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+    if (ticks == MAP_FAILED)
+        return -ENOMEM;
+    *sampler = (struct sampler){.ticks = ticks, .cpu = -1};
+    return 0;
+}
+
+int sampler_start(struct sampler *sampler, const struct spawned *child, uint64_t tick_ns,
+                  uint64_t memory_limit_bytes, int cpu)
+{
+    pthread_attr_t attributes;
+
+    sampler->count = 0;
+    sampler->late = 0;
+    sampler->tick_ns = tick_ns;
+    sampler->memory_limit_bytes = memory_limit_bytes;
+    sampler->cpu = cpu;
+    sampler->child = child;
+    atomic_store(&sampler->stop, 0);
+    atomic_store(&sampler->over_limit, 0);
+    sampler->started_ns = now_ns();
+
+    pthread_attr_init(&attributes);
+    prefer_punctual(sampler, &attributes);
+    int error = pthread_create(&sampler->thread, &attributes, sample_until_stopped, sampler);
+    sampler->is_fifo = error == 0;
+    if (error == EPERM) {
+        pthread_attr_setinheritsched(&attributes, PTHREAD_INHERIT_SCHED);
+        error = pthread_create(&sampler->thread, &attributes, sample_until_stopped, sampler);
+    }
+    pthread_attr_destroy(&attributes);
+    return -error;
+}
+
+void sampler_stop(struct sampler *sampler)
+{
+    atomic_store(&sampler->stop, 1);
+    pthread_join(sampler->thread, NULL);
+}
+
+void sampler_destroy(struct sampler *sampler)
+{
+    munmap(sampler->ticks, SAMPLER_MOST_TICKS * sizeof(struct tick));
+}

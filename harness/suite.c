@@ -1,0 +1,76 @@
+/*
+ * The suites as data. `quick` answers the main question in minutes, `full` takes every way and
+ * every row at n = 10M. Leaves out the classic workloads. The experiments are the articles'
+ * (results/FORMAT.md names no figure of theirs; docs/method.md does).
+ */
+#include "harness/suite.h"
+
+#include <string.h>
+
+#define SECOND 1000000000u
+
+static const char *const beneath_2_7[] = {
+    "pymalloc", "pymalloc@glibc+tcache_count:0", "pymalloc@jemalloc", "pymalloc@mimalloc", NULL,
+};
+
+static const char *const four_allocators[] = {"pymalloc", "glibc", "jemalloc", "mimalloc", NULL};
+
+static const char *const python_own[] = {"pymalloc", NULL};
+
+static const char *const every_row[] = {
+    "pymalloc",
+    "pymalloc@glibc+tcache_count:0",
+    "pymalloc@jemalloc",
+    "pymalloc@mimalloc",
+    "pymalloc@tcmalloc",
+    "glibc",
+    "glibc+tcache_count:0",
+    "jemalloc",
+    "mimalloc",
+    "tcmalloc",
+    "bump",
+    "null",
+    NULL,
+};
+
+static const char *const python_rows[] = {
+    "pymalloc", "glibc", "jemalloc", "mimalloc", "tcmalloc", NULL,
+};
+
+static const struct suite_line quick_lines[] = {
+    {"del_collect:profile=2.7,way=pass|del|del_collect", beneath_2_7, "objects", 0, 0},
+    {"list_lifetime:how=del_collect,profile=3.11", four_allocators, "objects", 0, 0},
+    {"list_lifetime:how=del_collect,profile=3.11", python_own, "python3", 0, 0},
+    /* One long look at each allocator: what comes back while the program only waits. */
+    {"list_lifetime:how=del_collect,profile=3.11", four_allocators, "objects", 1, 12ull * SECOND},
+    {0},
+};
+
+static const struct suite_line full_lines[] = {
+    {"del_collect:profile=2.7,way=pass|del|del_collect|collect_without_del", every_row, "objects",
+     0, 0},
+    {"list_lifetime:profile=3.11,how=local|global|returned|del_collect|cycle|cycle_collect",
+     every_row, "objects", 0, 0},
+    {"list_lifetime:profile=3.11,how=local|global|returned|del_collect|cycle|cycle_collect",
+     python_rows, "python3", 0, 0},
+    {"list_lifetime:how=del_collect,profile=3.11", four_allocators, "objects", 1, 12ull * SECOND},
+    {0},
+};
+
+const struct suite suite_registry[] = {
+    {"quick",
+     "del, then collect: n = 5M, 6 rounds, 0.5 s idle, and one idle curve of 12 s an allocator",
+     SIZE_QUICK, 6, SECOND / 2, quick_lines},
+    {"full", "every way and every row at n = 10M, 6 rounds, real CPython on five mallocs beside it",
+     SIZE_FULL, 6, SECOND / 2, full_lines},
+};
+const size_t suite_registry_count = sizeof suite_registry / sizeof suite_registry[0];
+
+const struct suite *suite_find(const char *name)
+{
+    for (size_t i = 0; i < suite_registry_count; i++) {
+        if (strcmp(suite_registry[i].name, name) == 0)
+            return &suite_registry[i];
+    }
+    return NULL;
+}

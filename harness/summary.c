@@ -1,0 +1,221 @@
+/*
+ * From samples to cells. Leaves nothing out silently: a cell with a failed sample carries that
+ * sample's status and reason.
+ */
+#include "harness/summary.h"
+
+#include "harness/statistics.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The samples of one cell that are ok, and the first that is not. */
+struct cell_samples {
+    const json_t **ok;
+    size_t ok_count;
+    const json_t *failed;
+    const json_t *any;
+    double *values; /* room for ok_count */
+};
+
+/* Median and interval of one figure over the samples of `object_of`; null when no sample has it. */
+static json_t *figure(const struct cell_samples *cell, const char *key)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < cell->ok_count; i++) {
+        const json_t *value = json_object_get(cell->ok[i], key);
+        if (json_is_number(value))
+            cell->values[count++] = json_number_value(value);
+    }
+    if (count == 0)
+        return json_null();
+    struct median_interval interval = statistics_median(cell->values, count);
+    json_t *object = json_object();
+    json_object_set_new(object, "median", json_real(interval.median));
+    json_object_set_new(object, "low",
+                        interval.has_interval ? json_real(interval.low) : json_null());
+    json_object_set_new(object, "high",
+                        interval.has_interval ? json_real(interval.high) : json_null());
+    return object;
+}
+
+static const json_t *phase_of(const json_t *sample, size_t index)
+{
+    return json_array_get(json_object_get(sample, "phases"), index);
+}
+
+static json_t *phase_median(const struct cell_samples *cell, size_t index, const char *key)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < cell->ok_count; i++) {
+        const json_t *value = json_object_get(phase_of(cell->ok[i], index), key);
+        if (json_is_number(value))
+            cell->values[count++] = json_number_value(value);
+    }
+    return count ? json_real(statistics_median(cell->values, count).median) : json_null();
+}
+
+static json_t *phases(const struct cell_samples *cell)
+{
+    static const char *const keys[] = {"wall_ns",        "rss_bytes",    "uss_bytes",
+                                       "lazyfree_bytes", "object_bytes", "live_bytes"};
+    json_t *all = json_array();
+    size_t count = cell->ok_count ? json_array_size(json_object_get(cell->ok[0], "phases")) : 0;
+
+    for (size_t index = 0; index < count; index++) {
+        json_t *phase = json_object();
+        json_object_set(phase, "name", json_object_get(phase_of(cell->ok[0], index), "name"));
+        for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+            json_object_set_new(phase, keys[i], phase_median(cell, index, keys[i]));
+        json_array_append_new(all, phase);
+    }
+    return all;
+}
+
+/* The largest size of statm's error, either way; null when no sample measured it. */
+static json_t *worst_statm_error(const struct cell_samples *cell)
+{
+    json_int_t worst = -1;
+
+    for (size_t i = 0; i < cell->ok_count; i++) {
+        const json_t *value = json_object_get(cell->ok[i], "statm_error_bytes");
+        if (json_is_integer(value) && llabs(json_integer_value(value)) > worst)
+            worst = llabs(json_integer_value(value));
+    }
+    return worst < 0 ? json_null() : json_integer(worst);
+}
+
+static void copy(json_t *to, const json_t *from, const char *key)
+{
+    json_t *value = json_object_get(from, key);
+
+    if (value)
+        json_object_set(to, key, value);
+    else
+        json_object_set_new(to, key, json_null());
+}
+
+static void set_status(json_t *object, const json_t *planned, const struct cell_samples *cell)
+{
+    const json_t *not_available = json_object_get(planned, "not_available");
+
+    if (json_is_string(not_available)) {
+        json_object_set_new(object, "status", json_string("n/a"));
+        json_object_set(object, "reason", json_object_get(planned, "not_available"));
+    } else if (cell->failed) {
+        copy(object, cell->failed, "status");
+        copy(object, cell->failed, "reason");
+    } else if (cell->ok_count == 0) {
+        json_object_set_new(object, "status", json_string("n/a"));
+        json_object_set_new(object, "reason", json_string("not measured: the run was interrupted"));
+    } else {
+        json_object_set_new(object, "status", json_string("ok"));
+        json_object_set_new(object, "reason", json_null());
+    }
+}
+
+static json_t *summarise(const json_t *planned, const struct cell_samples *cell)
+{
+    static const char *const identity[] = {"workload", "params", "allocator", "host", "idle_ns"};
+    static const char *const figures[] = {"wall_ns",
+                                          "cpu_ns",
+                                          "peak_bytes",
+                                          "retained_bytes",
+                                          "baseline_bytes",
+                                          "live_peak_bytes",
+                                          "return_ratio",
+                                          "return_ratio_live",
+                                          "since_last_free_ns",
+                                          "minor_faults"};
+    json_t *object = json_object();
+    json_t *curves = json_array();
+
+    for (size_t i = 0; i < sizeof identity / sizeof identity[0]; i++)
+        copy(object, planned, identity[i]);
+    copy(object, cell->any, "version");
+    copy(object, cell->any, "providers");
+    set_status(object, planned, cell);
+    json_object_set_new(object, "samples", json_integer((json_int_t)cell->ok_count));
+    for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++)
+        json_object_set_new(object, figures[i], figure(cell, figures[i]));
+    json_object_set_new(object, "statm_error_bytes", worst_statm_error(cell));
+    json_object_set_new(object, "phases", phases(cell));
+    for (size_t i = 0; i < cell->ok_count; i++)
+        json_array_append(curves, json_object_get(cell->ok[i], "sample"));
+    json_object_set_new(object, "curves", curves);
+    return object;
+}
+
+static void collect(struct cell_samples *cell, const json_t *samples, size_t index)
+{
+    size_t i;
+    const json_t *sample;
+
+    cell->ok_count = 0;
+    cell->failed = cell->any = NULL;
+    json_array_foreach(samples, i, sample)
+    {
+        const char *status = json_string_value(json_object_get(sample, "status"));
+        if ((size_t)json_integer_value(json_object_get(sample, "cell")) != index)
+            continue;
+        if (!cell->any || (status && strcmp(status, "ok") == 0 && cell->ok_count == 0))
+            cell->any = sample;
+        if (status && strcmp(status, "ok") == 0)
+            cell->ok[cell->ok_count++] = sample;
+        else if (!cell->failed)
+            cell->failed = sample;
+    }
+}
+
+static int check(const json_t *cells, const json_t *samples, char *error)
+{
+    size_t i;
+    const json_t *sample;
+
+    if (!json_is_array(cells)) {
+        snprintf(error, SUMMARY_ERROR_BYTES, "plan.json has no array called cells");
+        return -1;
+    }
+    json_array_foreach(samples, i, sample)
+    {
+        const json_t *cell = json_object_get(sample, "cell");
+        if (json_is_integer(cell) && json_integer_value(cell) >= 0 &&
+            (size_t)json_integer_value(cell) < json_array_size(cells))
+            continue;
+        snprintf(error, SUMMARY_ERROR_BYTES, "samples.jsonl:%zu: no cell of the plan", i + 1);
+        return -1;
+    }
+    return 0;
+}
+
+json_t *summary_of_run(const json_t *plan, const json_t *samples, char *error)
+{
+    const json_t *cells = json_object_get(plan, "cells");
+    size_t room = json_array_size(samples) + 1;
+    struct cell_samples cell = {0};
+    json_t *summary = NULL;
+    size_t index;
+    const json_t *planned;
+
+    if (check(cells, samples, error) != 0)
+        return NULL;
+    cell.ok = calloc(room, sizeof *cell.ok);
+    cell.values = calloc(room, sizeof *cell.values);
+    if (!cell.ok || !cell.values) {
+        snprintf(error, SUMMARY_ERROR_BYTES, "not enough memory for %zu samples", room);
+        goto out;
+    }
+    summary = json_array();
+    json_array_foreach(cells, index, planned)
+    {
+        collect(&cell, samples, index);
+        json_array_append_new(summary, summarise(planned, &cell));
+    }
+out:
+    free(cell.ok);
+    free(cell.values);
+    return summary;
+}

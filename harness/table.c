@@ -1,0 +1,138 @@
+/*
+ * One block per experiment, one line per row. Leaves out figures that need a sentence to be read:
+ * the report has those.
+ */
+#include "harness/table.h"
+
+#include "harness/text.h"
+
+#include <string.h>
+
+enum { LONGEST_ROW = 40 };
+
+static const char *text_of(const json_t *cell, const char *key)
+{
+    const char *text = json_string_value(json_object_get(cell, key));
+
+    return text ? text : "";
+}
+
+static int has(const json_t *figure, const char *key)
+{
+    return json_is_number(json_object_get(figure, key));
+}
+
+static double part(const json_t *figure, const char *key)
+{
+    return json_number_value(json_object_get(figure, key));
+}
+
+/* Two cells are of one experiment when only their rows differ. */
+static int same_experiment(const json_t *a, const json_t *b)
+{
+    static const char *const keys[] = {"workload", "params", "host", "idle_ns"};
+
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        if (!json_equal(json_object_get(a, keys[i]), json_object_get(b, keys[i])))
+            return 0;
+    }
+    return 1;
+}
+
+static void print_heading(FILE *out, const json_t *cell, int row_width)
+{
+    char idle[TEXT_NUMBER_BYTES];
+    const char *name;
+    json_t *value;
+
+    fprintf(out, "\n%s", text_of(cell, "workload"));
+    json_object_foreach(json_object_get(cell, "params"), name, value)
+        fprintf(out, " %s=%s", name, json_string_value(value));
+    fprintf(out, "  (host %s, %s idle at the end)\n", text_of(cell, "host"),
+            text_format_duration(idle, json_number_value(json_object_get(cell, "idle_ns"))));
+    fprintf(out, "  %-*s %9s %-19s %10s %10s %11s %10s %3s\n", row_width, "row", "time",
+            "  95 % interval", "peak", "retained", "given back", "of freed", "n");
+}
+
+static void print_interval(FILE *out, const json_t *wall)
+{
+    char low[TEXT_NUMBER_BYTES], high[TEXT_NUMBER_BYTES], both[2 * TEXT_NUMBER_BYTES + 8];
+
+    if (!has(wall, "low")) {
+        fprintf(out, " %-19s", "  -");
+        return;
+    }
+    snprintf(both, sizeof both, "[%s, %s]", text_format_duration(low, part(wall, "low")),
+             text_format_duration(high, part(wall, "high")));
+    fprintf(out, " %-19s", both);
+}
+
+static void print_bytes(FILE *out, const json_t *figure)
+{
+    char text[TEXT_NUMBER_BYTES];
+
+    fprintf(out, " %10s",
+            has(figure, "median") ? text_format_bytes(text, part(figure, "median")) : "n/a");
+}
+
+static void print_ratio(FILE *out, const json_t *figure, int width)
+{
+    if (has(figure, "median"))
+        fprintf(out, " %*.1f %%", width - 2, 100 * part(figure, "median"));
+    else
+        fprintf(out, " %*s", width, "n/a");
+}
+
+static void print_cell(FILE *out, const json_t *cell, int row_width)
+{
+    char text[TEXT_NUMBER_BYTES];
+    const json_t *wall = json_object_get(cell, "wall_ns");
+
+    fprintf(out, "  %-*s", row_width, text_of(cell, "allocator"));
+    if (has(wall, "median")) {
+        fprintf(out, " %9s", text_format_duration(text, part(wall, "median")));
+        print_interval(out, wall);
+        print_bytes(out, json_object_get(cell, "peak_bytes"));
+        print_bytes(out, json_object_get(cell, "retained_bytes"));
+        print_ratio(out, json_object_get(cell, "return_ratio"), 11);
+        print_ratio(out, json_object_get(cell, "return_ratio_live"), 10);
+        fprintf(out, " %3lld", (long long)json_integer_value(json_object_get(cell, "samples")));
+    }
+    if (strcmp(text_of(cell, "status"), "ok") != 0)
+        fprintf(out, " %s: %s", text_of(cell, "status"), text_of(cell, "reason"));
+    fputc('\n', out);
+}
+
+static int widest_row(const json_t *summary)
+{
+    size_t widest = 3, i;
+    const json_t *cell;
+
+    json_array_foreach(summary, i, cell)
+    {
+        size_t length = strlen(text_of(cell, "allocator"));
+        widest = length > widest ? length : widest;
+    }
+    return widest > LONGEST_ROW ? LONGEST_ROW : (int)widest;
+}
+
+void table_print(FILE *out, const json_t *summary)
+{
+    int row_width = widest_row(summary);
+    const json_t *before = NULL, *cell;
+    size_t i;
+
+    json_array_foreach(summary, i, cell)
+    {
+        if (!before || !same_experiment(before, cell))
+            print_heading(out, cell, row_width);
+        print_cell(out, cell, row_width);
+        before = cell;
+    }
+    fputs("\npeak is absolute, retained is above the process's own baseline at the end of the last "
+          "phase.\n"
+          "given back: share of the peak that went back, against the objects that the program "
+          "still holds;\n"
+          "of freed: the same against what the allocator was still asked to keep.\n",
+          out);
+}

@@ -1,0 +1,13 @@
+/*
+ * The summary as a table for people. Leaves out JSON and pictures.
+ */
+#ifndef TIDEMARK_HARNESS_TABLE_H
+#define TIDEMARK_HARNESS_TABLE_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+/* Prints the cells of summary_of_run, grouped by experiment, in the order of the plan. */
+void table_print(FILE *out, const json_t *summary);
+
+#endif

@@ -1,0 +1,315 @@
+"""The command line from outside: help, errors, JSON, the run folder, interruption."""
+import csv
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, "tests")
+from tidemark_run import TIDEMARK, show, tidemark  # noqa: E402
+
+SMALL = ("-w", "list_lifetime:n=20k", "--idle", "20ms")
+
+
+class Scratch(unittest.TestCase):
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.scratch = scratch.name
+
+    def folder(self, name="run"):
+        return os.path.join(self.scratch, name)
+
+
+class Help(unittest.TestCase):
+    def test_every_subcommand_has_help_with_an_example(self):
+        for command in ("list", "run", "show", "plot", "micro"):
+            with self.subTest(command=command):
+                helped = tidemark(command, "--help")
+                self.assertEqual(helped.returncode, 0)
+                self.assertIn("Example:", helped.stdout)
+                self.assertIn("tidemark %s" % command, helped.stdout)
+
+    def test_no_command_is_a_usage_error(self):
+        self.assertEqual(tidemark().returncode, 2)
+
+    def test_version_is_printed(self):
+        self.assertRegex(tidemark("--version").stdout, r"^tidemark \d+\.\d+\.\d+\n$")
+
+
+class Lists(unittest.TestCase):
+    def test_allocators_hold_the_promised_rows(self):
+        listed = {entry["name"]: entry for entry in json.loads(tidemark("list", "allocators", "--json").stdout)}
+        self.assertEqual(set(listed), {"glibc", "jemalloc", "mimalloc", "tcmalloc", "pymalloc", "bump", "null"})
+        self.assertEqual(listed["jemalloc"]["package"], "libjemalloc2")
+        self.assertIn("tcache_count", [tunable["name"] for tunable in listed["glibc"]["tunables"]])
+
+    def test_workloads_hold_their_parameters_and_bounds(self):
+        listed = {entry["name"]: entry for entry in json.loads(tidemark("list", "workloads", "--json").stdout)}
+        ways = [p for p in listed["del_collect"]["parameters"] if p["name"] == "way"][0]
+        self.assertEqual(ways["choices"], ["pass", "del", "del_collect", "collect_without_del"])
+        hows = [p for p in listed["list_lifetime"]["parameters"] if p["name"] == "how"][0]
+        self.assertEqual(hows["choices"], ["local", "global", "returned", "del_collect", "cycle", "cycle_collect"])
+
+    def test_suites_are_quick_and_full(self):
+        listed = json.loads(tidemark("list", "suites", "--json").stdout)
+        self.assertEqual([entry["name"] for entry in listed], ["quick", "full"])
+
+    def test_text_and_json_name_the_same(self):
+        for what in ("allocators", "workloads", "suites"):
+            text = tidemark("list", what).stdout
+            for entry in json.loads(tidemark("list", what, "--json").stdout):
+                self.assertIn(entry["name"], text)
+
+
+class Usage(Scratch):
+    def assert_refused(self, arguments, *says):
+        refused = tidemark(*arguments, cwd=self.scratch)
+        self.assertEqual(refused.returncode, 2, refused.stdout + refused.stderr)
+        for words in says:
+            self.assertIn(words, refused.stderr)
+        self.assertEqual(os.listdir(self.scratch), [], "a usage error writes nothing")
+
+    def setUp(self):
+        super().setUp()
+        global TIDEMARK
+        import tidemark_run
+        tidemark_run.TIDEMARK = os.path.abspath(TIDEMARK)
+
+    def test_unknown_names_are_refused_with_the_near_and_the_accepted_ones(self):
+        self.assert_refused(["runn"], "did you mean run?")
+        self.assert_refused(["list", "allocator"], "did you mean allocators?")
+        self.assert_refused(["run", "quik"], "did you mean quick?")
+        self.assert_refused(["run", "-a", "jemaloc"], "jemaloc", "did you mean jemalloc?")
+        self.assert_refused(["run", "-w", "del_colect"], "did you mean del_collect?")
+        self.assert_refused(["run", "-w", "list_lifetime:how=lcal"], "did you mean local?")
+        self.assert_refused(["run", "-w", "list_lifetime", "--host", "pyton"], "pyton", "accepted: objects, python3")
+
+    def test_bad_numbers_name_the_value_and_the_bounds(self):
+        self.assert_refused(["run", "--rounds", "0"], "'0'", "between 1 and 1000")
+        self.assert_refused(["run", "--idle", "5"], "'5'", "0.5s")
+        self.assert_refused(["run", "--tick", "1us"], "'1us'", "100 us")
+        self.assert_refused(["run", "--memory-limit", "1MB"], "'1MB'", "MiB")
+        self.assert_refused(["run", "--timeout", "never"], "'never'")
+        self.assert_refused(["run", "-w", "del_collect:n=1T"], "'1T'")
+
+    def test_conflicting_words_are_refused(self):
+        self.assert_refused(["run", "quick", "-w", "del_collect"], "not both")
+        self.assert_refused(["run", "quick", "full"], "one suite")
+        self.assert_refused(["run", "quick", "--host", "python3"], "--host goes with -w")
+
+    def test_an_unknown_option_is_refused(self):
+        self.assert_refused(["run", "--frobnicate"], "frobnicate")
+
+
+class Runs(Scratch):
+    def test_dry_run_prints_the_plan_and_writes_nothing(self):
+        planned = tidemark("run", "--dry-run", "-o", self.folder())
+        self.assertEqual(planned.returncode, 0)
+        self.assertIn("21 cells, 106 samples", planned.stdout)
+        self.assertFalse(os.path.exists(self.folder()))
+
+    def test_a_run_leaves_plan_machine_samples_and_curves(self):
+        ran = tidemark("run", *SMALL, "-a", "glibc", "-a", "pymalloc", "--rounds", "2", "-o", self.folder())
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        self.assertIn("[4/4]", ran.stderr)
+        self.assertIn(self.folder(), ran.stdout)
+        with open(self.folder() + "/samples.jsonl", encoding="utf-8") as file:
+            samples = [json.loads(line) for line in file]
+        self.assertEqual([sample["sample"] for sample in samples], [0, 1, 2, 3])
+        self.assertEqual({sample["status"] for sample in samples}, {"ok"})
+        with gzip.open(self.folder() + "/curves/000000.csv.gz", "rt") as file:
+            ticks = list(csv.DictReader(file))
+        self.assertEqual(len(ticks), samples[0]["ticks"])
+        self.assertGreater(len(ticks), 10)
+        with open(self.folder() + "/machine.json", encoding="utf-8") as file:
+            machine = json.load(file)
+        self.assertFalse(machine["interrupted"])
+        self.assertEqual(machine["libraries"]["glibc"].split()[0], "glibc")
+
+    def test_show_json_has_one_complete_object_per_cell(self):
+        tidemark("run", *SMALL, "-a", "glibc", "-a", "bump", "--rounds", "6", "-o", self.folder())
+        glibc, bump = show(self.folder())
+        for key in ("workload", "params", "allocator", "host", "version", "providers", "status", "reason", "samples",
+                    "phases", "idle_ns"):
+            self.assertIn(key, glibc)
+        for key in ("wall_ns", "cpu_ns", "peak_bytes", "retained_bytes", "baseline_bytes", "live_peak_bytes",
+                    "since_last_free_ns", "minor_faults"):
+            self.assertEqual(set(glibc[key]), {"median", "low", "high"})
+            self.assertLessEqual(glibc[key]["low"], glibc[key]["median"])
+            self.assertLessEqual(glibc[key]["median"], glibc[key]["high"])
+        self.assertEqual([phase["name"] for phase in glibc["phases"]], ["build", "del", "collect", "idle"])
+        for key in ("wall_ns", "rss_bytes", "uss_bytes", "lazyfree_bytes", "object_bytes", "live_bytes"):
+            self.assertIn(key, glibc["phases"][0])
+        self.assertTrue(glibc["providers"]["raw"].endswith("libc.so.6"))
+        self.assertEqual((bump["status"], bump["samples"]), ("n/a", 0))
+        self.assertIn("bump has no malloc", bump["reason"])
+
+    def test_every_row_is_served_by_its_own_file(self):
+        rows = {"glibc": "libc.so.6", "jemalloc": "libjemalloc.so.2", "mimalloc": "libmimalloc.so.2",
+                "tcmalloc": "libtcmalloc_minimal.so.4", "pymalloc": "libc.so.6", "pymalloc@jemalloc": "libjemalloc.so.2"}
+        arguments = [word for row in rows for word in ("-a", row)]
+        tidemark("run", *SMALL, *arguments, "--rounds", "1", "-o", self.folder())
+        for cell in show(self.folder()):
+            raw = os.path.basename(cell["providers"]["raw"])
+            self.assertTrue(raw.startswith(rows[cell["allocator"]]), cell)
+            if cell["allocator"].startswith("pymalloc"):
+                self.assertEqual(cell["providers"]["object"], "tidemark-child")
+            else:
+                self.assertEqual(cell["providers"]["object"], cell["providers"]["raw"])
+
+    def test_a_real_cpython_is_served_by_the_row_that_was_asked_for(self):
+        tidemark("run", *SMALL, "--host", "python3", "-a", "pymalloc", "-a", "jemalloc", "-a", "null", "--rounds", "1",
+                 "-o", self.folder())
+        own, jemalloc, null = show(self.folder())
+        self.assertEqual(own["status"], "ok", own["reason"])
+        self.assertTrue(own["version"].startswith("CPython 3"))
+        self.assertIn("libjemalloc.so.2", jemalloc["providers"]["object"])
+        self.assertEqual(null["status"], "n/a")
+
+    def test_the_same_seed_gives_the_same_operations_on_every_row(self):
+        tidemark("run", *SMALL, "-a", "glibc", "-a", "mimalloc", "--rounds", "1", "-o", self.folder())
+        with open(self.folder() + "/samples.jsonl", encoding="utf-8") as file:
+            samples = [json.loads(line) for line in file]
+        self.assertEqual(samples[0]["checksum"], samples[1]["checksum"])
+        self.assertEqual(samples[0]["operations"], samples[1]["operations"])
+        self.assertGreater(samples[0]["operations"], 0)
+
+    def test_a_tunable_reaches_the_allocator(self):
+        """glibc's fastbins keep 48 B chunks; without them the freed top of the heap is trimmed."""
+        tidemark("run", "-w", "list_lifetime:n=200k", "-a", "glibc", "-a", "glibc+mxfast:0+tcache_count:0", "--rounds",
+                 "1", "--idle", "0s", "-o", self.folder())
+        stock, tuned = show(self.folder())
+        self.assertGreater(stock["retained_bytes"]["median"], 8_000_000)
+        self.assertLess(tuned["retained_bytes"]["median"], 1_000_000)
+
+    def test_a_sample_above_the_memory_limit_is_a_row_and_status_1(self):
+        ran = tidemark("run", "-w", "list_lifetime:n=2M", "-a", "glibc", "--rounds", "1", "--memory-limit", "32MiB", "-o",
+                       self.folder())
+        self.assertEqual(ran.returncode, 1)
+        (cell,) = show(self.folder())
+        self.assertEqual(cell["status"], "oom")
+        self.assertIn("memory limit of 32 MiB", cell["reason"])
+
+    def test_a_sample_out_of_time_is_a_row_and_status_1(self):
+        ran = tidemark("run", *SMALL[:2], "--idle", "5s", "-a", "glibc", "--rounds", "1", "--timeout", "1s", "-o",
+                       self.folder())
+        self.assertEqual(ran.returncode, 1)
+        (cell,) = show(self.folder())
+        self.assertEqual(cell["status"], "timeout")
+
+    def test_a_folder_that_holds_something_is_left_alone(self):
+        os.mkdir(self.folder())
+        with open(self.folder() + "/thesis.txt", "w", encoding="utf-8"):
+            pass
+        refused = tidemark("run", *SMALL, "-a", "glibc", "--rounds", "1", "-o", self.folder())
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("not empty", refused.stderr)
+        self.assertEqual(os.listdir(self.folder()), ["thesis.txt"])
+
+    def test_inherited_allocator_variables_are_named_and_not_passed_on(self):
+        ran = tidemark("run", *SMALL, "-a", "glibc", "--rounds", "1", "-o", self.folder(),
+                       env={**os.environ, "MALLOC_ARENA_MAX": "1"})
+        self.assertIn("not passed on to the allocators: MALLOC_ARENA_MAX=1", ran.stderr)
+        with open(self.folder() + "/machine.json", encoding="utf-8") as file:
+            self.assertIn("MALLOC_ARENA_MAX=1", json.load(file)["dropped_environment"])
+
+    def test_an_interrupted_run_keeps_what_was_measured(self):
+        with subprocess.Popen([TIDEMARK, "run", *SMALL[:2], "--idle", "300ms", "-a", "glibc", "--rounds", "50", "-o",
+                               self.folder()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            samples = self.folder() + "/samples.jsonl"
+            deadline = time.monotonic() + 30
+            while time.monotonic() < deadline and not (os.path.exists(samples) and os.path.getsize(samples)):
+                time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 130)
+        self.assertIn("interrupted", errors)
+        (cell,) = show(self.folder())
+        self.assertGreaterEqual(cell["samples"], 1)
+        with open(self.folder() + "/machine.json", encoding="utf-8") as file:
+            self.assertTrue(json.load(file)["interrupted"])
+
+    def test_a_killed_parent_leaves_no_child(self):
+        with subprocess.Popen([TIDEMARK, "run", *SMALL[:2], "--idle", "60s", "-a", "glibc", "--rounds", "1", "-o",
+                               self.folder()], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            child = ""
+            deadline = time.monotonic() + 30
+            while time.monotonic() < deadline and not child:
+                time.sleep(0.05)
+                with open("/proc/%d/task/%d/children" % (process.pid, process.pid), encoding="utf-8") as file:
+                    child = file.read().strip()
+            process.kill()
+        self.assertTrue(child)
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline and os.path.exists("/proc/" + child):
+            time.sleep(0.05)
+        self.assertFalse(os.path.exists("/proc/" + child))
+
+
+class Shows(Scratch):
+    def test_what_is_no_run_is_refused(self):
+        shown = tidemark("show", self.scratch)
+        self.assertEqual(shown.returncode, 1)
+        self.assertIn("is no run", shown.stderr)
+
+    def test_a_broken_line_is_named_with_file_and_line(self):
+        tidemark("run", *SMALL, "-a", "glibc", "--rounds", "2", "-o", self.folder())
+        with open(self.folder() + "/samples.jsonl", "a", encoding="utf-8") as file:
+            file.write("{broken\n")
+        shown = tidemark("show", self.folder())
+        self.assertEqual(shown.returncode, 1)
+        self.assertIn("samples.jsonl:3", shown.stderr)
+
+    def test_a_half_written_last_line_is_left_out(self):
+        tidemark("run", *SMALL, "-a", "glibc", "--rounds", "2", "-o", self.folder())
+        with open(self.folder() + "/samples.jsonl", "a", encoding="utf-8") as file:
+            file.write('{"sample": 2, "cell"')
+        (cell,) = show(self.folder())
+        self.assertEqual(cell["samples"], 2)
+
+
+class Plots(Scratch):
+    def test_a_run_becomes_a_report_with_figures(self):
+        tidemark("run", *SMALL, "-a", "glibc", "-a", "pymalloc", "--rounds", "1", "-o", self.folder())
+        plotted = tidemark("plot", self.folder())
+        self.assertEqual(plotted.returncode, 0, plotted.stderr)
+        self.assertTrue(os.path.getsize(self.folder() + "/report.html") > 1000)
+        figures = os.listdir(self.folder() + "/figures")
+        self.assertTrue([name for name in figures if name.endswith(".png")])
+        self.assertTrue([name for name in figures if name.endswith(".svg")])
+
+
+class Micro(Scratch):
+    FAST = ("--", "--benchmark_filter=pair/64$", "--benchmark_min_time=0.01")
+
+    def test_each_row_leaves_google_benchmark_s_json(self):
+        ran = tidemark("micro", "-a", "null", "-a", "pymalloc@jemalloc", "-o", self.folder(), *self.FAST)
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        self.assertIn("pair/64", ran.stdout)
+        with open(self.folder() + "/micro/pymalloc@jemalloc.json", encoding="utf-8") as file:
+            result = json.load(file)
+        self.assertEqual(result["benchmarks"][0]["name"], "pair/64")
+        self.assertEqual(result["context"]["tidemark_row"], "pymalloc@jemalloc")
+        self.assertIn("libjemalloc.so.2", result["context"]["tidemark_raw_provider"])
+        self.assertNotIn("host_name", result["context"])
+
+    def test_an_unknown_google_benchmark_flag_is_a_usage_error(self):
+        ran = tidemark("micro", "-a", "null", "-o", self.folder(), "--", "--benchmark_nonsense")
+        self.assertEqual(ran.returncode, 2)
+        self.assertIn("benchmark_nonsense", ran.stderr)
+
+    def test_nothing_measured_is_overwritten(self):
+        tidemark("micro", "-a", "null", "-o", self.folder(), *self.FAST)
+        again = tidemark("micro", "-a", "null", "-o", self.folder(), *self.FAST)
+        self.assertEqual(again.returncode, 1)
+        self.assertIn("is there already", again.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,414 @@
+/*
+ * The allocator contract, for one row a process: `contract_test OBJECT [RAW]`. Each check names the
+ * capability that it needs and is not run without it, since the row promises nothing there.
+ */
+#define _GNU_SOURCE
+#include "harness/open_row.h"
+
+#include <errno.h>
+#include <link.h>
+#include <malloc.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct open_row row;
+static const char *object_name, *raw_name;
+
+/* `capability` may join several: all of them are needed. */
+#define NEEDS(capability)                                                                          \
+    do {                                                                                           \
+        if ((row.object_allocator->capabilities & (capability)) != (capability))                   \
+            return;                                                                                \
+    } while (0)
+
+/* The compiler may otherwise see that a block is never used and leave the calls out. */
+static void *volatile sink;
+
+static void test_flags_and_functions_agree(void **state)
+{
+    const struct allocator_ops *ops = &row.object;
+    unsigned capabilities = row.object_allocator->capabilities;
+
+    (void)state;
+    assert_int_equal(!!(capabilities & ALLOCATOR_MALLOC), ops->malloc != NULL);
+    assert_int_equal(!!(capabilities & ALLOCATOR_CALLOC), ops->calloc != NULL);
+    assert_int_equal(!!(capabilities & ALLOCATOR_REALLOC), ops->realloc != NULL);
+    assert_int_equal(!!(capabilities & ALLOCATOR_ALIGNED), ops->aligned_alloc != NULL);
+    assert_int_equal(!!(capabilities & ALLOCATOR_FREE), ops->free != NULL);
+    assert_int_equal(!!(capabilities & ALLOCATOR_USABLE_SIZE), ops->usable_size != NULL);
+    assert_int_equal(!!(capabilities & ALLOCATOR_PURGE), ops->purge != NULL);
+    assert_int_equal(!!(capabilities & ALLOCATOR_REGIONS),
+                     ops->region_create && ops->region_alloc && ops->region_reset &&
+                         ops->region_destroy);
+}
+
+static void test_describes_itself(void **state)
+{
+    (void)state;
+    assert_true(row.object_allocator->summary[0]);
+    assert_true(row.object_allocator->source[0]);
+    assert_true(row.version[0]);
+    assert_ptr_equal(allocator_find(row.object_allocator->name), row.object_allocator);
+}
+
+static void test_blocks_are_aligned(void **state)
+{
+    (void)state;
+    NEEDS(ALLOCATOR_MALLOC);
+    for (size_t size = 1; size <= 70000; size += 1 + size / 7) {
+        void *block = row.object.malloc(size);
+        assert_non_null(block);
+        assert_int_equal((uintptr_t)block % (size < 16 ? 8 : 16), 0);
+        row.object.free(block);
+    }
+}
+
+static void test_aligned_alloc_aligns(void **state)
+{
+    (void)state;
+    NEEDS(ALLOCATOR_ALIGNED);
+    for (size_t alignment = 16; alignment <= 65536; alignment *= 2) {
+        void *block = row.object.aligned_alloc(alignment, 3 * alignment);
+        assert_non_null(block);
+        assert_int_equal((uintptr_t)block % alignment, 0);
+        memset(block, 1, 3 * alignment);
+        row.object.free(block);
+    }
+}
+
+static void test_calloc_zeroes_a_used_block(void **state)
+{
+    (void)state;
+    NEEDS(ALLOCATOR_CALLOC | ALLOCATOR_FREE);
+    for (size_t size = 8; size <= 300000; size *= 3) {
+        unsigned char *block = row.object.malloc(size);
+        memset(block, 0xff, size);
+        row.object.free(block);
+        block = row.object.calloc(1, size);
+        for (size_t i = 0; i < size; i++)
+            assert_int_equal(block[i], 0);
+        row.object.free(block);
+    }
+}
+
+static void test_calloc_refuses_overflow(void **state)
+{
+    volatile size_t huge = SIZE_MAX / 2 + 2;
+
+    (void)state;
+    NEEDS(ALLOCATOR_CALLOC);
+    assert_null(row.object.calloc(huge, 2));
+}
+
+static void test_realloc_keeps_content(void **state)
+{
+    static const size_t sizes[] = {1, 24, 500, 513, 5000, 300000, 40000, 512, 100, 8};
+    unsigned char *block = NULL;
+    size_t before = 0;
+
+    (void)state;
+    NEEDS(ALLOCATOR_REALLOC);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        block = row.object.realloc(block, sizes[i]);
+        assert_non_null(block);
+        size_t kept = before < sizes[i] ? before : sizes[i];
+        for (size_t j = 0; j < kept; j++)
+            assert_int_equal(block[j], (unsigned char)(j * 7));
+        for (size_t j = 0; j < sizes[i]; j++)
+            block[j] = (unsigned char)(j * 7);
+        before = sizes[i];
+    }
+    row.object.free(block);
+}
+
+static void test_free_of_null_does_nothing(void **state)
+{
+    (void)state;
+    NEEDS(ALLOCATOR_FREE);
+    row.object.free(NULL);
+}
+
+static void test_size_zero_can_be_freed(void **state)
+{
+    (void)state;
+    NEEDS(ALLOCATOR_MALLOC | ALLOCATOR_FREE);
+    void *a = row.object.malloc(0);
+    void *b = row.object.malloc(0);
+    row.object.free(a);
+    row.object.free(b);
+}
+
+static void test_impossible_sizes_are_null(void **state)
+{
+    static const size_t sizes[] = {SIZE_MAX, SIZE_MAX - 4096, (size_t)PTRDIFF_MAX + 1};
+
+    (void)state;
+    NEEDS(ALLOCATOR_MALLOC);
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        volatile size_t size = sizes[i];
+        errno = 0;
+        sink = row.object.malloc(size);
+        assert_null(sink);
+    }
+}
+
+static void test_usable_size_covers_the_request(void **state)
+{
+    (void)state;
+    NEEDS(ALLOCATOR_USABLE_SIZE);
+    for (size_t size = 1; size < 100000; size = size * 2 + 1) {
+        void *block = row.object.malloc(size);
+        assert_true(row.object.usable_size(block) >= size);
+        row.object.free(block);
+    }
+}
+
+enum { SHADOW_BLOCKS = 2000, SHADOW_STEPS = 60000 };
+
+struct shadow {
+    unsigned char *block;
+    size_t size;
+    unsigned char mark;
+};
+
+static uint64_t random_state = 12345;
+
+static size_t random_below(size_t bound)
+{
+    random_state = random_state * 6364136223846793005u + 1442695040888963407u;
+    return (size_t)(random_state >> 33) % bound;
+}
+
+/* An overlap shows as a byte that another block has written. */
+static void check_shadow(const struct shadow *shadow)
+{
+    for (size_t i = 0; i < shadow->size; i++)
+        assert_int_equal(shadow->block[i], shadow->mark);
+}
+
+static void test_live_blocks_never_overlap(void **state)
+{
+    static struct shadow shadows[SHADOW_BLOCKS];
+
+    (void)state;
+    NEEDS(ALLOCATOR_MALLOC | ALLOCATOR_FREE | ALLOCATOR_DISTINCT);
+    for (int step = 0; step < SHADOW_STEPS; step++) {
+        struct shadow *shadow = &shadows[random_below(SHADOW_BLOCKS)];
+        if (shadow->block) {
+            check_shadow(shadow);
+            row.object.free(shadow->block);
+            shadow->block = NULL;
+            continue;
+        }
+        shadow->size = 1 + random_below(random_below(20) == 0 ? 9000 : 600);
+        shadow->mark = (unsigned char)random_below(256);
+        shadow->block = row.object.malloc(shadow->size);
+        assert_non_null(shadow->block);
+        memset(shadow->block, shadow->mark, shadow->size);
+    }
+    for (size_t i = 0; i < SHADOW_BLOCKS; i++) {
+        if (!shadows[i].block)
+            continue;
+        check_shadow(&shadows[i]);
+        row.object.free(shadows[i].block);
+        shadows[i].block = NULL;
+    }
+}
+
+static void test_purge_may_come_at_any_time(void **state)
+{
+    (void)state;
+    NEEDS(ALLOCATOR_PURGE);
+    unsigned char *kept = row.object.malloc(100);
+    memset(kept, 7, 100);
+    assert_int_equal(row.object.purge(), 0);
+    sink = row.object.malloc(5000);
+    row.object.free(sink);
+    assert_int_equal(row.object.purge(), 0);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(kept[i], 7);
+    row.object.free(kept);
+}
+
+static void test_regions_give_distinct_aligned_blocks(void **state)
+{
+    unsigned char *blocks[300];
+
+    (void)state;
+    NEEDS(ALLOCATOR_REGIONS);
+    void *region = row.object.region_create();
+    assert_non_null(region);
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < 300; i++) {
+            blocks[i] = row.object.region_alloc(region, 1 + i * 40, (size_t)16 << (i % 5));
+            assert_non_null(blocks[i]);
+            assert_int_equal((uintptr_t)blocks[i] % ((size_t)16 << (i % 5)), 0);
+            memset(blocks[i], (int)i & 0xff, 1 + i * 40);
+        }
+        for (size_t i = 0; i < 300; i++) {
+            for (size_t j = 0; j < 1 + i * 40; j++)
+                assert_int_equal(blocks[i][j], i & 0xff);
+        }
+        row.object.region_reset(region);
+    }
+    assert_null(row.object.region_alloc(region, SIZE_MAX - 8, 16));
+    assert_null(row.object.region_alloc(region, PTRDIFF_MAX, 16));
+    row.object.region_destroy(region);
+}
+
+/* Who served: the file, the process's own malloc, the libraries that are loaded. */
+
+static int ends_in(const char *path, const char *name)
+{
+    const char *base = strrchr(path, '/');
+
+    return strncmp(base ? base + 1 : path, name, strlen(name)) == 0;
+}
+
+static void check_provider(const struct allocator *allocator, const char *provider)
+{
+    if (allocator->soname)
+        assert_true(ends_in(provider, allocator->soname));
+    else if (strcmp(allocator->name, "glibc") == 0)
+        assert_true(ends_in(provider, "libc.so.6"));
+    else
+        assert_string_equal(provider, "contract_test");
+}
+
+static void test_own_file_serves_the_row(void **state)
+{
+    (void)state;
+    check_provider(row.object_allocator, row.object_provider);
+    check_provider(row.raw_allocator, row.raw_provider);
+}
+
+static int count_foreign(struct dl_phdr_info *info, size_t size, void *data)
+{
+    int *foreign = data;
+
+    (void)size;
+    for (size_t i = 0; i < allocator_registry_count; i++) {
+        const struct allocator *other = allocator_registry[i];
+        if (other->soname && other != row.object_allocator && other != row.raw_allocator &&
+            ends_in(info->dlpi_name, other->soname))
+            (*foreign)++;
+    }
+    return 0;
+}
+
+static void test_no_other_malloc_is_loaded(void **state)
+{
+    int foreign = 0;
+
+    (void)state;
+    dl_iterate_phdr(count_foreign, &foreign);
+    assert_int_equal(foreign, 0);
+}
+
+/* Bytes that glibc's malloc has given out in this process. */
+static size_t glibc_in_use(void)
+{
+    struct mallinfo2 info = mallinfo2();
+
+    return info.uordblks + info.hblkhd;
+}
+
+enum { SERVED_BLOCKS = 1000, SERVED_BYTES = 400 };
+
+static size_t glibc_growth(const struct allocator_ops *ops)
+{
+    static void *blocks[SERVED_BLOCKS];
+    size_t before = glibc_in_use();
+
+    for (size_t i = 0; i < SERVED_BLOCKS; i++) {
+        blocks[i] = ops->malloc(SERVED_BYTES);
+        assert_non_null(blocks[i]);
+    }
+    size_t after = glibc_in_use();
+    for (size_t i = 0; i < SERVED_BLOCKS; i++)
+        ops->free(blocks[i]);
+    return after - before;
+}
+
+static void test_glibc_serves_only_its_own_rows(void **state)
+{
+#ifdef TIDEMARK_SANITIZED
+    (void)state;
+    print_message("not run: under -fsanitize=%s the sanitizer serves malloc\n", TIDEMARK_SANITIZED);
+    skip();
+#else
+    int object_is_glibc = strcmp(row.object_allocator->name, "glibc") == 0;
+    int raw_is_glibc = strcmp(row.raw_allocator->name, "glibc") == 0;
+
+    (void)state;
+    if (row.object.malloc) {
+        size_t growth = glibc_growth(&row.object);
+        if (object_is_glibc)
+            assert_true(growth >= SERVED_BLOCKS * SERVED_BYTES);
+        else /* arena bookkeeping of pymalloc over glibc is its raw allocator's, and small */
+            assert_true(growth < (raw_is_glibc ? 65536 : 1));
+    }
+    if (row.raw.malloc) {
+        size_t growth = glibc_growth(&row.raw);
+        assert_true(raw_is_glibc ? growth >= SERVED_BLOCKS * SERVED_BYTES : growth == 0);
+    }
+#endif
+}
+
+static void test_large_blocks_of_a_pool_come_from_beneath(void **state)
+{
+    (void)state;
+    if (row.object_allocator->family != ALLOCATOR_POOL ||
+        strcmp(row.raw_allocator->name, "glibc") != 0)
+        return;
+#ifndef TIDEMARK_SANITIZED
+    size_t before = glibc_in_use();
+    sink = row.object.malloc(100000);
+    assert_true(glibc_in_use() - before >= 100000);
+    row.object.free(sink);
+#endif
+}
+
+int main(int argc, char **argv)
+{
+    char reason[ALLOCATOR_TEXT_BYTES];
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_flags_and_functions_agree),
+        cmocka_unit_test(test_describes_itself),
+        cmocka_unit_test(test_blocks_are_aligned),
+        cmocka_unit_test(test_aligned_alloc_aligns),
+        cmocka_unit_test(test_calloc_zeroes_a_used_block),
+        cmocka_unit_test(test_calloc_refuses_overflow),
+        cmocka_unit_test(test_realloc_keeps_content),
+        cmocka_unit_test(test_free_of_null_does_nothing),
+        cmocka_unit_test(test_size_zero_can_be_freed),
+        cmocka_unit_test(test_impossible_sizes_are_null),
+        cmocka_unit_test(test_usable_size_covers_the_request),
+        cmocka_unit_test(test_live_blocks_never_overlap),
+        cmocka_unit_test(test_purge_may_come_at_any_time),
+        cmocka_unit_test(test_regions_give_distinct_aligned_blocks),
+        cmocka_unit_test(test_own_file_serves_the_row),
+        cmocka_unit_test(test_no_other_malloc_is_loaded),
+        cmocka_unit_test(test_glibc_serves_only_its_own_rows),
+        cmocka_unit_test(test_large_blocks_of_a_pool_come_from_beneath),
+    };
+
+    if (argc < 2) {
+        fprintf(stderr, "usage: contract_test OBJECT [RAW]\n");
+        return 2;
+    }
+    object_name = argv[1];
+    raw_name = argc > 2 ? argv[2] : NULL;
+    if (open_row(&row, object_name, raw_name, reason) != 0) {
+        fprintf(stderr, "%s cannot be opened: %s\n", object_name, reason);
+        return 1;
+    }
+    return cmocka_run_group_tests_name(raw_name ? raw_name : object_name, tests, NULL, NULL);
+}

@@ -1,0 +1,146 @@
+/*
+ * A child that misbehaves as it is told: what tests/sample_test.c starts in place of
+ * tidemark-child. The fault is the value of
+ * `--set n=FAULT`, so that the harness's own command line carries it.
+ */
+#define _GNU_SOURCE
+#include "tests/faulty_child.h"
+
+#include "harness/page.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct page *page;
+
+static void park(char reason)
+{
+    if (write(PARK_FD, &reason, 1) != 1 || read(GO_FD, &reason, 1) != 1)
+        _exit(9);
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void one_phase(const char *name)
+{
+    struct page_phase *phase = &page->phases[page->phase_count];
+
+    atomic_store(&page->gauge.phase, page->phase_count + 1);
+    phase->begin_ns = now_ns();
+    strncpy(phase->name, name, sizeof phase->name - 1);
+    phase->end_ns = now_ns();
+    page->phase_count++;
+    park(PARK_PHASE);
+}
+
+static void hang(void)
+{
+    for (;;)
+        pause();
+}
+
+static void eat_memory(void)
+{
+    enum { STEP_BYTES = 1 << 20, MOST_STEPS = 4096 };
+
+    for (int i = 0; i < MOST_STEPS; i++) {
+        void *step =
+            mmap(NULL, STEP_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (step == MAP_FAILED)
+            _exit(8);
+        memset(step, 1, STEP_BYTES);
+        usleep(1000);
+    }
+}
+
+static void flood_stderr(void)
+{
+    for (int i = 0; i < 200000; i++)
+        fprintf(stderr, "line %d of a flood that no pipe holds\n", i);
+}
+
+/* A grandchild that would outlive this process and hold its descriptors open. */
+static void leave_an_orphan(void)
+{
+    if (fork() == 0)
+        hang();
+}
+
+static enum fault read_fault(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strncmp(argv[i], "n=", 2) == 0)
+            return (enum fault)atoi(argv[i] + 2);
+    }
+    return FAULT_NONE;
+}
+
+int main(int argc, char **argv)
+{
+    enum fault fault = read_fault(argc, argv);
+
+    if (fault == FAULT_CRASH_AT_ONCE)
+        abort();
+    page = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, PAGE_FD, 0);
+    if (page == MAP_FAILED)
+        return 7;
+    if (fault == FAULT_HANG_BEFORE_BASELINE)
+        hang();
+    park(PARK_BASELINE);
+    one_phase("build");
+    atomic_store(&page->gauge.phase, 2);
+    switch (fault) {
+    case FAULT_CRASH_IN_PHASE:
+        fprintf(stderr, "first line\nabout to fail\n");
+        raise(SIGSEGV);
+        break;
+    case FAULT_EXIT:
+        fprintf(stderr, "I give up\n");
+        exit(3);
+    case FAULT_EXIT_ZERO_UNFINISHED:
+        exit(0);
+    case FAULT_HANG:
+        hang();
+        break;
+    case FAULT_EAT_MEMORY:
+        eat_memory();
+        break;
+    case FAULT_FLOOD:
+        flood_stderr();
+        break;
+    case FAULT_BAD_PARK:
+        park('?');
+        break;
+    case FAULT_CLOSE_DESCRIPTORS:
+        close(PARK_FD);
+        close(GO_FD);
+        close(STDERR_FILENO);
+        usleep(20000);
+        exit(4);
+    case FAULT_ORPHAN:
+        leave_an_orphan();
+        break;
+    case FAULT_NOT_AVAILABLE:
+        snprintf(page->reason, sizeof page->reason, "no such library (Debian package libnone)");
+        page->status = PAGE_NOT_AVAILABLE;
+        exit(0);
+    default:
+        break;
+    }
+    one_phase("del");
+    if (fault == FAULT_CRASH_AT_THE_END)
+        raise(SIGBUS);
+    page->status = PAGE_DONE;
+    return 0;
+}

@@ -1,0 +1,211 @@
+/* A sample of a child that misbehaves is a row with its reason; the harness goes on and leaves
+ * nothing behind. */
+#define _GNU_SOURCE
+#include "harness/sample.h"
+#include "tests/faulty_child.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct sampler sampler;
+static struct plan plan;
+static struct program_paths paths;
+static struct sample sample;
+static volatile sig_atomic_t interrupted;
+
+static void run_fault(enum fault fault)
+{
+    char workload[64], error[PLAN_ERROR_BYTES];
+    static const char *const rows[] = {"glibc"};
+    struct sample_settings settings = {.plan = &plan,
+                                       .sampler = &sampler,
+                                       .paths = &paths,
+                                       .child_cpu = -1,
+                                       .sampler_cpu = -1,
+                                       .interrupted = &interrupted};
+    struct plan_request request = {.workload = workload,
+                                   .rows = rows,
+                                   .row_count = 1,
+                                   .host = "objects",
+                                   .size = SIZE_QUICK,
+                                   .rounds = 1};
+
+    snprintf(workload, sizeof workload, "del_collect:n=%d", (int)fault);
+    plan.timeout_ns = 400000000;
+    if (fault == FAULT_EAT_MEMORY || fault == FAULT_FLOOD)
+        plan.timeout_ns = 20000000000;
+    plan.tick_ns = 1000000;
+    plan.memory_limit_bytes = 64 << 20;
+    assert_int_equal(plan_add(&plan, &request, error), 0);
+    assert_int_equal(sample_run(&settings, &plan.cells[0], 1, &sample), 0);
+    plan_free(&plan);
+}
+
+static void assert_ended(enum sample_status status, const char *because)
+{
+    if (sample.status != status || !strstr(sample.reason, because))
+        fail_msg("expected %s: %s, got %s: %s", sample_status_name(status), because,
+                 sample_status_name(sample.status), sample.reason);
+    /* Every child has been waited for. */
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    assert_int_equal(errno, ECHILD);
+}
+
+static void test_a_child_that_behaves_is_ok(void **state)
+{
+    (void)state;
+    run_fault(FAULT_NONE);
+    assert_ended(SAMPLE_OK, "");
+    assert_int_equal(sample.phase_count, 2);
+    assert_string_equal(sample.phases[1].stamps.name, "del");
+    assert_true(sample.baseline.rss_bytes > 0);
+    assert_true(sample.tick_count > 0);
+}
+
+static void test_a_crash_at_once_is_a_signal(void **state)
+{
+    (void)state;
+    run_fault(FAULT_CRASH_AT_ONCE);
+    assert_ended(SAMPLE_SIGNAL, "signal 6 (Aborted) before its first phase");
+}
+
+static void test_a_crash_in_a_phase_names_it_and_keeps_the_last_line(void **state)
+{
+    (void)state;
+    run_fault(FAULT_CRASH_IN_PHASE);
+    assert_ended(SAMPLE_SIGNAL, "signal 11 (Segmentation fault) in phase 2: about to fail");
+    assert_int_equal(sample.phase_count, 1);
+}
+
+static void test_a_crash_after_the_last_phase_is_no_success(void **state)
+{
+    (void)state;
+    run_fault(FAULT_CRASH_AT_THE_END);
+    assert_ended(SAMPLE_SIGNAL, "after phase del");
+}
+
+static void test_an_exit_status_is_kept(void **state)
+{
+    (void)state;
+    run_fault(FAULT_EXIT);
+    assert_ended(SAMPLE_EXIT, "exit status 3 in phase 2: I give up");
+}
+
+static void test_status_zero_without_finishing_is_no_success(void **state)
+{
+    (void)state;
+    run_fault(FAULT_EXIT_ZERO_UNFINISHED);
+    assert_ended(SAMPLE_EXIT, "exit status 0");
+}
+
+static void test_a_hang_ends_at_the_time_limit(void **state)
+{
+    (void)state;
+    run_fault(FAULT_HANG);
+    assert_ended(SAMPLE_TIMEOUT, "time limit of 0.4 s");
+    run_fault(FAULT_HANG_BEFORE_BASELINE);
+    assert_ended(SAMPLE_TIMEOUT, "before its first phase");
+}
+
+static void test_memory_above_the_limit_is_oom(void **state)
+{
+    (void)state;
+    run_fault(FAULT_EAT_MEMORY);
+    assert_ended(SAMPLE_OOM, "memory limit of 64 MiB");
+}
+
+static void test_a_flood_of_stderr_costs_nothing_but_its_end_is_kept(void **state)
+{
+    (void)state;
+    run_fault(FAULT_FLOOD);
+    assert_ended(SAMPLE_OK, "");
+}
+
+static void test_a_broken_protocol_is_an_exit_with_its_reason(void **state)
+{
+    (void)state;
+    run_fault(FAULT_BAD_PARK);
+    assert_ended(SAMPLE_EXIT, "stopped by the harness");
+}
+
+static void test_closed_descriptors_do_not_hang_the_harness(void **state)
+{
+    (void)state;
+    run_fault(FAULT_CLOSE_DESCRIPTORS);
+    assert_ended(SAMPLE_EXIT, "exit status 4");
+}
+
+static void test_an_orphan_does_not_outlive_the_sample(void **state)
+{
+    (void)state;
+    run_fault(FAULT_ORPHAN);
+    assert_ended(SAMPLE_OK, "");
+}
+
+static void test_what_is_missing_is_not_available(void **state)
+{
+    (void)state;
+    run_fault(FAULT_NOT_AVAILABLE);
+    assert_ended(SAMPLE_NOT_AVAILABLE, "Debian package libnone");
+}
+
+static void test_an_interrupted_sample_is_no_result(void **state)
+{
+    (void)state;
+    interrupted = 1;
+    run_fault(FAULT_HANG);
+    interrupted = 0;
+    assert_int_equal(sample.status, SAMPLE_INTERRUPTED);
+}
+
+static int set_up(void **state)
+{
+    ssize_t length = readlink("/proc/self/exe", paths.child, sizeof paths.child - 32);
+
+    (void)state;
+    if (length < 0)
+        return -1;
+    paths.child[length] = '\0';
+    strcpy(strrchr(paths.child, '/'), "/faulty_child");
+    signal(SIGPIPE, SIG_IGN);
+    return sampler_init(&sampler);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    sampler_destroy(&sampler);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_a_child_that_behaves_is_ok),
+        cmocka_unit_test(test_a_crash_at_once_is_a_signal),
+        cmocka_unit_test(test_a_crash_in_a_phase_names_it_and_keeps_the_last_line),
+        cmocka_unit_test(test_a_crash_after_the_last_phase_is_no_success),
+        cmocka_unit_test(test_an_exit_status_is_kept),
+        cmocka_unit_test(test_status_zero_without_finishing_is_no_success),
+        cmocka_unit_test(test_a_hang_ends_at_the_time_limit),
+        cmocka_unit_test(test_memory_above_the_limit_is_oom),
+        cmocka_unit_test(test_a_flood_of_stderr_costs_nothing_but_its_end_is_kept),
+        cmocka_unit_test(test_a_broken_protocol_is_an_exit_with_its_reason),
+        cmocka_unit_test(test_closed_descriptors_do_not_hang_the_harness),
+        cmocka_unit_test(test_an_orphan_does_not_outlive_the_sample),
+        cmocka_unit_test(test_what_is_missing_is_not_available),
+        cmocka_unit_test(test_an_interrupted_sample_is_no_result),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,38 @@
+"""Runs the built `tidemark` from a test: what the scripts that drive it from outside share."""
+import json
+import os
+import subprocess
+import tempfile
+
+TIDEMARK = os.environ.get("TIDEMARK", "build/tidemark")
+
+
+def tidemark(*arguments, **options):
+    """The finished process, with stdout and stderr as text; 300 s at most unless `timeout` says otherwise."""
+    options.setdefault("timeout", 300)
+    return subprocess.run([TIDEMARK, *arguments], capture_output=True, text=True, check=False, **options)
+
+
+def measure(folder, *arguments):
+    """Runs `tidemark run` into a new folder beneath `folder` and returns its summary, read back by `show --json`."""
+    run = os.path.join(tempfile.mkdtemp(dir=folder), "run")
+    ran = tidemark("run", "-o", run, *arguments)
+    if ran.returncode != 0:
+        raise AssertionError("tidemark run %s: status %d\n%s" % (" ".join(arguments), ran.returncode, ran.stderr))
+    return show(run)
+
+
+def show(run):
+    """The summary of a run folder."""
+    shown = tidemark("show", run, "--json")
+    if shown.returncode != 0:
+        raise AssertionError(shown.stderr)
+    return json.loads(shown.stdout)
+
+
+def growth(cell, phase):
+    """Resident kB above the baseline at the end of a phase."""
+    for found in cell["phases"]:
+        if found["name"] == phase:
+            return (found["rss_bytes"] - cell["baseline_bytes"]["median"]) / 1024
+    raise AssertionError("no phase %s in %s" % (phase, [found["name"] for found in cell["phases"]]))

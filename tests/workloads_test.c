@@ -1,0 +1,529 @@
+/*
+ * What every workload of the registry promises, at a tiny n, in each of its choices; and the
+ * reading of parameters. Leaves out memory and time: those need a process of their own.
+ */
+#include "tests/recording_allocator.h"
+#include "workloads/workload.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* cmocka.h needs setjmp.h, stdarg.h and stddef.h before it: not to be sorted. */
+/* clang-format off */
+#include <cmocka.h>
+/* clang-format on */
+
+enum { PHASES = 16, TINY = 1000 };
+
+/* What a harness would see of one run. */
+struct witness {
+    char phases[256]; /* names in order, a space after each */
+    uint64_t object_bytes[PHASES], live_bytes[PHASES], frees[PHASES]; /* at each phase's end */
+    size_t phase_count;
+    int open;
+    uint64_t slept_ns;
+    struct workload_gauge gauge; /* after run() */
+    int error;
+};
+
+static void end_phase(struct workload_context *context)
+{
+    struct witness *witness = context->harness;
+
+    assert_true(witness->open);
+    assert_true(witness->phase_count < PHASES);
+    witness->object_bytes[witness->phase_count] = context->gauge->object_bytes;
+    witness->live_bytes[witness->phase_count] = context->gauge->live_bytes;
+    witness->frees[witness->phase_count] = context->gauge->frees;
+    witness->phase_count++;
+    witness->open = 0;
+}
+
+static void begin_phase(struct workload_context *context, const char *name)
+{
+    struct witness *witness = context->harness;
+
+    if (witness->open)
+        end_phase(context);
+    assert_true(strlen(name) <= 23);
+    assert_true(strlen(witness->phases) + strlen(name) + 2 <= sizeof witness->phases);
+    strcat(strcat(witness->phases, name), " ");
+    witness->open = 1;
+}
+
+static void sleep_not(struct workload_context *context, uint64_t duration_ns)
+{
+    struct witness *witness = context->harness;
+
+    witness->slept_ns += duration_ns;
+}
+
+static const struct allocator_ops libc_ops = {.malloc = malloc, .realloc = realloc, .free = free};
+
+/* Values of each parameter: TINY for a count, 0 for a choice, unless set afterwards. */
+static void tiny_values(const struct workload *workload, uint64_t *values)
+{
+    for (size_t i = 0; workload->parameters[i].name; i++) {
+        const struct parameter *parameter = &workload->parameters[i];
+        uint64_t count = parameter->minimum > TINY ? parameter->minimum : TINY;
+        values[i] = parameter->kind == PARAMETER_CHOICE ? 0 : count;
+    }
+}
+
+static void set_value(const struct workload *workload, uint64_t *values, const char *name,
+                      const char *text)
+{
+    for (size_t i = 0; workload->parameters[i].name; i++)
+        if (strcmp(workload->parameters[i].name, name) == 0)
+            assert_int_equal(parameter_parse(&workload->parameters[i], text, &values[i]), 0);
+}
+
+static void run_on(struct witness *witness, const struct workload *workload, const uint64_t *values,
+                   uint64_t idle_ns, const struct allocator_ops *ops)
+{
+    struct workload_context context = {
+        .object = ops,
+        .raw = ops,
+        .gauge = &witness->gauge,
+        .workload = workload,
+        .seed = 1,
+        .idle_ns = idle_ns,
+        .begin_phase = begin_phase,
+        .end_phase = end_phase,
+        .sleep = sleep_not,
+        .harness = witness,
+    };
+
+    memset(witness, 0, sizeof *witness);
+    memcpy(context.values, values, sizeof context.values);
+    witness->error = workload->run(&context);
+}
+
+/* The next combination of choices, like an odometer; 0 after the last. */
+static int next_choices(const struct workload *workload, uint64_t *values)
+{
+    for (size_t i = 0; workload->parameters[i].name; i++) {
+        if (workload->parameters[i].kind != PARAMETER_CHOICE)
+            continue;
+        if (workload->parameters[i].choices[++values[i]])
+            return 1;
+        values[i] = 0;
+    }
+    return 0;
+}
+
+typedef void choice_check(const struct workload *workload, const uint64_t *values);
+
+static void for_every_choice(choice_check *check)
+{
+    for (size_t i = 0; i < workload_registry_count; i++) {
+        uint64_t values[WORKLOAD_PARAMETERS] = {0};
+        tiny_values(workload_registry[i], values);
+        do {
+            check(workload_registry[i], values);
+        } while (next_choices(workload_registry[i], values));
+    }
+}
+
+/*
+ * --- Every workload, every choice
+ * ---------------------------------------------------------------------------------------
+ */
+
+static void check_tidy(const struct workload *workload, const uint64_t *values)
+{
+    struct witness witness;
+
+    recording_reset();
+    run_on(&witness, workload, values, 0, &recording_ops);
+    assert_int_equal(witness.error, 0);
+    assert_int_equal(witness.gauge.live_bytes, 0);
+    assert_int_equal(witness.gauge.object_bytes, 0);
+    assert_int_equal(recording.live_blocks, 0);
+}
+
+static void each_run_gives_back_all_that_it_took(void **state)
+{
+    (void)state;
+    for_every_choice(check_tidy);
+}
+
+static void check_checksum(const struct workload *workload, const uint64_t *values)
+{
+    struct witness one, other;
+
+    recording_reset();
+    run_on(&one, workload, values, 0, &recording_ops);
+    run_on(&other, workload, values, 0, &libc_ops);
+    assert_int_equal(one.error, 0);
+    assert_int_equal(other.error, 0);
+    assert_int_not_equal(one.gauge.checksum, 0);
+    assert_int_equal(one.gauge.checksum, other.gauge.checksum);
+    assert_int_equal(one.gauge.operations, other.gauge.operations);
+    assert_string_equal(one.phases, other.phases);
+}
+
+static void the_checksum_is_the_same_on_every_allocator(void **state)
+{
+    (void)state;
+    for_every_choice(check_checksum);
+}
+
+static void check_idle(const struct workload *workload, const uint64_t *values)
+{
+    struct witness without, with;
+    char expected[300];
+
+    run_on(&without, workload, values, 0, &libc_ops);
+    run_on(&with, workload, values, 500, &libc_ops);
+    assert_int_equal(without.slept_ns, 0);
+    assert_int_equal(with.slept_ns, 500);
+    snprintf(expected, sizeof expected, "%sidle ", without.phases);
+    assert_string_equal(with.phases, expected);
+    assert_false(without.open);
+    assert_false(with.open);
+    /* Tidying up belongs to no phase: idle shows what the phase before it left. */
+    size_t last = with.phase_count - 1;
+    assert_int_equal(with.live_bytes[last], without.live_bytes[last - 1]);
+}
+
+static void idle_comes_last_and_only_when_asked_for(void **state)
+{
+    (void)state;
+    for_every_choice(check_idle);
+}
+
+static void check_out_of_memory(const struct workload *workload, const uint64_t *values)
+{
+    struct witness witness;
+
+    recording_reset();
+    run_on(&witness, workload, values, 0, &recording_ops);
+    size_t requests = recording.requests;
+    for (size_t k = 1; k <= requests; k += k < 32 ? 1 : k / 8) {
+        recording_reset();
+        recording.fail_at = k;
+        run_on(&witness, workload, values, 0, &recording_ops);
+        assert_int_equal(witness.error, -ENOMEM);
+        assert_int_equal(witness.gauge.live_bytes, 0);
+        assert_int_equal(recording.live_blocks, 0);
+    }
+}
+
+static void running_out_of_memory_is_an_error_and_no_leak(void **state)
+{
+    (void)state;
+    for_every_choice(check_out_of_memory);
+}
+
+static void check_smallest(const struct workload *workload, const uint64_t *values)
+{
+    uint64_t smallest[WORKLOAD_PARAMETERS];
+    struct witness witness;
+
+    memcpy(smallest, values, sizeof smallest);
+    for (size_t i = 0; workload->parameters[i].name; i++)
+        if (workload->parameters[i].kind == PARAMETER_COUNT)
+            smallest[i] = workload->parameters[i].minimum;
+    run_on(&witness, workload, smallest, 0, &libc_ops);
+    assert_int_equal(witness.error, 0);
+    assert_int_equal(witness.gauge.live_bytes, 0);
+}
+
+static void the_smallest_count_runs(void **state)
+{
+    (void)state;
+    for_every_choice(check_smallest);
+}
+
+/* --- Phases
+ * --------------------------------------------------------------------------------------------------------------
+ */
+
+static void check_phases(const char *name, const char *parameter, const char *choice,
+                         const char *phases)
+{
+    const struct workload *workload = workload_find(name);
+    static const char *const python[] = {"2.7", "3.11"};
+
+    assert_non_null(workload);
+    for (size_t i = 0; i < 2; i++) {
+        uint64_t values[WORKLOAD_PARAMETERS] = {0};
+        struct witness witness;
+        tiny_values(workload, values);
+        set_value(workload, values, parameter, choice);
+        set_value(workload, values, "profile", python[i]);
+        run_on(&witness, workload, values, 0, &libc_ops);
+        assert_string_equal(witness.phases, phases);
+    }
+}
+
+static void del_collect_has_its_phases_in_order(void **state)
+{
+    (void)state;
+    check_phases("del_collect", "way", "pass", "build loop_end ");
+    check_phases("del_collect", "way", "del", "build loop_end del ");
+    check_phases("del_collect", "way", "del_collect", "build loop_end del collect ");
+    check_phases("del_collect", "way", "collect_without_del", "build loop_end collect ");
+}
+
+static void list_lifetime_has_its_phases_in_order(void **state)
+{
+    (void)state;
+    check_phases("list_lifetime", "how", "local", "build return ");
+    check_phases("list_lifetime", "how", "global", "build return ");
+    check_phases("list_lifetime", "how", "returned", "build return ");
+    check_phases("list_lifetime", "how", "del_collect", "build del collect ");
+    check_phases("list_lifetime", "how", "cycle", "build del ");
+    check_phases("list_lifetime", "how", "cycle_collect", "build del collect ");
+}
+
+/*
+ * --- What the figures of each phase mean
+ * -------------------------------------------------------------------------------------
+ */
+
+static void run_named(struct witness *witness, const char *name, const char *const *settings)
+{
+    const struct workload *workload = workload_find(name);
+    uint64_t values[WORKLOAD_PARAMETERS] = {0};
+
+    tiny_values(workload, values);
+    for (; *settings; settings += 2)
+        set_value(workload, values, settings[0], settings[1]);
+    run_on(witness, workload, values, 0, &libc_ops);
+    assert_int_equal(witness->error, 0);
+}
+
+enum { INTS = TINY - 257, STARTUP_BYTES = 7 * 992 }; /* 2.7's shared ints take seven blocks */
+
+static void on_2_7_only_a_collection_gives_ints_back(void **state)
+{
+    struct witness witness;
+    static const char *const settings[] = {"way", "del_collect", "profile", "2.7", NULL};
+    const uint64_t blocks_bytes = (INTS - 25 + 40) / 41 * 992; /* 25: left free at start-up */
+
+    (void)state;
+    run_named(&witness, "del_collect", settings);
+    assert_int_equal(witness.object_bytes[0], 72 + TINY * 8 + INTS * 24);
+    assert_int_equal(witness.live_bytes[0], STARTUP_BYTES + blocks_bytes + 72 + TINY * 8);
+    assert_int_equal(witness.object_bytes[1], 24); /* the loop variable */
+    assert_int_equal(witness.live_bytes[1], STARTUP_BYTES + blocks_bytes);
+    assert_int_equal(witness.object_bytes[2], 0);
+    assert_int_equal(witness.live_bytes[2], STARTUP_BYTES + blocks_bytes);
+    assert_int_equal(witness.live_bytes[3], STARTUP_BYTES);
+    assert_int_equal(witness.frees[2], witness.frees[1]);
+}
+
+static void on_2_7_a_live_loop_variable_pins_one_block(void **state)
+{
+    struct witness witness;
+    static const char *const settings[] = {"way", "collect_without_del", "profile", "2.7", NULL};
+
+    (void)state;
+    run_named(&witness, "del_collect", settings);
+    assert_int_equal(witness.live_bytes[2], STARTUP_BYTES + 992);
+}
+
+static void on_3_11_ints_go_with_the_list(void **state)
+{
+    struct witness witness;
+    static const char *const settings[] = {"way", "del_collect", "profile", "3.11", NULL};
+
+    (void)state;
+    run_named(&witness, "del_collect", settings);
+    assert_int_equal(witness.object_bytes[0], 56 + TINY * 8 + INTS * 28);
+    assert_int_equal(witness.live_bytes[0], 56 + TINY * 8 + INTS * 32);
+    assert_int_equal(witness.live_bytes[1], 32);
+    assert_int_equal(witness.live_bytes[2], 0);
+}
+
+static void a_lazy_source_never_holds_more_than_two_ints(void **state)
+{
+    struct witness witness;
+    static const char *const on_2_7[] = {"source", "xrange", "profile", "2.7", NULL};
+    static const char *const on_3_11[] = {"source", "xrange", "profile", "3.11", NULL};
+
+    (void)state;
+    run_named(&witness, "del_collect", on_2_7);
+    assert_int_equal(witness.live_bytes[0], STARTUP_BYTES);
+    run_named(&witness, "del_collect", on_3_11);
+    assert_int_equal(witness.live_bytes[0], 32);
+}
+
+static void a_cycle_is_unreachable_but_live_until_collected(void **state)
+{
+    struct witness witness;
+    static const char *const settings[] = {"how", "cycle_collect", "profile", "3.11", NULL};
+
+    (void)state;
+    run_named(&witness, "list_lifetime", settings);
+    assert_true(witness.object_bytes[0] > 2 * INTS * 28);
+    assert_int_equal(witness.object_bytes[1], 0);
+    assert_int_equal(witness.live_bytes[1], witness.live_bytes[0]);
+    assert_int_equal(witness.live_bytes[2], 0);
+    assert_int_equal(witness.object_bytes[2], 0);
+}
+
+static void a_global_or_returned_list_outlives_its_function(void **state)
+{
+    static const char *const hows[] = {"global", "returned", NULL};
+
+    (void)state;
+    for (size_t i = 0; hows[i]; i++) {
+        struct witness witness;
+        const char *const settings[] = {"how", hows[i], NULL};
+        run_named(&witness, "list_lifetime", settings);
+        assert_int_equal(witness.object_bytes[1], witness.object_bytes[0]);
+    }
+}
+
+/* --- Parameters
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+static const struct parameter count_parameter = {
+    .name = "n", .kind = PARAMETER_COUNT, .minimum = 1, .maximum = 100000000};
+static const char *const colours[] = {"red", "blue", NULL};
+static const struct parameter choice_parameter = {
+    .name = "colour", .kind = PARAMETER_CHOICE, .choices = colours};
+static const struct parameter any_parameter = {
+    .name = "any", .kind = PARAMETER_COUNT, .minimum = 0, .maximum = UINT64_MAX};
+
+static void counts_are_read_with_their_suffixes(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t value;
+    } good[] = {{"0", 0},
+                {"7", 7},
+                {"0012", 12},
+                {"10k", 10000},
+                {"10M", 10000000},
+                {"3G", UINT64_C(3000000000)},
+                {"18446744073709551615", UINT64_MAX}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        uint64_t value = 42;
+        assert_int_equal(parameter_parse(&any_parameter, good[i].text, &value), 0);
+        assert_int_equal(value, good[i].value);
+    }
+}
+
+static void check_refused(const struct parameter *parameter, const char *text, int error)
+{
+    uint64_t value = 42;
+
+    assert_int_equal(parameter_parse(parameter, text, &value), error);
+    assert_int_equal(value, 42);
+}
+
+static void what_is_no_count_is_refused(void **state)
+{
+    static const char *const bad[] = {"",     "k",   "-1",   "+1",   " 1",   "1 ",
+                                      "1.5M", "10K", "10kk", "10Mi", "0x10", "ten"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        check_refused(&any_parameter, bad[i], -EINVAL);
+}
+
+static void a_count_out_of_bounds_or_too_long_is_refused(void **state)
+{
+    (void)state;
+    check_refused(&count_parameter, "0", -ERANGE);
+    check_refused(&count_parameter, "100000001", -ERANGE);
+    check_refused(&count_parameter, "1G", -ERANGE);
+    check_refused(&any_parameter, "18446744073709551616", -ERANGE);
+    check_refused(&any_parameter, "99999999999999999999999", -ERANGE);
+    check_refused(&any_parameter, "18446744073709552k", -ERANGE);
+    uint64_t value;
+    assert_int_equal(parameter_parse(&count_parameter, "1", &value), 0);
+    assert_int_equal(parameter_parse(&count_parameter, "100M", &value), 0);
+}
+
+static void choices_are_read_by_their_whole_name(void **state)
+{
+    uint64_t value;
+
+    (void)state;
+    assert_int_equal(parameter_parse(&choice_parameter, "blue", &value), 0);
+    assert_int_equal(value, 1);
+    check_refused(&choice_parameter, "blu", -EINVAL);
+    check_refused(&choice_parameter, "Blue", -EINVAL);
+    check_refused(&choice_parameter, "1", -EINVAL);
+    check_refused(&choice_parameter, "", -EINVAL);
+}
+
+static void a_formatted_value_reads_back_as_itself(void **state)
+{
+    char text[32];
+    uint64_t value;
+
+    (void)state;
+    assert_string_equal(parameter_format(&count_parameter, 10000000, text, sizeof text),
+                        "10000000");
+    assert_int_equal(parameter_parse(&count_parameter, text, &value), 0);
+    assert_int_equal(value, 10000000);
+    assert_string_equal(parameter_format(&choice_parameter, 1, text, sizeof text), "blue");
+    assert_int_equal(parameter_parse(&choice_parameter, text, &value), 0);
+    assert_int_equal(value, 1);
+}
+
+static void every_default_of_the_registry_is_accepted(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < workload_registry_count; i++) {
+        const struct workload *workload = workload_registry[i];
+        for (size_t p = 0; workload->parameters[p].name; p++) {
+            uint64_t value;
+            assert_true(p < WORKLOAD_PARAMETERS);
+            assert_int_equal(
+                parameter_parse(&workload->parameters[p], workload->parameters[p].quick, &value),
+                0);
+            assert_int_equal(
+                parameter_parse(&workload->parameters[p], workload->parameters[p].full, &value), 0);
+        }
+    }
+}
+
+static void a_workload_is_found_by_its_name(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < workload_registry_count; i++)
+        assert_ptr_equal(workload_find(workload_registry[i]->name), workload_registry[i]);
+    assert_null(workload_find("no_such_workload"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_run_gives_back_all_that_it_took),
+        cmocka_unit_test(the_checksum_is_the_same_on_every_allocator),
+        cmocka_unit_test(idle_comes_last_and_only_when_asked_for),
+        cmocka_unit_test(running_out_of_memory_is_an_error_and_no_leak),
+        cmocka_unit_test(the_smallest_count_runs),
+        cmocka_unit_test(del_collect_has_its_phases_in_order),
+        cmocka_unit_test(list_lifetime_has_its_phases_in_order),
+        cmocka_unit_test(on_2_7_only_a_collection_gives_ints_back),
+        cmocka_unit_test(on_2_7_a_live_loop_variable_pins_one_block),
+        cmocka_unit_test(on_3_11_ints_go_with_the_list),
+        cmocka_unit_test(a_lazy_source_never_holds_more_than_two_ints),
+        cmocka_unit_test(a_cycle_is_unreachable_but_live_until_collected),
+        cmocka_unit_test(a_global_or_returned_list_outlives_its_function),
+        cmocka_unit_test(counts_are_read_with_their_suffixes),
+        cmocka_unit_test(what_is_no_count_is_refused),
+        cmocka_unit_test(a_count_out_of_bounds_or_too_long_is_refused),
+        cmocka_unit_test(choices_are_read_by_their_whole_name),
+        cmocka_unit_test(a_formatted_value_reads_back_as_itself),
+        cmocka_unit_test(every_default_of_the_registry_is_accepted),
+        cmocka_unit_test(a_workload_is_found_by_its_name),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

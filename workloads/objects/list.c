@@ -1,0 +1,157 @@
+/*
+ * Lists: see list.h. Storage is asked for, grown and given back when CPython does, and items are
+ * dropped from last to first. Leaves out growth by more than one item at a time, but for the rule
+ * itself. After CPython Objects/listobject.c, 2.7 and 3.11 (PyList_New, list_preallocate_exact,
+ * list_resize, app1, list_dealloc, list_clear).
+ */
+#include "workloads/objects/list.h"
+
+#include "workloads/objects/runtime.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+_Static_assert(sizeof(struct list) == 40, "PyListObject");
+
+static size_t storage_bytes(size_t allocated)
+{
+    return allocated * sizeof(struct object *);
+}
+
+/* As sys.getsizeof counts it, the head of the collector included. */
+static size_t reachable_bytes(const struct runtime *runtime, const struct list *list)
+{
+    return runtime->profile->gc_head_bytes + sizeof *list + storage_bytes(list->allocated);
+}
+
+/*
+ * From last to first: the order in which CPython drops them, and so the order of a free list
+ * afterwards.
+ */
+static void drop_items(struct runtime *runtime, struct object **items, size_t size)
+{
+    while (size-- > 0)
+        object_drop(runtime, items[size]);
+}
+
+static void free_storage(struct runtime *runtime, struct object **items, size_t allocated)
+{
+    if (items)
+        heap_free(&runtime->heap, runtime->profile->mem_domain, items, storage_bytes(allocated));
+}
+
+static void list_dealloc(struct runtime *runtime, struct object *object)
+{
+    struct list *list = (struct list *)object;
+
+    container_untrack(runtime, object);
+    runtime_dropping(runtime, reachable_bytes(runtime, list), list->size);
+    drop_items(runtime, list->items, list->size);
+    free_storage(runtime, list->items, list->allocated);
+    container_free(runtime, object, sizeof *list);
+}
+
+static void list_traverse(struct object *object, object_visitor *visit, void *argument)
+{
+    struct list *list = (struct list *)object;
+
+    for (size_t i = list->size; i-- > 0;)
+        visit(list->items[i], argument);
+}
+
+/* The list is empty before the first item goes: that drop may lead back to it. */
+static void list_clear(struct runtime *runtime, struct object *object)
+{
+    struct list *list = (struct list *)object;
+    struct object **items = list->items;
+    size_t size = list->size;
+    size_t allocated = list->allocated;
+
+    list->items = NULL;
+    list->size = 0;
+    list->allocated = 0;
+    gauge_subtract(runtime->dying_bytes, storage_bytes(allocated));
+    drop_items(runtime, items, size);
+    free_storage(runtime, items, allocated);
+}
+
+static const struct object_type list_type = {
+    .name = "list",
+    .dealloc = list_dealloc,
+    .traverse = list_traverse,
+    .clear = list_clear,
+};
+
+static int preallocate(struct runtime *runtime, struct list *list, size_t room)
+{
+    const struct profile *profile = runtime->profile;
+    size_t multiple = profile->list_room_multiple;
+
+    if (room > SIZE_MAX / sizeof(struct object *) - multiple)
+        return -ENOMEM;
+    room = (room + multiple - 1) / multiple * multiple;
+    list->items = heap_malloc(&runtime->heap, profile->mem_domain, storage_bytes(room));
+    if (!list->items)
+        return -ENOMEM;
+    if (profile->list_room_zeroed)
+        memset(list->items, 0, storage_bytes(room));
+    list->allocated = room;
+    return 0;
+}
+
+struct list *list_new(struct runtime *runtime, size_t room)
+{
+    struct list *list = (struct list *)container_alloc(runtime, sizeof *list);
+
+    if (!list)
+        return NULL;
+    list->object.references = 1;
+    list->object.type = &list_type;
+    list->size = 0;
+    list->items = NULL;
+    list->allocated = 0;
+    if (room > 0 && preallocate(runtime, list, room) != 0) {
+        container_free(runtime, &list->object, sizeof *list);
+        return NULL;
+    }
+    runtime_made(runtime, reachable_bytes(runtime, list), room);
+    container_track(runtime, &list->object);
+    return list;
+}
+
+int list_resize(struct runtime *runtime, struct list *list, size_t size)
+{
+    size_t allocated = list->allocated;
+
+    assert(size > 0);
+    if (allocated >= size && size >= allocated >> 1) {
+        list->size = size;
+        return 0;
+    }
+    if (size > SIZE_MAX / 2 / sizeof(struct object *)) /* so that the room cannot wrap */
+        return -ENOMEM;
+    size_t room = runtime->profile->list_growth(list->size, size);
+    struct object **items = heap_realloc(&runtime->heap, runtime->profile->mem_domain, list->items,
+                                         storage_bytes(allocated), storage_bytes(room));
+    if (!items)
+        return -ENOMEM;
+    gauge_add(&runtime->heap.gauge->object_bytes, storage_bytes(room) - storage_bytes(allocated));
+    list->items = items;
+    list->allocated = room;
+    list->size = size;
+    return 0;
+}
+
+int list_append(struct runtime *runtime, struct list *list, struct object *item)
+{
+    size_t size = list->size;
+
+    if (size < list->allocated)
+        list->size = size + 1;
+    else if (list_resize(runtime, list, size + 1) != 0)
+        return -ENOMEM;
+    list->items[size] = object_keep(item);
+    return 0;
+}

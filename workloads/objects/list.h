@@ -1,0 +1,36 @@
+/*
+ * Lists: a container of 40 bytes and an array of references that grows by CPython's rule.
+ * Leaves out the free list of 80 list objects, the sequence operations that no workload needs, and
+ * the trashcan: the drop of lists nested some hundred thousand deep would overflow the stack. After
+ * CPython Objects/listobject.c, 2.7 and 3.11.
+ */
+#ifndef TIDEMARK_WORKLOADS_OBJECTS_LIST_H
+#define TIDEMARK_WORKLOADS_OBJECTS_LIST_H
+
+#include "workloads/objects/object.h"
+
+struct list { /* PyListObject, 40 bytes */
+    struct object object;
+    size_t size;
+    struct object **items;
+    size_t allocated;
+};
+
+/*
+ * An empty list with storage for exactly `room` items: [] and, for a known length, range(n) on 2.7
+ * or list(range(n)) on 3.x (where an odd number is rounded up to even). Returns a reference, or
+ * NULL when memory ran out.
+ */
+struct list *list_new(struct runtime *runtime, size_t room);
+
+/* Appends a new reference to `item`. Returns 0, or -ENOMEM with the list as it was. */
+int list_append(struct runtime *runtime, struct list *list, struct object *item);
+
+/*
+ * list_resize of CPython: makes the list `size` > 0 long. It fills no slot that it adds and drops
+ * nothing that it cuts off: both are the caller's to do, at once and before. Keeps the storage
+ * while the new size fits it and is at least half of it. Returns 0 or -ENOMEM.
+ */
+int list_resize(struct runtime *runtime, struct list *list, size_t size);
+
+#endif

@@ -1,0 +1,134 @@
+/*
+ * The workload contract: a program over the allocator contract, in named phases, with typed
+ * parameters. It leaves out processes, sampling and files, which are the harness's (harness/), so
+ * that a workload is only its own program. The idea of parameters with a default per suite is
+ * Google Benchmark's; phases that a sampler outside can see are ours.
+ *
+ * A plug-in is one C file in workloads/ that defines `const struct workload workload_NAME`, and one
+ * line in CMakeLists.txt, `tidemark_workload(NAME)`. docs/add-a-workload.md walks through one.
+ */
+#ifndef TIDEMARK_WORKLOADS_WORKLOAD_H
+#define TIDEMARK_WORKLOADS_WORKLOAD_H
+
+#include "allocators/allocator.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/*
+ * What the sampler outside reads at each tick; it fills one cache line of the page that the harness
+ * and its child share. One thread writes, with gauge_add: a plain load and a plain store, no locked
+ * instruction and no system call.
+ */
+struct workload_gauge {
+    _Alignas(64) _Atomic uint64_t object_bytes; /* the program's reachable objects */
+    _Atomic uint64_t live_bytes;                /* asked of the allocator and not freed */
+    _Atomic uint64_t operations; /* what the workload counts: objects made or dropped */
+    _Atomic uint64_t frees;      /* blocks given back to the allocator */
+    _Atomic uint64_t
+        checksum;           /* of the stream of operations: equal on every allocator for one seed */
+    _Atomic uint32_t phase; /* 1 for the first phase, 0 before it; the harness writes it */
+    _Atomic uint32_t parked; /* 1 while the child waits at a phase's end; the harness writes it */
+};
+
+static inline void gauge_add(_Atomic uint64_t *field, uint64_t amount)
+{
+    atomic_store_explicit(field, atomic_load_explicit(field, memory_order_relaxed) + amount,
+                          memory_order_relaxed);
+}
+
+static inline void gauge_subtract(_Atomic uint64_t *field, uint64_t amount)
+{
+    atomic_store_explicit(field, atomic_load_explicit(field, memory_order_relaxed) - amount,
+                          memory_order_relaxed);
+}
+
+enum parameter_kind {
+    PARAMETER_COUNT,  /* a whole number, 10k and 10M accepted */
+    PARAMETER_CHOICE, /* one of `choices` */
+};
+
+/* One typed parameter. A list ends with name == NULL. */
+struct parameter {
+    const char *name;
+    const char *summary;
+    enum parameter_kind kind;
+    uint64_t minimum, maximum;  /* of a count, both accepted */
+    const char *const *choices; /* of a choice, NULL-terminated */
+    const char *quick, *full;   /* defaults in the two suites, written as a user would */
+};
+
+enum { WORKLOAD_PARAMETERS = 8 }; /* most that a workload may have */
+
+struct workload_context;
+
+struct workload {
+    const char *name;
+    const char *summary;
+    const char *source; /* paper, article or program that it replays */
+    const struct parameter *parameters;
+    unsigned object_needs; /* capabilities that the object allocator must have */
+    unsigned raw_needs;    /* capabilities that the raw allocator must have */
+    int python_script;     /* 1: workloads/python/NAME.py runs the same on a real CPython */
+
+    /*
+     * Runs to the end and returns 0, or a negative errno when memory ran out. Calls
+     * workload_phase() at each boundary and workload_idle() last, touches the memory that it
+     * allocates, uses nothing of libc that allocates, and reads no clock. What it does after
+     * workload_idle(), such as freeing what is left, is not measured.
+     */
+    int (*run)(struct workload_context *context);
+};
+
+/* What run() is given. It owns nothing here; all of it outlives the call. */
+struct workload_context {
+    const struct allocator_ops *object; /* serves objects */
+    const struct allocator_ops
+        *raw; /* serves what CPython takes from malloc; the same as `object` in a row without `@` */
+    struct workload_gauge *gauge;
+    const struct workload *workload;
+    uint64_t values[WORKLOAD_PARAMETERS]; /* in the order of `workload->parameters`; a choice is its
+                                             index */
+    uint64_t seed;
+    uint64_t idle_ns; /* how long workload_idle() waits; 0 skips the phase */
+
+    void (*begin_phase)(struct workload_context *context,
+                        const char *name);                                 /* set by the harness */
+    void (*end_phase)(struct workload_context *context);                   /* set by the harness */
+    void (*sleep)(struct workload_context *context, uint64_t duration_ns); /* set by the harness */
+    void *harness;                                                         /* the harness's own */
+};
+
+/* Ends the phase before, if any, and begins the one called `name` (at most 23 bytes, static
+ * storage). The clock stands still in between. */
+void workload_phase(struct workload_context *context, const char *name);
+
+/*
+ * Ends the phase before and waits `idle_ns` in a phase called `idle`, with everything alive as it
+ * is; when that is 0 it only ends the phase before. Either way no phase is open afterwards.
+ */
+void workload_idle(struct workload_context *context);
+
+/* The value of a parameter: a count, or the index of a choice. Aborts on a name that the workload
+ * does not have: that is a bug. */
+uint64_t workload_value(const struct workload_context *context, const char *name);
+
+/* The generated registry, in the order of CMakeLists.txt. Static storage. */
+extern const struct workload *const workload_registry[];
+extern const size_t workload_registry_count;
+
+/* The workload of that name, or NULL. Thread-safe. */
+const struct workload *workload_find(const char *name);
+
+/*
+ * Reads `text` as a value of `parameter` into `value`. Returns 0, or -EINVAL (no such choice, no
+ * number) or -ERANGE (out of bounds) with `value` untouched. Thread-safe.
+ */
+int parameter_parse(const struct parameter *parameter, const char *text, uint64_t *value);
+
+/* Writes `value` of `parameter` in its canonical form (10000000, del_collect). Returns `text`.
+ * Thread-safe. */
+const char *parameter_format(const struct parameter *parameter, uint64_t value, char *text,
+                             size_t text_bytes);
+
+#endif
