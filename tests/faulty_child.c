@@ -77,6 +77,13 @@ static void leave_an_orphan(void)
         hang();
 }
 
+/* Past any handler that a sanitizer has put there. */
+static void die_of(int number)
+{
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
 static enum fault read_fault(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
@@ -91,7 +98,7 @@ int main(int argc, char **argv)
     enum fault fault = read_fault(argc, argv);
 
     if (fault == FAULT_CRASH_AT_ONCE)
-        abort();
+        die_of(SIGABRT);
     page = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, PAGE_FD, 0);
     if (page == MAP_FAILED)
         return 7;
@@ -103,7 +110,7 @@ int main(int argc, char **argv)
     switch (fault) {
     case FAULT_CRASH_IN_PHASE:
         fprintf(stderr, "first line\nabout to fail\n");
-        raise(SIGSEGV);
+        die_of(SIGSEGV);
         break;
     case FAULT_EXIT:
         fprintf(stderr, "I give up\n");
@@ -140,7 +147,7 @@ int main(int argc, char **argv)
     }
     one_phase("del");
     if (fault == FAULT_CRASH_AT_THE_END)
-        raise(SIGBUS);
+        die_of(SIGBUS);
     page->status = PAGE_DONE;
     return 0;
 }
