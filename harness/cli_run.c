@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_WORDS = 64 };
+enum { MOST_WORDS = 64, USUAL_ROUNDS = 6, USUAL_IDLE_NS = 500000000 };
 
 /* Strings as given; an empty one was not given. */
 struct run_options {
@@ -25,7 +25,8 @@ struct run_options {
     size_t row_count;
     const char *workloads[MOST_WORDS];
     size_t workload_count;
-    const char *host;
+    const char *hosts[MOST_WORDS];
+    size_t host_count;
     const char *folder;
     uint64_t rounds; /* 0: as the suite says */
     uint64_t seed;
@@ -53,8 +54,8 @@ static const struct argp_option option_table[] = {
      1},
     {"workload", 'w', "WORKLOAD", 0,
      "name:param=value,...; a value may be a sweep (1|2, 1..8, 1M..16M*2); may be repeated", 1},
-    {"host", OPTION_HOST, "HOST", 0, "objects (default), python3, or a path to a CPython; with -w",
-     1},
+    {"host", OPTION_HOST, "HOST", 0,
+     "objects (default), python3, or a path to a CPython; with -w; may be repeated", 1},
     {"rounds", OPTION_ROUNDS, "N", 0,
      "Samples of each cell, 1 to 1000 (default 6: the fewest with a 95 % interval)", 2},
     {"idle", OPTION_IDLE, "TIME", 0,
@@ -114,7 +115,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         add_word(state, options->workloads, &options->workload_count, argument);
         return 0;
     case OPTION_HOST:
-        options->host = argument;
+        add_word(state, options->hosts, &options->host_count, argument);
         return 0;
     case OPTION_ROUNDS:
         read_number(state, "--rounds", argument, 1, 1000, &options->rounds);
@@ -157,7 +158,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         if (options->suite && options->workload_count)
             argp_error(state, "a suite names its own workloads: give '%s' or -w, not both",
                        options->suite);
-        if (options->host && !options->workload_count)
+        if (options->host_count && !options->workload_count)
             argp_error(state, "--host goes with -w: a suite names its own hosts");
         return 0;
     default:
@@ -178,7 +179,8 @@ static const struct argp argument_parser = {
            "  tidemark run quick --report\n"
            "  tidemark run -w del_collect:n=1M..8M*2,way=del_collect -a pymalloc "
            "-a pymalloc@glibc+tcache_count:0 --rounds 6\n"
-           "  tidemark run -w list_lifetime:how=cycle_collect -a pymalloc --host python3\n\n"
+           "  tidemark run -w list_lifetime:how=cycle_collect -a pymalloc --host objects --host "
+           "python3\n\n"
            "Exit status: 0 done; 1 a sample crashed, hung or broke a limit, or the run could not "
            "be stored; 2 usage; "
            "130 interrupted.",
@@ -240,23 +242,34 @@ static int plan_suite(struct plan *plan, const struct run_options *options,
     return failed;
 }
 
+static int plan_workload(struct plan *plan, const struct run_options *options, const char *workload,
+                         const char *host, char *error)
+{
+    static const char *const usual_rows[] = {"pymalloc", "glibc", "jemalloc", "mimalloc",
+                                             "tcmalloc"};
+    struct plan_request request = {
+        .workload = workload,
+        .rows = options->row_count ? options->rows : usual_rows,
+        .row_count =
+            options->row_count ? options->row_count : sizeof usual_rows / sizeof usual_rows[0],
+        .host = host,
+        .size = SIZE_QUICK,
+        .idle_ns = options->idle_ns == UINT64_MAX ? USUAL_IDLE_NS : options->idle_ns,
+        .rounds = options->rounds ? (unsigned)options->rounds : USUAL_ROUNDS,
+    };
+
+    return plan_add(plan, &request, error);
+}
+
 static int plan_workloads(struct plan *plan, const struct run_options *options, char *error)
 {
-    static const char *const all_rows[] = {"pymalloc", "glibc", "jemalloc", "mimalloc", "tcmalloc"};
     int failed = 0;
 
     for (size_t i = 0; i < options->workload_count && !failed; i++) {
-        struct plan_request request = {
-            .workload = options->workloads[i],
-            .rows = options->row_count ? options->rows : all_rows,
-            .row_count =
-                options->row_count ? options->row_count : sizeof all_rows / sizeof all_rows[0],
-            .host = options->host ? options->host : "objects",
-            .size = SIZE_QUICK,
-            .idle_ns = options->idle_ns == UINT64_MAX ? 500000000 : options->idle_ns,
-            .rounds = options->rounds ? (unsigned)options->rounds : 6,
-        };
-        failed = plan_add(plan, &request, error);
+        if (options->host_count == 0)
+            failed = plan_workload(plan, options, options->workloads[i], "objects", error);
+        for (size_t j = 0; j < options->host_count && !failed; j++)
+            failed = plan_workload(plan, options, options->workloads[i], options->hosts[j], error);
     }
     return failed;
 }

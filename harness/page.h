@@ -8,11 +8,14 @@
  * reads one byte from the go pipe; then it sets parked to 0. The byte written says what it waits
  * for. When either end dies the other reads end of file.
  *
- *     'R' ready: the allocator is open. The parent reads statm.
- *     'T' touched: PAGE_STEP_BYTES more are resident than at 'R'. The parent reads statm: the
- * difference is statm's error. 'B' baseline: next is the first operation. The parent reads the
- * costly figures, pins the child and starts to sample. 'P' phase end. A host that cannot touch
- * memory to order (a real CPython) starts at 'B'.
+ * - 'R' ready: the allocator is open. The parent reads statm.
+ * - 'T' touched: PAGE_STEP_BYTES more are resident than at 'R'. The parent reads statm; the
+ *   difference is statm's error.
+ * - 'B' baseline: next is the first operation. The parent reads the costly figures, pins the child
+ *   and starts to sample.
+ * - 'P' phase end.
+ *
+ * A host that cannot touch memory to order (a real CPython) starts at 'B'.
  */
 #ifndef TIDEMARK_HARNESS_PAGE_H
 #define TIDEMARK_HARNESS_PAGE_H

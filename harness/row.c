@@ -150,7 +150,6 @@ int row_parse(struct row *row, const char *text, char *error)
         return -EINVAL;
     }
     memcpy(read.text, text, strlen(text));
-    memcpy(read.label, text, label ? label - 1 : strlen(text));
     const char *at = parse_component(&read.object, text + label, error);
     if (!at)
         return -EINVAL;

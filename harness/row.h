@@ -22,8 +22,7 @@ struct row_component {
 };
 
 struct row {
-    char text[ROW_TEXT_BYTES];  /* as written: its identity in a run */
-    char label[ROW_TEXT_BYTES]; /* what tables show: the label, or the text */
+    char text[ROW_TEXT_BYTES]; /* as written, with its label: its identity in a run and in tables */
     struct row_component object;
     /* What lies beneath a pool allocator: the component after `@`, or plain glibc. `allocator` is
      * NULL when `object` serves both. */

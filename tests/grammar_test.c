@@ -65,7 +65,6 @@ static void test_the_row_as_written_is_its_identity(void **state)
     (void)state;
     assert_int_equal(row_parse(&row, "lean=jemalloc+dirty_decay_ms:0", error), 0);
     assert_string_equal(row.text, "lean=jemalloc+dirty_decay_ms:0");
-    assert_string_equal(row.label, "lean");
     assert_string_equal(row.object.allocator->name, "jemalloc");
 }
 
