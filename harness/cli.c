@@ -88,6 +88,20 @@ int cli_usage_error(const char *command, const char *message)
     return CLI_USAGE;
 }
 
+int cli_refuse_sanitized(const char *command)
+{
+#ifdef TIDEMARK_SANITIZED
+    fprintf(stderr,
+            "tidemark %s: this build has -fsanitize=%s in it, whose times are not the allocators'; "
+            "measure with the release preset\n",
+            command, TIDEMARK_SANITIZED);
+    return 1;
+#else
+    (void)command;
+    return 0;
+#endif
+}
+
 json_t *cli_read_summary(const char *command, const char *path)
 {
     struct run_folder folder;

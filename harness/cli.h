@@ -22,6 +22,12 @@ int cli_micro(int argc, char **argv);
 /* "tidemark NAME: message" on stderr; returns CLI_USAGE. */
 int cli_usage_error(const char *command, const char *message);
 
+/*
+ * 1, with a message on stderr, when this build has a sanitizer in it: its times are the
+ * sanitizer's, so it measures nothing that could be taken for an allocator's.
+ */
+int cli_refuse_sanitized(const char *command);
+
 /* Reads the run at `path` and summarises it afresh. NULL with a message on stderr. The caller owns
  * the result. */
 json_t *cli_read_summary(const char *command, const char *path);

@@ -302,6 +302,8 @@ int cli_micro(int argc, char **argv)
     size_t count = choose_rows(&options, rows, error);
     if (count == 0)
         return cli_usage_error("micro", error);
+    if (cli_refuse_sanitized("micro"))
+        return CLI_FAILED;
     if (program_paths_find(&paths) != 0 || access(paths.micro, X_OK) != 0) {
         fprintf(stderr,
                 "tidemark micro: tidemark-micro is not beside this program: build it first\n");

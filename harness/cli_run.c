@@ -385,6 +385,8 @@ int cli_run(int argc, char **argv)
     } else if (options.dry_run) {
         print_plan(&plan);
         status = CLI_OK;
+    } else if (cli_refuse_sanitized("run")) {
+        status = CLI_FAILED;
     } else {
         status = run_and_tell(&plan, &options);
     }

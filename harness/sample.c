@@ -319,6 +319,21 @@ static void finish(struct session *session, int served, int wait_status)
     }
 }
 
+/* What memory does after the last phase, while the process tidies up and ends, belongs to no
+ * figure. */
+static size_t count_measured_ticks(const struct sample *sample, const struct sampler *sampler)
+{
+    size_t count = sampler->count;
+
+    if (sample->phase_count == 0)
+        return count;
+    const struct sample_phase *last = &sample->phases[sample->phase_count - 1];
+    uint64_t end_ns = last->stamps.end_ns + last->park_ns - sample->baseline_ns;
+    while (count > 0 && sampler->ticks[count - 1].t_ns > end_ns)
+        count--;
+    return count;
+}
+
 static void keep_figures(struct session *session)
 {
     struct sample *sample = session->sample;
@@ -337,7 +352,8 @@ static void keep_figures(struct session *session)
     sample->checksum = atomic_load(&page->gauge.checksum);
     if (session->sampling) {
         sample->ticks = sampler->ticks;
-        sample->tick_count = sampler->count;
+        sample->tick_count =
+            page->status == PAGE_DONE ? count_measured_ticks(sample, sampler) : sampler->count;
         sample->late_ticks = sampler->late;
         sample->tick_ns = sampler->tick_ns;
     }

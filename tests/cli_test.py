@@ -126,6 +126,7 @@ class Runs(Scratch):
         with gzip.open(self.folder() + "/curves/000000.csv.gz", "rt") as file:
             ticks = list(csv.DictReader(file))
         self.assertEqual(len(ticks), samples[0]["ticks"])
+        self.assertLessEqual(int(ticks[-1]["t_ns"]), samples[0]["phases"][-1]["end_ns"] + samples[0]["phases"][-1]["park_ns"])
         self.assertGreater(len(ticks), 10)
         with open(self.folder() + "/machine.json", encoding="utf-8") as file:
             machine = json.load(file)

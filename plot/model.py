@@ -1,0 +1,132 @@
+"""
+What a run is made of, in memory: plain objects in MB (1,000,000 bytes) and seconds, resident memory above each baseline.
+It leaves out files and units, which are run_folder.py's.
+"""
+import statistics
+from dataclasses import dataclass
+
+import numpy
+
+LONG_IDLE_S = 10  # idle times from here on are shown as what comes back while idle, apart from the comparisons
+
+
+@dataclass
+class Figure:
+    """A median over the samples of a cell; its 95 % interval, None below six samples."""
+    median: float
+    low: float = None
+    high: float = None
+
+
+@dataclass
+class Phase:
+    """A phase of one sample, or the medians of a cell; the three amounts are those at its end."""
+    name: str
+    begin_s: float
+    end_s: float
+    wall_s: float
+    resident_mb: float
+    object_mb: float
+    live_mb: float
+
+
+@dataclass
+class Sample:
+    """One process; the figures are None unless `status` is ok."""
+    number: int
+    status: str
+    baseline_mb: float
+    wall_s: float
+    retained_mb: float
+    phases: list
+
+
+@dataclass
+class Cell:
+    """One object of summary.json with its samples; `peak_mb` is absolute, a Figure is None when no sample has it."""
+    workload: str
+    params: dict
+    allocator: str
+    host: str
+    host_version: str
+    idle_s: float
+    version: str
+    providers: dict
+    status: str
+    reason: str
+    count: int
+    samples: list
+    wall_s: Figure = None
+    peak_mb: Figure = None
+    retained_mb: Figure = None
+    return_ratio: Figure = None
+    return_ratio_live: Figure = None
+    since_last_free_s: Figure = None
+
+    @property
+    def good(self):
+        return [sample for sample in self.samples if sample.status == "ok"]
+
+    @property
+    def ran(self):
+        return self.retained_mb is not None and bool(self.good)
+
+    def median_phases(self):
+        """The phases that all good samples have; every number the median over them."""
+        names = ("begin_s", "end_s", "wall_s", "resident_mb", "object_mb", "live_mb")
+        return [Phase(same[0].name, *(statistics.median(getattr(phase, name) for phase in same) for name in names))
+                for same in zip(*(sample.phases for sample in self.good))]
+
+    def representative(self):
+        """The good sample whose retained memory is nearest to the median; the earliest of equals."""
+        middle = self.retained_mb.median
+        return min(self.good, key=lambda sample: (abs(sample.retained_mb - middle), sample.number))
+
+    def given_back_while_idle_mb(self):
+        """Median of resident memory at the start of the phase `idle`, less that at its end; None without one."""
+        phases = self.median_phases()
+        for before, phase in zip(phases, phases[1:]):
+            if phase.name == "idle":
+                return before.resident_mb - phase.resident_mb
+        return None
+
+
+@dataclass
+class Experiment:
+    """The cells that may be compared: equal in workload, parameters and idle time."""
+    workload: str
+    params: dict
+    idle_s: float
+    cells: list
+
+    @property
+    def long_idle(self):
+        return self.idle_s >= LONG_IDLE_S
+
+    @property
+    def counts(self):
+        """How many good samples its cells have, each number once; empty when nothing ran."""
+        return sorted({cell.count for cell in self.cells if cell.ran})
+
+
+@dataclass
+class Curve:
+    """Memory over time of one sample; `parked` is true while the child waited for the harness."""
+    t_s: numpy.ndarray
+    resident_mb: numpy.ndarray
+    object_mb: numpy.ndarray
+    live_mb: numpy.ndarray
+    parked: numpy.ndarray
+
+
+@dataclass
+class Run:
+    """`missing`: (workload, params, allocator) of planned cells that summary.json lacks; `micro`: what micro/ has, by file."""
+    folder: str
+    name: str
+    suite: str
+    tick_s: float
+    machine: dict
+    experiments: list
+    missing: list
+    micro: dict

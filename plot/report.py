@@ -1,0 +1,144 @@
+#!/usr/bin/python3
+"""
+Draws the figures of a run and writes its report: RUN/figures/*.png, RUN/figures/*.svg and RUN/report.html.
+It leaves out measuring and statistics; its only input is the run folder as results/FORMAT.md describes it.
+The chain read, draw, write with one question per module is that of hyperfine's plot scripts.
+"""
+import argparse
+import base64
+import os
+import re
+import sys
+from dataclasses import dataclass
+
+sys.dont_write_bytecode = True
+
+import jinja2  # noqa: E402
+
+import checked  # noqa: E402
+import findings  # noqa: E402
+import findings_collection  # noqa: E402
+import memory_return  # noqa: E402
+import micro  # noqa: E402
+import replay  # noqa: E402
+import run_folder  # noqa: E402
+import style  # noqa: E402
+import trade_off  # noqa: E402
+import words  # noqa: E402
+
+EXAMPLE = """example:
+  plot/report.py results/2024-05-01-quick    figures and report of that run
+"""
+
+
+@dataclass
+class Picture:
+    """A figure in the report; `alt` says in words what it shows."""
+    path: str
+    title: str
+    alt: str
+
+    @property
+    def source(self):
+        with open(self.path, "rb") as file:
+            return "data:image/png;base64," + base64.b64encode(file.read()).decode("ascii")
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="report.py", description="Draws the figures of a run and writes its report.",
+                                     epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", metavar="RUN", help="folder of a run, as `tidemark run` writes it")
+    parser.add_argument("--no-html", action="store_true", help="write the figures only")
+    options = parser.parse_args(arguments)
+    try:
+        run = run_folder.read_run(options.run)
+        pictures = draw_all(run)
+        if not options.no_html:
+            write_report(run, pictures)
+    except (checked.RunError, OSError) as error:
+        print(f"report.py: {error}", file=sys.stderr)
+        return 1
+    for picture in pictures:
+        print(picture.path)
+    if not options.no_html:
+        print(os.path.join(run.folder, "report.html"))
+    return 0
+
+
+def draw_all(run):
+    """Draws every figure that the run has data for. Returns Pictures in reading order."""
+    return [*_draw_curves(run, long_idle=False), *_draw_replays(run), *_draw_curves(run, long_idle=True), *_draw_trade_off(run),
+            *_draw_micro(run)]
+
+
+def _slug(*parts, taken=None):
+    """A file name from the parts; unique among `taken`, to which it is added."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(parts)).strip("-.")[:120]
+    taken = set() if taken is None else taken
+    unique, number = name, 2
+    while unique in taken:
+        unique, number = f"{name}-{number}", number + 1
+    taken.add(unique)
+    return unique
+
+
+def _draw_curves(run, long_idle):
+    taken = set()
+    for experiment in run.experiments:
+        if experiment.long_idle != long_idle:
+            continue
+        kind = "idle" if long_idle else "memory-return"
+        name = _slug(kind, experiment.workload, *map(words.count, experiment.params.values()), taken=taken)
+        title = words.experiment(experiment)
+        if long_idle:
+            title = f"What comes back while idle for {words.duration(experiment.idle_s)} · {title}"
+        shares = [f"{words.row(cell)} gives back {words.value(cell.return_ratio, words.percent_short)}"
+                  for cell in experiment.cells]
+        yield Picture(memory_return.draw(run, experiment, name), title,
+                      f"Memory over time, one panel per row: {'; '.join(shares)}")
+
+
+def _draw_replays(run):
+    taken = set()
+    for experiment, ours, real in replay.find_pairs(run):
+        name = _slug("replay", experiment.workload, *map(words.count, experiment.params.values()), ours.allocator, taken=taken)
+        path = replay.draw(run, experiment, ours, real, name)
+        if path:
+            yield Picture(path, f"The replay over {real.host_version} · {words.experiment(experiment)}",
+                          "Resident memory by progress within each phase, replay and CPython: " + "; ".join(
+                              f"{words.plain(a.name)} {off} ({share})"
+                              for a, _, off, share in replay.compare(ours, real)))
+
+
+def _draw_trade_off(run):
+    pairs = trade_off.candidates(run)
+    if pairs:
+        yield Picture(trade_off.draw(run, pairs, "trade-off"), "Time against retained memory",
+                      "A dot per sample, the median of each row, and the Pareto front; the values are in the table of cells")
+
+
+def _draw_micro(run):
+    lines = micro.read_lines(run)
+    if lines:
+        yield Picture(micro.draw(run, lines, "micro"), "Micro-benchmarks", "Nanoseconds per operation by size, a line per row")
+
+
+def write_report(run, pictures):
+    """Writes RUN/report.html, complete or not at all."""
+    templates = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates")
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(templates), autoescape=True, trim_blocks=True,
+                                     lstrip_blocks=True)
+    html = environment.get_template("report.html.j2").render(
+        run=run, machine=run.machine, words=words, pictures=pictures, articles=findings.read_articles(run),
+        versions=words.versions(cell for experiment in run.experiments for cell in experiment.cells),
+        sections=[*findings_collection.read_sections(run), *findings.read_lifetimes(run), *findings.read_replays(run),
+                  *findings.read_idles(run), *findings.read_troubles(run)])
+
+    def write(path):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(html)
+    style.write_file(os.path.join(run.folder, "report.html"), write)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

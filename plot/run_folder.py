@@ -1,0 +1,174 @@
+"""
+Reads a run folder (results/FORMAT.md) into the objects of model.py; the one place where units change.
+It leaves out what the figures mean. Odd input is a RunError that names the file and the line.
+"""
+import csv
+import gzip
+import io
+import json
+import math
+import os
+import zlib
+
+import numpy
+
+from checked import NUMBER, RunError, get, read_json, read_lines
+from model import Cell, Curve, Experiment, Figure, Phase, Run, Sample
+
+MB = 1e6
+SECOND = 1e9
+COLUMNS = ("t_ns", "rss_bytes", "object_bytes", "live_bytes", "parked")
+
+
+def read_run(folder):
+    """All of a run but its curves. Raises RunError."""
+    if not os.path.isdir(folder):
+        raise RunError(f"{folder}: no such folder")
+    path = os.path.join(folder, "plan.json")
+    plan = read_json(path, dict)
+    if get(plan, "format", NUMBER, path) != 1:
+        raise RunError(f"{path}: format {plan['format']!r}; this program reads format 1")
+    planned = [_read_key(cell, f"{path}: cell {index}") for index, cell in enumerate(get(plan, "cells", list, path))]
+    machine = _read_machine(os.path.join(folder, "machine.json"))
+    samples = _read_samples(os.path.join(folder, "samples.jsonl"), len(planned))
+    cells, missing = _read_cells(os.path.join(folder, "summary.json"), planned, samples, machine)
+    return Run(folder, os.path.basename(os.path.abspath(folder)), get(plan, "suite", str, path, optional=True),
+               get(plan, "tick_ns", NUMBER, path) / SECOND, machine, _group(cells), missing,
+               _read_micro(os.path.join(folder, "micro")))
+
+
+def read_curve(run, sample):
+    """The curve of one good sample of the run, to the end of its last phase. Raises RunError."""
+    path = os.path.join(run.folder, "curves", f"{sample.number:06d}.csv.gz")
+    lines = csv.reader(io.StringIO(_read_gzip(path, sample)))
+    header = next(lines, [])
+    if any(name not in header for name in COLUMNS):
+        raise RunError(f"{path}:1: columns {', '.join(header) or '(none)'}; wanted {', '.join(COLUMNS)}")
+    places = [header.index(name) for name in COLUMNS]
+    rows = []
+    for line in lines:
+        try:
+            rows.append([float(line[place] or "nan") for place in places])
+        except (IndexError, ValueError):
+            raise RunError(f"{path}:{lines.line_num}: {','.join(line)!r} is not {len(header)} numbers") from None
+    if not rows:
+        raise RunError(f"{path}:2: no line after the header")
+    t, rss, objects, live, parked = numpy.array(rows).T
+    # After the last phase the process ends; what its memory does then says nothing about the workload.
+    last = numpy.flatnonzero((parked == 1) | (t / SECOND <= sample.phases[-1].end_s if sample.phases else True))
+    upto = slice(0, (last[-1] if len(last) else len(t) - 1) + 1)
+    return Curve((t / SECOND)[upto], (rss / MB - sample.baseline_mb)[upto], (objects / MB)[upto], (live / MB)[upto],
+                 (parked == 1)[upto])
+
+
+def _read_gzip(path, sample):
+    try:
+        with gzip.open(path, "rb") as file:
+            return file.read().decode("utf-8")
+    except FileNotFoundError:
+        raise RunError(f"{path}: missing, although sample {sample.number} is ok") from None
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise RunError(f"{path}: damaged: {error}") from None
+
+
+def _group(cells):
+    groups = {}
+    for cell in cells:
+        key = (cell.workload, json.dumps(cell.params, sort_keys=True), cell.idle_s)
+        groups.setdefault(key, Experiment(cell.workload, cell.params, cell.idle_s, [])).cells.append(cell)
+    return list(groups.values())
+
+
+def _read_machine(path):
+    """The record of the machine, any field of which may be missing."""
+    machine = read_json(path, dict)
+    for name, kind in (("memory_bytes", NUMBER), ("python", dict)):
+        if name in machine:
+            get(machine, name, kind, path, optional=True)
+    for host in machine.get("python") or {}:
+        get(machine["python"], host, dict, path)
+    return machine
+
+
+def _read_key(record, where):
+    """What tells one cell from another, as a hashable key."""
+    params = json.dumps(get(record, "params", dict, where))
+    return (get(record, "workload", str, where), params, get(record, "allocator", str, where),
+            get(record, "host", str, where), get(record, "idle_ns", NUMBER, where))
+
+
+def _read_samples(path, cells):
+    """The samples, by the index of their cell."""
+    samples = [[] for _ in range(cells)]
+    for where, record in read_lines(path):
+        cell = get(record, "cell", int, where)
+        if not 0 <= cell < cells:
+            raise RunError(f"{where}: 'cell' is {cell}, but plan.json has {cells} cells")
+        samples[cell].append(_read_sample(record, where))
+    return samples
+
+
+def _read_sample(record, where):
+    number, status = get(record, "sample", int, where), get(record, "status", str, where)
+    if status != "ok":
+        return Sample(number, status, None, None, None, [])
+    baseline_mb = get(record, "baseline_bytes", NUMBER, where) / MB
+    phases = [_read_phase(phase, baseline_mb, f"{where}: phase {index}")
+              for index, phase in enumerate(get(record, "phases", list, where))]
+    return Sample(number, status, baseline_mb, get(record, "wall_ns", NUMBER, where) / SECOND,
+                  get(record, "retained_bytes", NUMBER, where) / MB, phases)
+
+
+def _read_phase(record, baseline_mb, where):
+    def known(name):
+        value = get(record, name, NUMBER, where, optional=True)
+        return math.nan if value is None else value / MB
+    begin_s, end_s, wall_s = (get(record, name, NUMBER, where) / SECOND for name in ("begin_ns", "end_ns", "wall_ns"))
+    return Phase(get(record, "name", str, where), begin_s, end_s, wall_s,
+                 get(record, "rss_bytes", NUMBER, where) / MB - baseline_mb, known("object_bytes"), known("live_bytes"))
+
+
+def _read_cells(path, planned, samples, machine):
+    """The cells of summary.json, and the planned ones that it lacks."""
+    left = list(enumerate(planned))
+    cells = []
+    for index, record in enumerate(read_json(path, list)):
+        where = f"{path}: object {index}"
+        key = _read_key(record, where)
+        match = next((item for item in left if item[1] == key), None)
+        if match is None:
+            raise RunError(f"{where}: no such cell in plan.json, or once too often: {' '.join(map(str, key))}")
+        left.remove(match)
+        cells.append(_read_cell(record, samples[match[0]], machine, where))
+    return cells, [(key[0], json.loads(key[1]), key[2]) for _, key in left]
+
+
+def _read_cell(record, samples, machine, where):
+    def figure(name, scale):
+        return _read_figure(get(record, name, dict, where, optional=True), scale, f"{where}: {name}")
+    host = record["host"]
+    python = (machine.get("python") or {}).get(host) or {}
+    return Cell(record["workload"], {name: str(text) for name, text in record["params"].items()}, record["allocator"], host,
+                str(python.get("version") or host), record["idle_ns"] / SECOND,
+                get(record, "version", str, where, optional=True) or "",
+                get(record, "providers", dict, where, optional=True) or {}, get(record, "status", str, where),
+                get(record, "reason", str, where, optional=True) or "", get(record, "samples", int, where), samples,
+                wall_s=figure("wall_ns", SECOND), peak_mb=figure("peak_bytes", MB),
+                retained_mb=figure("retained_bytes", MB), return_ratio=figure("return_ratio", 1),
+                return_ratio_live=figure("return_ratio_live", 1), since_last_free_s=figure("since_last_free_ns", SECOND))
+
+
+def _read_figure(record, scale, where):
+    if record is None:
+        return None
+    low, high = (get(record, bound, NUMBER, where, optional=True) for bound in ("low", "high"))
+    return Figure(get(record, "median", NUMBER, where) / scale, None if low is None else low / scale,
+                  None if high is None else high / scale)
+
+
+def _read_micro(folder):
+    """Google Benchmark's own objects, by the name of their file; empty when there is no such folder."""
+    if not os.path.isdir(folder):
+        return {}
+    return {name[:-len(".json")]: read_json(os.path.join(folder, name), dict)
+            for name in sorted(os.listdir(folder)) if name.endswith(".json")}

@@ -1,0 +1,523 @@
+#!/usr/bin/python3
+"""
+Promises of plot/: figures and a report from a run folder alone, deterministic, self-contained, safe against hostile names.
+It leaves out looks; those need eyes. The run folders here are synthetic, written as results/FORMAT.md says, and for tests only.
+Run from the repository root: /usr/bin/python3 tests/plot_test.py
+"""
+import contextlib
+import gzip
+import html.parser
+import io
+import json
+import math
+import os
+import random
+import re
+import statistics
+import struct
+import sys
+import tempfile
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "plot"))
+
+import findings  # noqa: E402
+import micro  # noqa: E402
+import model  # noqa: E402
+import replay  # noqa: E402
+import report  # noqa: E402
+import run_folder  # noqa: E402
+import style  # noqa: E402
+import trade_off  # noqa: E402
+import words  # noqa: E402
+
+MB, SECOND = 10**6, 10**9
+style.DOTS = 60  # per inch: coarse, for speed
+HOSTILE = "<script>$\\nosuch{$</script>&\n\x1b"  # markup, broken mathtext, control characters
+TICK_NS = 4_000_000
+FIGURES = ("wall_ns", "cpu_ns", "peak_bytes", "retained_bytes", "baseline_bytes", "live_peak_bytes", "return_ratio",
+           "return_ratio_live", "since_last_free_ns", "minor_faults")
+OVER = ("pymalloc", "pymalloc@glibc+tcache_count:0", "pymalloc@jemalloc", "pymalloc@mimalloc")
+KEY = ("workload", "params", "allocator", "host", "idle_ns")
+
+
+# --- a synthetic run --------------------------------------------------------------------------------------------------------
+
+def del_collect(way, allocator, kept_mb, live_mb=120.0, peak_mb=160.0):
+    """A cell of 2.7's ints: a list that goes at the loop's end, ints that stay on their free list until a collection."""
+    phases = [("build", 0.12, peak_mb, peak_mb, peak_mb), ("loop_end", 0.06, 0.77 * peak_mb, 0.0, live_mb)]
+    if way != "pass":
+        phases.append(("del", 0.004, 0.77 * peak_mb, 0.0, live_mb))
+    if way == "del_collect":
+        phases.append(("collect", 0.05, kept_mb, 0.0, 0.0))
+    phases.append(("idle", 0.5, kept_mb, 0.0, 0.0 if way == "del_collect" else live_mb))
+    params = {"n": "5000000", "way": way, "source": "range", "profile": "2.7"}
+    return cell("del_collect", params, allocator, phases)
+
+
+def list_lifetime(allocator, kept_mb, host="objects", idle_s=0.5, rounds=6, peak_mb=200.0, idle_end_mb=None, slower=1.0):
+    phases = [("build", 0.09 * slower, peak_mb, 200.0, 200.0), ("del", 0.035 * slower, kept_mb, 0.0, 0.0),
+              ("collect", 0.002, kept_mb, 0.0, 0.0),
+              ("idle", idle_s, kept_mb if idle_end_mb is None else idle_end_mb, 0.0, 0.0)]
+    params = {"n": "5000000", "how": "del_collect", "profile": "3.11"}
+    return cell("list_lifetime", params, allocator, phases, host, idle_s, rounds)
+
+
+def cell(workload, params, allocator, phases, host="objects", idle_s=0.5, rounds=6):
+    return {"workload": workload, "params": params, "allocator": allocator, "host": host, "idle_ns": int(idle_s * SECOND),
+            "rounds": rounds, "not_available": None, "phases": phases, "status": "ok", "reason": None}
+
+
+def quick_cells():
+    cells = []
+    for way, kept in (("pass", (123, 123, 131, 128)), ("del", (123, 123, 131, 128)), ("del_collect", (123, 0.4, 130, 127))):
+        cells += [del_collect(way, allocator, float(kept_mb)) for allocator, kept_mb in zip(OVER, kept)]
+    for allocator, kept_mb, peak_mb, after_12s_mb in (("pymalloc", 1.2, 201.0, 1.2), ("glibc", 240.0, 280.0, 240.0),
+                                                      ("jemalloc", 178.0, 224.0, 171.0), ("mimalloc", 160.0, 202.0, 160.0)):
+        cells.append(list_lifetime(allocator, kept_mb, peak_mb=peak_mb))
+        cells.append(list_lifetime(allocator, kept_mb, idle_s=12, rounds=1, idle_end_mb=after_12s_mb))
+    cells.append(list_lifetime("pymalloc", 1.5, host="python3", slower=3.0))
+    tcmalloc = list_lifetime("tcmalloc", 1.0)
+    tcmalloc.update(status="n/a", reason="libtcmalloc_minimal.so.4 is not installed (package libtcmalloc-minimal4)")
+    return cells + [tcmalloc]
+
+
+def sample_of(cell, number, index, turn, dice):
+    """One line of samples.jsonl and its curve."""
+    noise = lambda width=0.03: 1 + dice.uniform(-width, width)
+    baseline = 2_500_000 + dice.randrange(50) * 4096
+    at_ns, rss, objects, live, peak = 0, 0.0, 0.0, 0.0, 0.0
+    phases, curve = [], []
+    for place, (name, seconds, rss_end, object_end, live_end) in enumerate(cell["phases"], 1):
+        wall_ns, park_ns, begin_ns = int(seconds * SECOND * noise()), 12_000_000, at_ns
+        for t_ns in range(begin_ns, begin_ns + wall_ns, TICK_NS):
+            share = (t_ns - begin_ns) / wall_ns
+            eased = share if name != "idle" else 1 / (1 + math.exp(-20 * (share - 0.8)))
+            mix = lambda a, b, s: int(((1 - s) * a + s * b) * MB)
+            curve.append((t_ns, baseline + mix(rss, rss_end, eased), mix(objects, object_end, share),
+                          mix(live, live_end, share), place, 0))
+        at_ns = begin_ns + wall_ns
+        rss, objects, live, peak = rss_end, object_end, live_end, max(peak, rss_end)
+        amounts = (baseline + int(rss * MB), int(objects * MB), int(live * MB))
+        curve += [(at_ns + step, *amounts, place, 1) for step in (0, park_ns)]
+        phases.append({"name": name, "begin_ns": begin_ns, "end_ns": at_ns, "wall_ns": wall_ns, "park_ns": park_ns,
+                       "cpu_ns": wall_ns, "minor_faults": 10, "major_faults": 0, "voluntary_switches": 0,
+                       "involuntary_switches": 0, "operations": 1, "rss_bytes": amounts[0], "uss_bytes": int(rss * MB),
+                       "lazyfree_bytes": 0, "anon_huge_bytes": 0, "swap_bytes": 0, "page_table_bytes": 4096,
+                       "peak_bytes": baseline + int(peak * MB), "object_bytes": amounts[1], "live_bytes": amounts[2]})
+        at_ns += park_ns
+    curve.append((at_ns + TICK_NS, 0, 0, 0, len(phases), 0))  # the process has ended
+    timed = sum(phase["wall_ns"] for phase in phases if phase["name"] != "idle")
+    ratio = lambda floor: (peak - rss) / (peak - floor) if peak - floor > 1.05 else None
+    record = {"sample": number, "cell": index, "round": turn, "status": "ok", "reason": None, "version": "1.0",
+              "providers": {"object": cell["allocator"], "raw": "libc.so.6"}, "started": "2024-05-01T12:00:00Z",
+              "pad_bytes": 17, "cpu": 1, "statm_error_bytes": 0, "baseline_bytes": baseline, "baseline_uss_bytes": baseline,
+              "peak_bytes": baseline + int(peak * MB), "retained_bytes": int(rss * MB * noise(0.003)),
+              "live_peak_bytes": int(peak * MB), "return_ratio": ratio(objects), "return_ratio_live": ratio(live),
+              "since_last_free_ns": 530_000_000, "wall_ns": timed, "cpu_ns": timed, "minor_faults": 50_000,
+              "major_faults": 0, "voluntary_switches": 1, "involuntary_switches": 1, "operations": 1,
+              "checksum": "00000000deadbeef", "ticks": len(curve), "late_ticks": 0, "phases": phases}
+    return record, curve
+
+
+def summary_of(cell, records):
+    """A cell of summary.json; the interval of six samples is their range."""
+    good = [record for record in records if record["status"] == "ok"]
+    bad = next((record for record in records if record["status"] != "ok"), cell)
+
+    def figure(name):
+        values = [record[name] for record in good if record[name] is not None]
+        if not values:
+            return None
+        enough = len(values) >= 6
+        return {"median": statistics.median(values), "low": min(values) if enough else None,
+                "high": max(values) if enough else None}
+    names = ("wall_ns", "rss_bytes", "uss_bytes", "lazyfree_bytes", "object_bytes", "live_bytes")
+    phases = [{"name": same[0]["name"], **{name: statistics.median(phase[name] for phase in same) for name in names}}
+              for same in zip(*(record["phases"] for record in good))]
+    return {**{name: cell[name] for name in KEY}, "version": "1.0" if good else None,
+            "providers": good[0]["providers"] if good else None, "status": bad["status"], "reason": bad["reason"],
+            "samples": len(good), **{name: figure(name) for name in FIGURES}, "statm_error_bytes": 0, "phases": phases,
+            "curves": [record["sample"] for record in good]}
+
+
+def make_run(folder, cells, seed=1):
+    """Writes a run folder: every cell in every round, cells with a status but `ok` without samples."""
+    dice = random.Random(seed)
+    os.makedirs(os.path.join(folder, "curves"))
+    records = [[] for _ in cells]
+    lines = []
+    for turn in range(max(cell["rounds"] for cell in cells)):
+        for index, one in enumerate(cells):
+            if one["status"] != "ok" or turn >= one["rounds"]:
+                continue
+            record, curve = sample_of(one, len(lines), index, turn, dice)
+            lines.append(json.dumps(record))
+            records[index].append(record)
+            write_curve(folder, record["sample"], [",".join(map(str, point)) for point in curve])
+    plan = {"format": 1, "suite": "quick", "seed": 1, "tick_ns": 1_000_000, "timeout_ns": 60 * SECOND,
+            "memory_limit_bytes": 10**10, "order": [],
+            "cells": [{name: one[name] for name in (*KEY, "rounds", "not_available")} for one in cells]}
+    machine = {"tidemark": "0.1.0", "git": "abcdef0", "build_type": "Release", "sanitizer": None, "cpu": "A Processor 9000",
+               "cores": 2, "memory_bytes": 8 * 2**30, "page_bytes": 4096, "kernel": "Linux 6.1.0", "libc": "glibc 2.36",
+               "thp": "madvise", "overcommit_memory": 0, "governor": None, "cgroup": 2, "sampler": "fifo",
+               "libraries": {"jemalloc": "5.3.0", "mimalloc": "2.0.9"}, "dropped_environment": [],
+               "python": {"python3": {"path": "python3", "version": "CPython 3.11.2"}},
+               "started": "2024-05-01T12:00:00Z", "finished": "2024-05-01T12:03:00Z", "interrupted": False}
+    write(folder, "samples.jsonl", "".join(line + "\n" for line in lines))
+    write(folder, "plan.json", json.dumps(plan))
+    write(folder, "machine.json", json.dumps(machine))
+    write(folder, "summary.json", json.dumps([summary_of(*pair) for pair in zip(cells, records)]))
+    return folder
+
+
+def write_curve(folder, number, lines):
+    with gzip.open(os.path.join(folder, "curves", f"{number:06d}.csv.gz"), "wt", compresslevel=1) as file:
+        file.write("\n".join(["t_ns,rss_bytes,object_bytes,live_bytes,phase,parked", *lines, ""]))
+
+
+def write(folder, name, text):
+    with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def read(*path, mode="r"):
+    with open(os.path.join(*path), mode) as file:
+        return file.read()
+
+
+def change_json(folder, name, change):
+    value = json.loads(read(folder, name))
+    change(value)
+    write(folder, name, json.dumps(value))
+
+
+def run_report(*arguments):
+    """Exit status, standard output, standard error."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            status = report.main(list(arguments))
+        except SystemExit as stop:
+            status = stop.code
+    return status, out.getvalue(), err.getvalue()
+
+
+class References(html.parser.HTMLParser):
+    """Collects what a page would load or link to, its tags and its text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found, self.tags, self.words, self.anchors = [], set(), [], set()
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        loads = ("src", "href", "srcset", "action", "data", "poster")
+        self.found += [(tag, value) for name, value in attributes if name in loads]
+        self.anchors |= {value for name, value in attributes if name == "id"}
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    @property
+    def text(self):
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+
+class Folder(unittest.TestCase):
+    """Gives each test a fresh path for a run."""
+
+    def setUp(self):
+        holder = tempfile.TemporaryDirectory()
+        self.addCleanup(holder.cleanup)
+        self.folder = os.path.join(holder.name, "run")
+
+    def fails(self, *wanted):
+        status, _, err = run_report(self.folder)
+        self.assertEqual(status, 1, err)
+        for text in wanted:
+            self.assertIn(text, err)
+        self.assertNotIn("Traceback", err)
+        self.assertFalse(os.path.exists(os.path.join(self.folder, "report.html")))
+
+    def page(self):
+        status, _, err = run_report(self.folder)
+        self.assertEqual(status, 0, err)
+        return References(read(self.folder, "report.html"))
+
+
+# --- the whole of a quick run -----------------------------------------------------------------------------------------------
+
+class QuickRun(unittest.TestCase):
+    """One run with the cells of the quick suite, drawn once for all tests here."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.holder = tempfile.TemporaryDirectory()
+        cls.folder = make_run(os.path.join(cls.holder.name, "run"), quick_cells())
+        cls.status, cls.out, cls.err = run_report(cls.folder)
+        cls.page = References(read(cls.folder, "report.html")) if cls.status == 0 else None
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.holder.cleanup()
+
+    def test_ends_well_and_names_what_it_wrote(self):
+        self.assertEqual((self.status, self.err), (0, ""))
+        for path in self.out.split():
+            self.assertTrue(os.path.exists(path), path)
+
+    def test_every_figure_is_a_png_of_readable_size_with_its_svg(self):
+        figures = os.path.join(self.folder, "figures")
+        names = sorted(os.listdir(figures))
+        pictures = [name[:-4] for name in names if name.endswith(".png")]
+        self.assertEqual(pictures, [
+            "idle-list_lifetime-5M-del_collect-3.11", "memory-return-del_collect-5M-del-range-2.7",
+            "memory-return-del_collect-5M-del_collect-range-2.7", "memory-return-del_collect-5M-pass-range-2.7",
+            "memory-return-list_lifetime-5M-del_collect-3.11", "replay-list_lifetime-5M-del_collect-3.11-pymalloc",
+            "trade-off"])
+        self.assertEqual(names, sorted([name + ".png" for name in pictures] + [name + ".svg" for name in pictures]))
+        for name in pictures:
+            data = read(figures, name + ".png", mode="rb")
+            self.assertEqual(data[:8], b"\x89PNG\r\n\x1a\n")
+            width, height = struct.unpack(">II", data[16:24])
+            self.assertEqual(width, round(style.WIDTH * style.DOTS))
+            self.assertGreater(height, 4 * style.DOTS)
+
+    def test_svg_is_the_same_when_drawn_again(self):
+        figures = os.path.join(self.folder, "figures")
+        before = {name: read(figures, name, mode="rb") for name in os.listdir(figures)}
+        self.assertEqual(run_report(self.folder, "--no-html")[0], 0)
+        self.assertEqual({name: read(figures, name, mode="rb") for name in os.listdir(figures)}, before)
+
+    def test_the_report_loads_nothing_from_elsewhere(self):
+        for tag, value in self.page.found:
+            self.assertTrue(value.startswith("#") if tag == "a" else value.startswith("data:image/png;base64,"), value[:60])
+        self.assertNotIn("url(", read(self.folder, "report.html"))
+        self.assertFalse(self.page.tags & {"script", "link", "iframe", "object"})
+
+    def test_every_link_inside_the_report_has_its_target(self):
+        self.assertLessEqual({value[1:] for tag, value in self.page.found if tag == "a"}, self.page.anchors)
+
+    def test_the_report_says_what_the_data_say(self):
+        for sentence in ("Nothing (pass) and del keep the same in every row", "glibc gave back least: 14.3 %",
+                         "pymalloc gave back most: 99.4 % of what it could.",
+                         "jemalloc gave back most while it waited: 7.0 MB. n = 1: one sample per row, no interval.",
+                         "del and a collection leave 12", "whether they reach the system is decided by malloc"):
+            self.assertIn(sentence, self.page.text.replace(words.NARROW, " "))
+
+    def test_a_row_that_is_not_available_stays_in_table_and_words_with_its_reason(self):
+        self.assertGreaterEqual(self.page.text.count("libtcmalloc_minimal.so.4 is not installed"), 2)
+
+    def test_the_articles_that_were_not_reproduced_are_named(self):
+        for text in ("Windows", "2 GB of memory", "Only gc.collect() releases"):
+            self.assertIn(text, self.page.text)
+
+    def test_no_temporary_file_stays(self):
+        left = [name for _, _, names in os.walk(self.folder) for name in names if name.startswith(".")]
+        self.assertEqual(left, [])
+
+
+# --- partial and odd runs ---------------------------------------------------------------------------------------------------
+
+class OddRun(Folder):
+    def test_a_hostile_row_name_is_text(self):
+        make_run(self.folder, [list_lifetime(HOSTILE, 10.0, rounds=2), list_lifetime("glibc", 20.0, rounds=2)])
+        page = self.page()
+        self.assertNotIn("script", page.tags)
+        self.assertIn("<script>$\\nosuch{$</script>&", page.text)
+        self.assertNotIn("<script", read(self.folder, "report.html"))
+        for name in os.listdir(os.path.join(self.folder, "figures")):
+            self.assertRegex(name, r"^[A-Za-z0-9._-]+$")
+
+    def test_one_sample_has_no_interval(self):
+        make_run(self.folder, [list_lifetime("glibc", 20.0, rounds=1), list_lifetime("mimalloc", 9.0, rounds=1)])
+        self.assertIn("There are too few samples for intervals.", self.page().text)
+
+    def test_a_share_that_does_not_exist_is_not_available(self):
+        small = list_lifetime("bump", 0.5, peak_mb=0.9)
+        make_run(self.folder, [small, list_lifetime("glibc", 20.0)])
+        self.assertIsNone(json.loads(read(self.folder, "summary.json"))[0]["return_ratio"])
+        self.assertIn("n/a", self.page().text)
+
+    def test_a_run_in_which_nothing_ran_still_has_its_report(self):
+        one = list_lifetime("glibc", 20.0)
+        one.update(status="exit", reason="the child ended with 3")
+        make_run(self.folder, [one])
+        self.assertIn("the child ended with 3", self.page().text)
+
+    def test_where_nothing_goes_back_no_row_is_called_the_best(self):
+        make_run(self.folder, [list_lifetime("glibc", 200.0), list_lifetime("mimalloc", 199.0)])
+        self.assertIn("No row gave back as much as 1.0 % of what it could.", self.page().text.replace(words.NARROW, " "))
+
+    def test_where_next_to_nothing_stays_a_collection_is_not_judged(self):
+        make_run(self.folder, [del_collect(way, "pymalloc", 0.2, 0.1, peak_mb=0.5) for way in ("pass", "del", "del_collect")])
+        self.assertIn("Less than 1.0 MB stays in every row, in each of the ways pass, del and del_collect",
+                      self.page().text.replace(words.NARROW, " "))
+
+    def test_an_experiment_that_is_absent_is_said_to_be(self):
+        make_run(self.folder, [list_lifetime("glibc", 20.0)])
+        page = self.page()
+        for what in ("del_collect cells", "real CPython", "idle for 10 s or more"):
+            self.assertRegex(page.text, "Not answered by this run: it has no [^.]*" + what)
+
+    def test_a_planned_cell_that_the_summary_lacks_is_named(self):
+        make_run(self.folder, [list_lifetime("glibc", 20.0), list_lifetime("mimalloc", 9.0)])
+        change_json(self.folder, "summary.json", lambda cells: cells.pop())
+        self.assertIn("mimalloc in list_lifetime: n=5M, how=del_collect, profile=3.11: planned, but not in summary.json",
+                      self.page().text)
+
+    def test_a_cell_of_which_one_sample_failed_keeps_the_others(self):
+        make_run(self.folder, [list_lifetime("glibc", 20.0, rounds=3), list_lifetime("mimalloc", 9.0, rounds=3)])
+        lines = read(self.folder, "samples.jsonl").splitlines()
+        failed = {"sample": 0, "cell": 0, "round": 0, "status": "timeout", "reason": "no end after 60 s", "phases": []}
+        write(self.folder, "samples.jsonl", "\n".join([json.dumps(failed), *lines[1:]]) + "\n")
+        change_json(self.folder, "summary.json",
+                    lambda cells: cells[0].update(status="timeout", reason="no end after 60 s", samples=2))
+        self.assertIn("timeout, no end after 60 s (2 samples ok)", self.page().text)
+
+    def test_micro_benchmarks_are_drawn(self):
+        make_run(self.folder, [list_lifetime("glibc", 20.0, rounds=1)])
+        os.mkdir(os.path.join(self.folder, "micro"))
+        for row, ns in (("glibc", 5), ("mimalloc", 3)):
+            entries = [{"name": f"{name}/{8 << power}", "run_type": "iteration", "real_time": (ns + power) * items,
+                        "time_unit": "ns", "items_per_second": 1e9 / (ns + power)}
+                       for name, items in (("pair", 1), ("stack", 1000)) for power in range(10)]
+            write(self.folder, f"micro/{row}.json", json.dumps({"context": {"tidemark_row": row}, "benchmarks": entries}))
+        self.page()
+        self.assertTrue(os.path.exists(os.path.join(self.folder, "figures", "micro.png")))
+        lines = micro.read_lines(run_folder.read_run(self.folder))
+        self.assertEqual([size for size, _ in lines["stack"]["glibc"]], [8 << power for power in range(10)])
+        self.assertAlmostEqual(lines["stack"]["mimalloc"][0][1], 3)
+
+
+class BadInput(Folder):
+    def setUp(self):
+        super().setUp()
+        make_run(self.folder, [list_lifetime("glibc", 20.0, rounds=2), list_lifetime("mimalloc", 9.0, rounds=2)])
+
+    def test_a_cut_line_is_an_error_with_file_and_line(self):
+        text = read(self.folder, "samples.jsonl")
+        write(self.folder, "samples.jsonl", text[:-300] + "\n")
+        self.fails("samples.jsonl:4: not JSON")
+
+    def test_a_last_line_that_was_never_finished_is_left_out(self):
+        text = read(self.folder, "samples.jsonl")
+        write(self.folder, "samples.jsonl", text + '{"sample": 4, "cel')
+        status, _, err = run_report(self.folder)
+        self.assertEqual(status, 0, err)
+
+    def test_a_sample_of_no_cell_is_an_error_with_file_and_line(self):
+        text = read(self.folder, "samples.jsonl")
+        write(self.folder, "samples.jsonl", text.replace('"cell": 1', '"cell": 7', 1))
+        self.fails("samples.jsonl:2", "'cell' is 7")
+
+    def test_a_field_of_the_wrong_type_is_an_error_with_file_and_line(self):
+        text = read(self.folder, "samples.jsonl")
+        write(self.folder, "samples.jsonl", re.sub(r'"baseline_bytes": \d+', '"baseline_bytes": "much"', text, count=1))
+        self.fails("samples.jsonl:1", "'baseline_bytes' is 'much', wanted a number")
+
+    def test_a_missing_file_is_named(self):
+        os.unlink(os.path.join(self.folder, "summary.json"))
+        self.fails("summary.json: missing")
+
+    def test_broken_json_is_an_error_with_file_and_line(self):
+        write(self.folder, "machine.json", '{\n"cpu": \n')
+        self.fails("machine.json:3: not JSON")
+
+    def test_a_truncated_curve_is_an_error_that_names_it(self):
+        path = os.path.join(self.folder, "curves", "000000.csv.gz")
+        data = read(path, mode="rb")
+        for number in range(4):
+            with open(os.path.join(self.folder, "curves", f"{number:06d}.csv.gz"), "wb") as file:
+                file.write(data[:len(data) // 2])
+        self.fails(".csv.gz: damaged")
+
+    def test_a_curve_with_an_odd_line_is_an_error_with_file_and_line(self):
+        for number in range(4):
+            write_curve(self.folder, number, ["0,1,1,1,1,0", "5,x,1,1,1,0"])
+        self.fails(".csv.gz:3:")
+
+    def test_an_unknown_format_is_refused(self):
+        change_json(self.folder, "plan.json", lambda plan: plan.update(format=2))
+        self.fails("plan.json", "format 2")
+
+    def test_wrong_usage_ends_with_2(self):
+        self.assertEqual(run_report()[0], 2)
+        self.assertEqual(run_report(self.folder, "--no-such-option")[0], 2)
+
+    def test_help_has_an_example(self):
+        status, out, _ = run_report("--help")
+        self.assertEqual(status, 0)
+        self.assertIn("example:", out)
+
+    def test_a_folder_that_is_not_there_ends_with_1(self):
+        status, _, err = run_report(self.folder + "-not")
+        self.assertEqual(status, 1)
+        self.assertIn("no such folder", err)
+
+
+# --- small parts ------------------------------------------------------------------------------------------------------------
+
+class Parts(unittest.TestCase):
+    def test_a_file_is_replaced_whole_or_not_at_all(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "report.html")
+            write(folder, "report.html", "before")
+
+            def fail_halfway(temporary):
+                write(folder, os.path.basename(temporary), "ha")
+                raise OSError("disk full")
+            with self.assertRaises(OSError):
+                style.write_file(path, fail_halfway)
+            self.assertEqual((os.listdir(folder), read(path)), (["report.html"], "before"))
+
+    def test_the_pareto_front_holds_what_nothing_beats(self):
+        self.assertEqual(trade_off.pareto_front([(1, 9), (2, 5), (3, 6), (4, 5), (5, 1)]), [(1, 9), (2, 5), (5, 1)])
+
+    def test_labels_are_spread_without_overlap_and_stay_inside(self):
+        placed = style.spread([1, 1.1, 1.2, 9.9], [2, 2, 2, 2], 0, 10)
+        for left, right in zip(placed, placed[1:]):
+            self.assertGreaterEqual(right - left, 2 - 1e-9)
+        self.assertGreaterEqual(placed[0], 1)
+        self.assertLessEqual(placed[-1], 9)
+
+    def test_quantities_are_written_with_their_unit_and_a_true_minus(self):
+        shown = [words.memory(0.04), words.memory(-7.25), words.memory(1234.5), words.duration(0.0213), words.duration(12),
+                 words.percent_short(0.994), words.percent_short(1.0), words.percent_short(0.186), words.percent(0.186)]
+        self.assertEqual([text.replace(words.NARROW, " ") for text in shown],
+                         ["0.04 MB", "−7.2 MB", "1,234 MB", "21.3 ms", "12 s", "99.4 %", "100 %", "19 %", "18.6 %"])
+
+    def test_a_small_difference_keeps_its_digits(self):
+        self.assertEqual([text.replace(words.NARROW, " ") for text in replay.difference(200.06, 200.0, 200.0)],
+                         ["+0.06 MB", "+0.03 %"])
+
+    def test_where_little_is_left_a_difference_is_a_share_of_the_highest(self):
+        self.assertEqual([text.replace(words.NARROW, " ") for text in replay.difference(1.0, 2.0, 200.0)],
+                         ["−1.0 MB", "−0.50 % of highest"])
+
+    def test_amounts_are_alike_within_one_percent_or_one_megabyte(self):
+        self.assertTrue(findings.alike(246.5, 246.6) and findings.alike(0.2, 1.1))
+        self.assertFalse(findings.alike(246.5, 6.6))
+
+    def test_a_long_name_is_cut_in_the_middle(self):
+        cut = words.plain("a" * 40 + "z" * 40, 20)
+        self.assertEqual((len(cut), cut[0], cut[-1]), (20, "a", "z"))
+
+    def test_a_curve_ends_with_the_last_phase_and_not_with_the_process(self):
+        with tempfile.TemporaryDirectory() as holder:
+            run = run_folder.read_run(make_run(os.path.join(holder, "run"), [list_lifetime("glibc", 20.0, rounds=1)]))
+            curve = run_folder.read_curve(run, run.experiments[0].cells[0].good[0])
+        self.assertAlmostEqual(curve.resident_mb[-1], 20.0)
+
+    def test_the_representative_sample_is_the_one_at_the_median(self):
+        sample = lambda number, kept: model.Sample(number, "ok", 0, 1, kept, [])
+        one = model.Cell("w", {}, "a", "objects", "", 0, "", {}, "ok", "", 3, [sample(0, 5), sample(1, 9), sample(2, 6)],
+                         retained_mb=model.Figure(6))
+        self.assertEqual(one.representative().number, 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
