@@ -78,11 +78,17 @@ struct allocator_ops {
     int (*purge)(void);
 };
 
-/* A documented tunable that may follow a name in a row, `jemalloc+dirty_decay_ms:0`. A list ends
- * with name == NULL. */
+/*
+ * A documented tunable that may follow a name in a row, `jemalloc+dirty_decay_ms:0`. A list ends
+ * with name == NULL. Allocators tend to take a value that they do not understand for zero, or to
+ * ignore it: it is checked before anything runs.
+ */
 struct allocator_tunable {
     const char *name;
     const char *summary; /* what it does, its unit, its default */
+    const char
+        *words; /* accepted values, separated by '|'; NULL: a whole number within the bounds */
+    int64_t minimum, maximum;
 };
 
 /*

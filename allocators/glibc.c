@@ -40,15 +40,19 @@ static void glibc_version(char *text)
 
 /* Names and defaults: the glibc manual, "Memory Allocation Tunables", for 2.36 on 64-bit. */
 static const struct allocator_tunable glibc_tunables[] = {
-    {"tcache_count", "blocks a thread caches of each size; 0 turns the cache off; default 7"},
-    {"tcache_max", "largest size in bytes that is cached; default 1032"},
-    {"mxfast", "largest size in bytes kept in fastbins, uncoalesced; default 128"},
+    {"tcache_count", "blocks a thread caches of each size; 0 turns the cache off; default 7", NULL,
+     0, 65535},
+    {"tcache_max", "largest size in bytes that is cached; default 1032", NULL, 0, 1048576},
+    {"mxfast", "largest size in bytes kept in fastbins, uncoalesced; default 128", NULL, 0, 160},
     {"trim_threshold",
-     "free bytes at the top of the heap that are given back; default 131072, dynamic"},
-    {"mmap_threshold", "bytes from which a block is a mapping of its own; default 131072, dynamic"},
-    {"top_pad", "extra bytes taken each time that the heap grows; default 131072"},
-    {"arena_max", "most arenas; default 8 a core"},
-    {"hugetlb", "1: madvise for transparent huge pages, 2: MAP_HUGETLB; default 0"},
+     "free bytes at the top of the heap that are given back; default 131072, dynamic", NULL, 0,
+     INT64_MAX},
+    {"mmap_threshold", "bytes from which a block is a mapping of its own; default 131072, dynamic",
+     NULL, 0, INT64_MAX},
+    {"top_pad", "extra bytes taken each time that the heap grows; default 131072", NULL, 0,
+     INT64_MAX},
+    {"arena_max", "most arenas; default 8 a core", NULL, 1, 65536},
+    {"hugetlb", "1: madvise for transparent huge pages, 2: MAP_HUGETLB; default 0", NULL, 0, 2},
     {0},
 };
 

@@ -46,14 +46,13 @@ static void mimalloc_version(char *text)
 
 /* Names and defaults: mimalloc's readme, "Environment Options", for 2.0.9. */
 static const struct allocator_tunable mimalloc_tunables[] = {
-    {"decommit_delay", "milliseconds before unused pages go back; default 25"},
-    {"page_reset", "1 resets pages when they become free; default 0"},
-    {"eager_commit", "0 commits segments on demand; default 1"},
-    {"eager_commit_delay", "segments of a thread that are committed on demand; default 1"},
-    {"large_os_pages", "1 uses 2 MiB pages; default 0"},
-    {"use_numa_nodes", "how many NUMA nodes to assume; default 0, as found"},
-    {"arena_reserve", "KiB reserved at a time; 2.1 and later"},
-    {"purge_delay", "milliseconds before unused pages go back; 2.1 and later"},
+    {"decommit_delay", "milliseconds before unused pages go back; default 25", NULL, 0, 1000000000},
+    {"page_reset", "1 resets pages when they become free; default 0", "0|1", 0, 0},
+    {"eager_commit", "0 commits segments on demand; default 1", "0|1", 0, 0},
+    {"eager_commit_delay", "segments of a thread that are committed on demand; default 1", NULL, 0,
+     1000},
+    {"large_os_pages", "1 uses 2 MiB pages; default 0", "0|1", 0, 0},
+    {"use_numa_nodes", "how many NUMA nodes to assume; default 0, as found", NULL, 0, 1000},
     {0},
 };
 

@@ -25,6 +25,25 @@ int shared_library_symbol(void *handle, const char *name, void *function, char *
     return 0;
 }
 
+/*
+ * dlsym also finds what a library's dependencies hold: a library without a malloc of its own would
+ * get libc's. Two mallocs mixed so would crash, or measure the wrong one.
+ */
+static int check_origin(const char *soname, const char *name, const void *function, char *reason)
+{
+    Dl_info info;
+    void *symbol;
+
+    memcpy(&symbol, function, sizeof symbol);
+    const char *file = dladdr(symbol, &info) && info.dli_fname ? info.dli_fname : "";
+    const char *base = strrchr(file, '/') ? strrchr(file, '/') + 1 : file;
+    if (strncmp(base, soname, strlen(soname)) == 0)
+        return 0;
+    snprintf(reason, ALLOCATOR_TEXT_BYTES, "%s has no %s of its own (that of %.80s would serve)",
+             soname, name, base);
+    return -ENOSYS;
+}
+
 int shared_library_open(const struct allocator *allocator, struct allocator_ops *ops, void **handle,
                         char *reason)
 {
@@ -48,6 +67,11 @@ int shared_library_open(const struct allocator *allocator, struct allocator_ops 
     };
     for (size_t i = 0; i < sizeof family / sizeof family[0]; i++) {
         int error = shared_library_symbol(opened, family[i].name, family[i].function, reason);
+        if (error)
+            return error;
+    }
+    for (size_t i = 0; i < sizeof family / sizeof family[0]; i++) {
+        int error = check_origin(allocator->soname, family[i].name, family[i].function, reason);
         if (error)
             return error;
     }

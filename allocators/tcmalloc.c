@@ -46,14 +46,15 @@ static void tcmalloc_version(char *text)
 
 /* Names and defaults: gperftools docs/tcmalloc.html, "Modifying Runtime Behavior", for 2.10. */
 static const struct allocator_tunable tcmalloc_tunables[] = {
-    {"aggressive_decommit", "1 gives free spans back at once; default 0"},
-    {"release_rate", "how eagerly free pages go back, 0 to 10; default 1"},
-    {"max_total_thread_cache_bytes", "bound on all thread caches; default 33554432"},
-    {"heap_limit_mb", "most MiB of the heap; default 0, none"},
-    {"skip_sbrk", "1 never extends the brk heap; default 0"},
-    {"skip_mmap", "1 never maps memory; default 0"},
+    {"aggressive_decommit", "1 gives free spans back at once; default 0", "0|1", 0, 0},
+    {"release_rate", "how eagerly free pages go back, 0 to 10; default 1", NULL, 0, 10},
+    {"max_total_thread_cache_bytes", "bound on all thread caches; default 33554432", NULL, 524288,
+     1099511627776},
+    {"heap_limit_mb", "most MiB of the heap; default 0, none", NULL, 0, 1099511627776},
+    {"skip_sbrk", "1 never extends the brk heap; default 0", "0|1", 0, 0},
+    {"skip_mmap", "1 never maps memory; default 0", "0|1", 0, 0},
     {"large_alloc_report_threshold",
-     "bytes from which an allocation is reported on stderr; default 1 GiB"},
+     "bytes from which an allocation is reported on stderr; default 1 GiB", NULL, 0, INT64_MAX},
     {0},
 };
 

@@ -4,6 +4,7 @@
  * the heap is clean at the baseline. It is started by `tidemark run`; started by hand it says so.
  */
 #define _GNU_SOURCE
+#include "harness/clock.h"
 #include "harness/open_row.h"
 #include "harness/page.h"
 
@@ -14,24 +15,16 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 struct child {
     struct page *page;
+    int has_baseline;
     int in_phase;
     /* Counters at the phase's begin; the page gets differences. */
     struct page_phase start;
     uint64_t frees_at_start;
 };
-
-static uint64_t clock_ns(clockid_t clock)
-{
-    struct timespec now;
-
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* Static, so that no stack page is touched for the first time in a phase. */
 static struct rusage usage;
@@ -68,7 +61,7 @@ static void end_phase(struct workload_context *context)
 {
     struct child *child = context->harness;
     struct page *page = child->page;
-    uint64_t end_ns = clock_ns(CLOCK_MONOTONIC);
+    uint64_t end_ns = clock_monotonic_ns();
     struct page_phase *phase = &page->phases[page->phase_count];
     struct page_phase now;
 
@@ -98,21 +91,29 @@ static void begin_phase(struct workload_context *context, const char *name)
     struct page *page = child->page;
 
     end_phase(context);
+    if (!child->has_baseline) {
+        /* What the workload set up before its first phase belongs to the process, not to the
+         * experiment. */
+        take_counters(&child->start, &page->gauge); /* touches what later calls touch */
+        park(page, PARK_BASELINE);
+        child->has_baseline = 1;
+    }
     if (page->phase_count == PAGE_PHASES || strlen(name) >= sizeof child->start.name)
         abort(); /* a workload with more phases, or longer names, than workload.h allows is a bug */
     memset(&child->start, 0, sizeof child->start);
     memcpy(child->start.name, name, strlen(name));
+    memcpy(page->phases[page->phase_count].name, child->start.name, sizeof child->start.name);
     child->frees_at_start = atomic_load(&page->gauge.frees);
     child->in_phase = 1;
     atomic_store(&page->gauge.phase, page->phase_count + 1);
     take_counters(&child->start, &page->gauge);
-    child->start.begin_ns = clock_ns(CLOCK_MONOTONIC);
+    child->start.begin_ns = clock_monotonic_ns();
 }
 
 static void sleep_for(struct workload_context *context, uint64_t duration_ns)
 {
-    struct timespec left = {.tv_sec = (time_t)(duration_ns / 1000000000u),
-                            .tv_nsec = (long)(duration_ns % 1000000000u)};
+    struct timespec left = {.tv_sec = (time_t)(duration_ns / CLOCK_SECOND_NS),
+                            .tv_nsec = (long)(duration_ns % CLOCK_SECOND_NS)};
 
     (void)context;
     while (nanosleep(&left, &left) != 0 && errno == EINTR)
@@ -262,8 +263,6 @@ int main(int argc, char **argv)
     memcpy(context.values, arguments.values, sizeof context.values);
 
     step_test(page);
-    take_counters(&child.start, &page->gauge); /* touches what later calls touch */
-    park(page, PARK_BASELINE);
     int error = arguments.workload->run(&context);
     end_phase(&context);
     if (error) {

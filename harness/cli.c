@@ -7,6 +7,7 @@
 #include "harness/run_folder.h"
 #include "harness/summary.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,30 @@ static int unknown_subcommand(const char *name)
     return CLI_USAGE;
 }
 
+/* argv[0] is the subcommand's name. */
+static int run_subcommand(int argc, char **argv)
+{
+    char name[64];
+
+    for (size_t i = 0; i < SUBCOMMANDS; i++) {
+        if (strcmp(argv[0], subcommands[i].name) != 0)
+            continue;
+        /* argp prints argv[0] in its messages: let them say which subcommand it was. */
+        snprintf(name, sizeof name, "tidemark %s", subcommands[i].name);
+        argv[0] = name;
+        return subcommands[i].main(argc, argv);
+    }
+    return unknown_subcommand(argv[0]);
+}
+
+static int help_on(char *name)
+{
+    char flag[] = "--help";
+    char *argv[] = {name, flag, NULL};
+
+    return run_subcommand(2, argv);
+}
+
 int cli_main(int argc, char **argv)
 {
     argp_err_exit_status = CLI_USAGE;
@@ -62,24 +87,43 @@ int cli_main(int argc, char **argv)
         print_help(stderr);
         return CLI_USAGE;
     }
-    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+    int is_help = !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help");
+    if (is_help && argc == 2) {
         print_help(stdout);
-        return CLI_OK;
+        return cli_finish("help", CLI_OK);
     }
     if (!strcmp(argv[1], "--version")) {
         puts("tidemark " TIDEMARK_VERSION);
-        return CLI_OK;
+        return cli_finish("version", CLI_OK);
     }
-    for (size_t i = 0; i < SUBCOMMANDS; i++) {
-        if (strcmp(argv[1], subcommands[i].name) != 0)
-            continue;
-        /* argp prints argv[0] in its messages: let them say which subcommand it was. */
-        char name[64];
-        snprintf(name, sizeof name, "tidemark %s", subcommands[i].name);
-        argv[1] = name;
-        return subcommands[i].main(argc - 1, argv + 1);
+    return is_help ? help_on(argv[2]) : run_subcommand(argc - 1, argv + 1);
+}
+
+int cli_finish(const char *command, int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fprintf(stderr, "tidemark %s: cannot write to stdout: %s\n", command, strerror(errno));
+    return status == CLI_OK ? CLI_FAILED : status;
+}
+
+error_t cli_parse_run(int key, char *argument, struct argp_state *state)
+{
+    const char **run = state->input;
+
+    switch (key) {
+    case ARGP_KEY_ARG:
+        if (*run)
+            argp_error(state, "one run at a time, not '%s' too", argument);
+        *run = argument;
+        return 0;
+    case ARGP_KEY_END:
+        if (!*run)
+            argp_error(state, "which run folder?");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
-    return unknown_subcommand(argv[1]);
 }
 
 int cli_usage_error(const char *command, const char *message)
@@ -102,6 +146,21 @@ int cli_refuse_sanitized(const char *command)
 #endif
 }
 
+/* What is there of what was planned, when that is not all. */
+static void tell_unfinished(const char *command, const json_t *plan, const json_t *machine,
+                            const json_t *samples)
+{
+    size_t planned = 0, i;
+    const json_t *round;
+
+    if (json_is_string(json_object_get(machine, "finished")) &&
+        !json_is_true(json_object_get(machine, "interrupted")))
+        return;
+    json_array_foreach(json_object_get(plan, "order"), i, round) planned += json_array_size(round);
+    fprintf(stderr, "tidemark %s: this run did not finish: %zu of %zu samples are here\n", command,
+            json_array_size(samples), planned);
+}
+
 json_t *cli_read_summary(const char *command, const char *path)
 {
     struct run_folder folder;
@@ -115,6 +174,7 @@ json_t *cli_read_summary(const char *command, const char *path)
     if (run_folder_read(&folder, &plan, &machine, &samples, error) != 0) {
         fprintf(stderr, "tidemark %s: %s\n", command, error);
     } else {
+        tell_unfinished(command, plan, machine, samples);
         summary = summary_of_run(plan, samples, what);
         if (!summary)
             fprintf(stderr, "tidemark %s: %s/%s\n", command, path, what);

@@ -19,6 +19,16 @@ int cli_show(int argc, char **argv);
 int cli_plot(int argc, char **argv);
 int cli_micro(int argc, char **argv);
 
+/*
+ * The end of a command that printed: `status`, or CLI_FAILED with a message when stdout could not
+ * be written (a full disk, a closed pipe).
+ */
+int cli_finish(const char *command, int status);
+
+/* argp's parser of a command whose only argument is a run folder: stores it in the `const char *`
+ * that is argp's input. */
+error_t cli_parse_run(int key, char *argument, struct argp_state *state);
+
 /* "tidemark NAME: message" on stderr; returns CLI_USAGE. */
 int cli_usage_error(const char *command, const char *message);
 

@@ -2,7 +2,9 @@
  * sample what it misses. */
 #include "harness/cli.h"
 #include "harness/grammar.h"
+#include "harness/json_file.h"
 #include "harness/suite.h"
+#include "harness/text.h"
 #include "workloads/workload.h"
 
 #include <stdio.h>
@@ -14,6 +16,16 @@ struct list_options {
     int json;
 };
 
+static json_t *tunable_to_json(const struct allocator_tunable *tunable)
+{
+    char accepted[96];
+
+    snprintf(accepted, sizeof accepted, "%lld to %lld", (long long)tunable->minimum,
+             (long long)tunable->maximum);
+    return json_pack("{s:s, s:s, s:s}", "name", tunable->name, "summary", tunable->summary,
+                     "accepted", tunable->words ? tunable->words : accepted);
+}
+
 static json_t *allocators_to_json(void)
 {
     json_t *all = json_array();
@@ -23,8 +35,7 @@ static json_t *allocators_to_json(void)
         const struct allocator *a = allocator_registry[i];
         json_t *tunables = json_array();
         for (const struct allocator_tunable *t = a->tunables; t && t->name; t++)
-            json_array_append_new(tunables,
-                                  json_pack("{s:s, s:s}", "name", t->name, "summary", t->summary));
+            json_array_append_new(tunables, tunable_to_json(t));
         json_array_append_new(
             all, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:s?, s:o}", "name", a->name, "family",
                            allocator_family_name(a->family), "summary", a->summary, "source",
@@ -81,8 +92,12 @@ static json_t *suites_to_json(void)
             json_t *rows = json_array();
             for (const char *const *row = line->rows; *row; row++)
                 json_array_append_new(rows, json_string(*row));
-            json_array_append_new(lines, json_pack("{s:s, s:s, s:o}", "workload", line->workload,
-                                                   "host", line->host, "rows", rows));
+            json_array_append_new(
+                lines,
+                json_pack("{s:s, s:s, s:i, s:I, s:o}", "workload", line->workload, "host",
+                          line->host, "rounds", (int)(line->rounds ? line->rounds : suite->rounds),
+                          "idle_ns", (json_int_t)(line->idle_ns ? line->idle_ns : suite->idle_ns),
+                          "rows", rows));
         }
         json_array_append_new(all, json_pack("{s:s, s:s, s:i, s:o}", "name", suite->name, "summary",
                                              suite->summary, "rounds", (int)suite->rounds, "lines",
@@ -91,26 +106,19 @@ static json_t *suites_to_json(void)
     return all;
 }
 
-static const char *string_in(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-
-    return text ? text : "";
-}
-
 static void print_allocator(const json_t *entry)
 {
     size_t i;
     const json_t *tunable;
 
-    printf("%-10s %-8s %s\n", string_in(entry, "name"), string_in(entry, "family"),
-           string_in(entry, "summary"));
-    if (string_in(entry, "package")[0])
-        printf("%-10s %-8s package %s (%s)\n", "", "", string_in(entry, "package"),
-               string_in(entry, "soname"));
+    printf("%-10s %-8s %s\n", json_text(entry, "name"), json_text(entry, "family"),
+           json_text(entry, "summary"));
+    if (json_text(entry, "package")[0])
+        printf("%-10s %-8s package %s (%s)\n", "", "", json_text(entry, "package"),
+               json_text(entry, "soname"));
     json_array_foreach(json_object_get(entry, "tunables"), i, tunable)
-        printf("%-10s %-8s   +%s  %s\n", "", "", string_in(tunable, "name"),
-               string_in(tunable, "summary"));
+        printf("%-10s %-8s   +%s  %s\n", "", "", json_text(tunable, "name"),
+               json_text(tunable, "summary"));
 }
 
 static void print_workload(const json_t *entry)
@@ -118,11 +126,11 @@ static void print_workload(const json_t *entry)
     size_t i, j;
     const json_t *parameter, *choice;
 
-    printf("%s  %s\n  source: %s\n", string_in(entry, "name"), string_in(entry, "summary"),
-           string_in(entry, "source"));
+    printf("%s  %s\n  source: %s\n", json_text(entry, "name"), json_text(entry, "summary"),
+           json_text(entry, "source"));
     json_array_foreach(json_object_get(entry, "parameters"), i, parameter)
     {
-        printf("  %-8s %s; ", string_in(parameter, "name"), string_in(parameter, "summary"));
+        printf("  %-8s %s; ", json_text(parameter, "name"), json_text(parameter, "summary"));
         if (json_object_get(parameter, "choices")) {
             json_array_foreach(json_object_get(parameter, "choices"), j, choice)
                 printf("%s%s", j ? " | " : "", json_string_value(choice));
@@ -131,20 +139,24 @@ static void print_workload(const json_t *entry)
                    (long long)json_integer_value(json_object_get(parameter, "minimum")),
                    (long long)json_integer_value(json_object_get(parameter, "maximum")));
         }
-        printf("; default %s, full %s\n", string_in(parameter, "quick"),
-               string_in(parameter, "full"));
+        printf("; default %s, full %s\n", json_text(parameter, "quick"),
+               json_text(parameter, "full"));
     }
 }
 
 static void print_suite(const json_t *entry)
 {
+    char idle[TEXT_NUMBER_BYTES];
     size_t i, j;
     const json_t *line, *row;
 
-    printf("%s  %s\n", string_in(entry, "name"), string_in(entry, "summary"));
+    printf("%s  %s\n", json_text(entry, "name"), json_text(entry, "summary"));
     json_array_foreach(json_object_get(entry, "lines"), i, line)
     {
-        printf("  %s on %s:", string_in(line, "workload"), string_in(line, "host"));
+        printf("  %s on %s, %lld rounds, %s idle:", json_text(line, "workload"),
+               json_text(line, "host"),
+               (long long)json_integer_value(json_object_get(line, "rounds")),
+               text_format_duration(idle, json_number_value(json_object_get(line, "idle_ns"))));
         json_array_foreach(json_object_get(line, "rows"), j, row)
             printf(" %s", json_string_value(row));
         putchar('\n');
@@ -221,7 +233,7 @@ int cli_list(int argc, char **argv)
             json_array_foreach(all, j, entry) lists[i].print(entry);
         }
         json_decref(all);
-        return fflush(stdout) == 0 ? CLI_OK : CLI_FAILED;
+        return cli_finish("list", CLI_OK);
     }
     snprintf(message, sizeof message, "there is no list of '%.64s'", options.what);
     grammar_suggest(message, sizeof message, options.what, names, LISTS);

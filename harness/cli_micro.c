@@ -4,25 +4,25 @@
  */
 #define _GNU_SOURCE
 #include "harness/cli.h"
+#include "harness/clock.h"
 #include "harness/json_file.h"
 #include "harness/machine.h"
 #include "harness/micro_table.h"
+#include "harness/process.h"
 #include "harness/progress.h"
 #include "harness/run_folder.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { MOST_ROWS = 64, EXIT_NOT_AVAILABLE = 3 };
+enum { MOST_ROWS = 64, EXIT_NOT_AVAILABLE = 3, CLI_STOP = -1 /* answered: nothing follows */ };
 
 struct micro_options {
     const char *rows[MOST_ROWS];
@@ -74,7 +74,8 @@ static const struct argp argument_parser = {
         "floor: what the harness itself costs."
         "\vExample:\n"
         "  tidemark micro -a null -a glibc -a jemalloc\n"
-        "  tidemark micro -a mimalloc -- --benchmark_filter=pair/64 --benchmark_repetitions=10\n\n"
+        "  tidemark micro -a mimalloc -- --benchmark_filter=pair/64\n"
+        "  tidemark micro -- --help    (Google Benchmark's flags)\n\n"
         "Rows are measured one after the other: compare differences that are larger than the "
         "machine's drift.",
 };
@@ -87,6 +88,15 @@ static void file_name(const char *row, char *name, size_t name_bytes)
     for (; *row && used + 1 < name_bytes; row++)
         name[used++] = (char)(isalnum((unsigned char)*row) || strchr("._+@-", *row) ? *row : '_');
     name[used] = '\0';
+}
+
+static int add_passed(struct command *command, const struct micro_options *options)
+{
+    int error = 0;
+
+    for (int i = 0; i < options->passed_count && !error; i++)
+        error = command_add(command, options->passed[i]);
+    return error;
 }
 
 static int build_command(struct command *command, const struct program_paths *paths,
@@ -105,37 +115,14 @@ static int build_command(struct command *command, const struct program_paths *pa
     command_init(command, paths->micro);
     for (size_t i = 0; i < sizeof own / sizeof own[0] && own[i] && !error; i++)
         error = command_add(command, own[i]);
-    for (int i = 0; i < options->passed_count && !error; i++)
-        error = command_add(command, options->passed[i]);
+    if (!error)
+        error = add_passed(command, options);
     snprintf(flag, sizeof flag, "--benchmark_out=%s", output);
     if (!error)
         error = command_add(command, flag);
     if (!error)
         error = command_add(command, "--benchmark_out_format=json");
     return error ? error : environment_add_row(&command->environment, row);
-}
-
-/* Runs the command with stdout silenced; returns its wait status, or -1 when it could not be
- * started. */
-static int run_command(const struct command *command)
-{
-    int status = -1;
-    pid_t pid = fork();
-
-    if (pid == 0) {
-        int null_fd = open("/dev/null", O_RDWR);
-        dup2(null_fd, STDIN_FILENO);
-        dup2(null_fd, STDOUT_FILENO);
-        signal(SIGINT, SIG_DFL);
-        signal(SIGTERM, SIG_DFL);
-        execve(command->argv[0], command->argv, command->environment.variables);
-        fprintf(stderr, "tidemark micro: cannot execute %s: %s\n", command->argv[0],
-                strerror(errno));
-        _exit(CLI_FAILED);
-    }
-    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        continue;
-    return pid < 0 ? -1 : status;
 }
 
 /* Google Benchmark writes the host's name, the program's path and the load into its context; a
@@ -164,13 +151,27 @@ static int keep_result(int micro_fd, const char *temporary, const char *name, js
 
 enum row_end { ROW_DONE, ROW_NOT_AVAILABLE, ROW_FAILED, ROW_USAGE, ROW_INTERRUPTED };
 
-static enum row_end end_of(int wait_status)
+/* What the program said on stderr, kept back: it matters only when there is no result. */
+enum { SAID_BYTES = 8192 };
+
+static enum row_end run_command(const struct command *command, int show_output, char *said)
 {
-    if (wait_status < 0)
+    char output[256];
+    struct process_request request = {
+        .argv = (const char *const *)command->argv,
+        .environment = (const char *const *)command->environment.variables,
+        .output = show_output ? NULL : output,
+        .output_bytes = sizeof output,
+        .errors = said,
+        .errors_bytes = SAID_BYTES,
+    };
+    int wait_status = 0;
+    int error = process_run(&request, &wait_status);
+
+    if (error == -EINTR)
+        return ROW_INTERRUPTED;
+    if (error || !WIFEXITED(wait_status))
         return ROW_FAILED;
-    if (WIFSIGNALED(wait_status))
-        return WTERMSIG(wait_status) == SIGINT || WTERMSIG(wait_status) == SIGTERM ? ROW_INTERRUPTED
-                                                                                   : ROW_FAILED;
     switch (WEXITSTATUS(wait_status)) {
     case 0:
         return ROW_DONE;
@@ -183,12 +184,49 @@ static enum row_end end_of(int wait_status)
     }
 }
 
+/*
+ * Tries the passed flags on the floor before anything is written: lists what they select. Returns
+ * CLI_OK when a run follows, else the exit status; --help and --benchmark_list_tests answer here.
+ */
+static int try_flags(const struct program_paths *paths, const struct micro_options *options)
+{
+    struct command command;
+    char said[SAID_BYTES];
+    int is_question = 0;
+
+    for (int i = 0; i < options->passed_count; i++)
+        is_question |= !strcmp(options->passed[i], "--help") ||
+                       !strncmp(options->passed[i], "--benchmark_list_tests", 22);
+    command_init(&command, paths->micro);
+    if (command_add(&command, "--object") != 0 || command_add(&command, "null") != 0 ||
+        add_passed(&command, options) != 0 ||
+        (!is_question && command_add(&command, "--benchmark_list_tests") != 0))
+        return cli_usage_error("micro", "too many flags");
+    enum row_end end = run_command(&command, is_question, said);
+    /* A filter may leave out all that the floor can do and still select what a row can. */
+    if (end == ROW_DONE || end == ROW_NOT_AVAILABLE)
+        return is_question ? CLI_STOP : CLI_OK;
+    fputs(said, stderr);
+    return end == ROW_USAGE ? CLI_USAGE : end == ROW_INTERRUPTED ? CLI_INTERRUPTED : CLI_FAILED;
+}
+
+/* The last line of what was said, which is the reason where there is one. */
+static void tell(const struct row *row, const char *what, char *said)
+{
+    size_t used = strlen(said);
+
+    while (used > 0 && said[used - 1] == '\n')
+        said[--used] = '\0';
+    char *newline = strrchr(said, '\n');
+    fprintf(stderr, "%s: %s: %s\n", what, row->text, newline ? newline + 1 : said);
+}
+
 static enum row_end measure(const struct row *row, const struct program_paths *paths,
                             const struct micro_options *options, const char *folder, int micro_fd,
                             json_t **result)
 {
     char base[ROW_TEXT_BYTES], name[ROW_TEXT_BYTES + 8], temporary[ROW_TEXT_BYTES + 16];
-    char output[RUN_FOLDER_PATH_BYTES + 320];
+    char output[RUN_FOLDER_PATH_BYTES + 320], said[SAID_BYTES];
     struct command command;
 
     file_name(row->text, base, sizeof base);
@@ -201,16 +239,17 @@ static enum row_end measure(const struct row *row, const struct program_paths *p
                 folder, name);
         return ROW_FAILED;
     }
-    if (build_command(&command, paths, row, options, output) != 0) {
-        fprintf(stderr, "tidemark micro: too many flags\n");
+    if (build_command(&command, paths, row, options, output) != 0)
         return ROW_USAGE;
-    }
-    enum row_end end = end_of(run_command(&command));
-    if (end != ROW_DONE) {
-        unlinkat(micro_fd, temporary, 0);
-        return end;
-    }
-    return keep_result(micro_fd, temporary, name, result) == 0 ? ROW_DONE : ROW_FAILED;
+    enum row_end end = run_command(&command, 0, said);
+    if (end == ROW_DONE)
+        return keep_result(micro_fd, temporary, name, result) == 0 ? ROW_DONE : ROW_FAILED;
+    unlinkat(micro_fd, temporary, 0);
+    if (end == ROW_NOT_AVAILABLE)
+        tell(row, "n/a", said);
+    else if (end != ROW_INTERRUPTED)
+        tell(row, "failed", said);
+    return end;
 }
 
 /* Opens the run to add to, or creates one whose plan has no cells. */
@@ -239,41 +278,31 @@ static int open_micro(const struct run_folder *folder)
     return fd < 0 ? -errno : fd;
 }
 
-static double now_seconds(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 static int measure_rows(const struct row *rows, size_t count, const struct program_paths *paths,
                         const struct micro_options *options, const char *folder, int micro_fd,
                         json_t *results)
 {
     struct progress progress;
     int status = CLI_OK;
-    double began = now_seconds();
+    uint64_t began_ns = clock_monotonic_ns();
 
     progress_init(&progress, count);
     for (size_t i = 0; i < count; i++) {
         json_t *result = NULL;
         /* Before the first row has run nothing is known; a row is some 30 s at Google Benchmark's
          * own time. */
-        progress.left_seconds =
-            i ? (now_seconds() - began) / (double)i * (double)(count - i) : 30.0 * (double)count;
+        progress.left_seconds = i ? clock_seconds_since(began_ns) / (double)i * (double)(count - i)
+                                  : 30.0 * (double)count;
         progress_show(&progress, rows[i].text);
         enum row_end end = measure(&rows[i], paths, options, folder, micro_fd, &result);
         progress.done++;
         progress_end(&progress);
         if (result)
             json_object_set_new(results, rows[i].text, result);
-        if (end == ROW_USAGE || end == ROW_INTERRUPTED)
-            return end == ROW_USAGE ? CLI_USAGE : CLI_INTERRUPTED;
-        if (end == ROW_FAILED) {
-            fprintf(stderr, "tidemark micro: %s failed\n", rows[i].text);
+        if (end == ROW_INTERRUPTED)
+            return CLI_INTERRUPTED;
+        if (end != ROW_DONE && end != ROW_NOT_AVAILABLE)
             status = CLI_FAILED;
-        }
     }
     return status;
 }
@@ -309,27 +338,33 @@ int cli_micro(int argc, char **argv)
                 "tidemark micro: tidemark-micro is not beside this program: build it first\n");
         return CLI_FAILED;
     }
+    int tried = try_flags(&paths, &options);
+    if (tried != CLI_OK)
+        return tried == CLI_STOP ? CLI_OK : tried;
     if (!options.folder) {
         machine_utc_now(utc);
         snprintf(path, sizeof path, "results/%.13s%.2s%.3s-micro", utc, utc + 14, utc + 17);
         options.folder = path;
     }
-    if (open_folder(&folder, options.folder, error) != 0) {
+    int failed = open_folder(&folder, options.folder, error);
+    if (failed) {
         fprintf(stderr, "tidemark micro: %s\n", error);
-        return CLI_USAGE;
+        return failed == -EEXIST ? CLI_USAGE : CLI_FAILED;
     }
     int micro_fd = open_micro(&folder);
     json_t *results = json_object();
-    /* Ctrl-C ends the row that runs; the rows before it are kept and shown. */
-    signal(SIGINT, SIG_IGN);
     int status = micro_fd < 0 ? CLI_FAILED
                               : measure_rows(rows, count, &paths, &options, options.folder,
                                              micro_fd, results);
+    if (status == CLI_OK && json_object_size(results) == 0) {
+        fprintf(stderr, "tidemark micro: no row has a result\n");
+        status = CLI_FAILED;
+    }
     micro_table_print(stdout, results);
     printf("\nrun folder: %s\n", options.folder);
     json_decref(results);
     if (micro_fd >= 0)
         close(micro_fd);
     run_folder_close(&folder);
-    return status;
+    return cli_finish("micro", status);
 }

@@ -1,15 +1,13 @@
 /* tidemark plot: hands a run to plot/report.py. Leaves out drawing: that is Python's. */
 #define _GNU_SOURCE
-#include "harness/ask.h"
 #include "harness/cli.h"
 #include "harness/json_file.h"
+#include "harness/process.h"
 #include "harness/run_folder.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 /* The first interpreter that has what the plots need; Debian's comes before any in PATH. NULL when
  * there is none. */
@@ -21,7 +19,7 @@ static const char *find_interpreter(void)
     for (size_t i = 0; i < sizeof candidates / sizeof candidates[0]; i++) {
         const char *const argv[] = {candidates[i], "-c", "import matplotlib, jinja2; print('ok')",
                                     NULL};
-        if (ask_program(argv, line, sizeof line) == 0 && strcmp(line, "ok") == 0)
+        if (process_ask(argv, line, sizeof line) == 0 && strcmp(line, "ok") == 0)
             return candidates[i];
     }
     return NULL;
@@ -51,21 +49,21 @@ static int refresh_summary(const char *command, const char *path)
     return failed ? CLI_FAILED : CLI_OK;
 }
 
-static int run_script(const char *interpreter, const char *script, const char *path)
+static int run_script(const char *command, const char *interpreter, const char *script,
+                      const char *path)
 {
+    const char *const argv[] = {interpreter, "-B", script, path, NULL};
+    struct process_request request = {.argv = argv};
     int status = 0;
-    pid_t pid = fork();
+    int error = process_run(&request, &status);
 
-    if (pid < 0)
-        return CLI_FAILED;
-    if (pid == 0) {
-        execlp(interpreter, interpreter, "-B", script, path, (char *)NULL);
-        fprintf(stderr, "tidemark plot: cannot execute %s: %s\n", interpreter, strerror(errno));
-        _exit(CLI_FAILED);
-    }
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        continue;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : CLI_FAILED;
+    if (error == -EINTR)
+        return CLI_INTERRUPTED;
+    if (error)
+        fprintf(stderr, "tidemark %s: cannot start %s: %s\n", command, interpreter,
+                strerror(-error));
+    /* Its own statuses are not this command's: a drawing that failed is a failure. */
+    return error || status != 0 ? CLI_FAILED : CLI_OK;
 }
 
 int cli_draw_report(const char *command, const char *path)
@@ -88,30 +86,11 @@ int cli_draw_report(const char *command, const char *path)
         fprintf(stderr, "tidemark %s: cannot find this program's own files\n", command);
         return CLI_FAILED;
     }
-    return run_script(interpreter, paths.report_script, path);
-}
-
-static error_t parse(int key, char *argument, struct argp_state *state)
-{
-    const char **run = state->input;
-
-    switch (key) {
-    case ARGP_KEY_ARG:
-        if (*run)
-            argp_error(state, "one run at a time, not '%s' too", argument);
-        *run = argument;
-        return 0;
-    case ARGP_KEY_END:
-        if (!*run)
-            argp_error(state, "which run folder?");
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
+    return run_script(command, interpreter, paths.report_script, path);
 }
 
 static const struct argp argument_parser = {
-    .parser = parse,
+    .parser = cli_parse_run,
     .args_doc = "RUN",
     .doc = "Draw the figures of a run folder (figures/*.png and *.svg) and its report "
            "(report.html, one file that "

@@ -62,8 +62,8 @@ static const struct argp_option option_table[] = {
      "How long a workload waits at its end, up to 10min (default 0.5s)", 2},
     {"seed", OPTION_SEED, "N", 0, "Orders the rounds and seeds the workloads (default 1)", 2},
     {"tick", OPTION_TICK, "TIME", 0, "Sampling interval, 100us to 1s (default 1ms)", 2},
-    {"timeout", OPTION_TIMEOUT, "TIME", 0, "Limit of a sample's time, 1s to 60min (default 2min)",
-     3},
+    {"timeout", OPTION_TIMEOUT, "TIME", 0,
+     "Limit of a sample's time beyond its idle time, 1s to 60min (default 2min)", 3},
     {"memory-limit", OPTION_MEMORY_LIMIT, "SIZE", 0,
      "Limit of a sample's resident memory, 16MiB or more (default 80 % of what is available)", 3},
     {"output", 'o', "FOLDER", 0, "The run folder, new or empty (default results/TIME-SUITE)", 4},
@@ -72,17 +72,26 @@ static const struct argp_option option_table[] = {
     {0},
 };
 
-static void read_duration(struct argp_state *state, const char *option, const char *text,
-                          uint64_t minimum, uint64_t maximum, uint64_t *duration_ns)
+struct duration_option {
+    const char *name;
+    const char *bounds; /* as a user would write them */
+    uint64_t minimum_ns, maximum_ns;
+};
+
+static const struct duration_option idle_option = {"--idle", "0s and 10min", 0, 600000000000};
+static const struct duration_option tick_option = {"--tick", "100us and 1s", 100000, 1000000000};
+static const struct duration_option timeout_option = {"--timeout", "1s and 60min", 1000000000,
+                                                      3600000000000};
+
+static void read_duration(struct argp_state *state, const struct duration_option *option,
+                          const char *text, uint64_t *duration_ns)
 {
     uint64_t read;
-    char low[TEXT_NUMBER_BYTES], high[TEXT_NUMBER_BYTES];
 
-    if (text_parse_duration(text, &read) != 0 || read < minimum || read > maximum)
-        argp_error(state,
-                   "%s: '%s' is no time between %s and %s (written 250us, 1ms, 0.5s or 2min)",
-                   option, text, text_format_duration(low, (double)minimum),
-                   text_format_duration(high, (double)maximum));
+    if (text_parse_duration(text, &read) != 0 || read < option->minimum_ns ||
+        read > option->maximum_ns)
+        argp_error(state, "%s: '%s' is no time between %s (written 250us, 1ms, 0.5s or 2min)",
+                   option->name, text, option->bounds);
     *duration_ns = read;
 }
 
@@ -100,8 +109,6 @@ static void add_word(struct argp_state *state, const char **words, size_t *count
         argp_error(state, "more than %d of one option", MOST_WORDS);
     words[(*count)++] = word;
 }
-
-#define MINUTE_NS 60000000000u
 
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
@@ -124,14 +131,13 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         read_number(state, "--seed", argument, 0, INT64_MAX, &options->seed);
         return 0;
     case OPTION_IDLE:
-        read_duration(state, "--idle", argument, 0, 10ull * MINUTE_NS, &options->idle_ns);
+        read_duration(state, &idle_option, argument, &options->idle_ns);
         return 0;
     case OPTION_TICK:
-        read_duration(state, "--tick", argument, 100000, 1000000000, &options->tick_ns);
+        read_duration(state, &tick_option, argument, &options->tick_ns);
         return 0;
     case OPTION_TIMEOUT:
-        read_duration(state, "--timeout", argument, 1000000000, 60ull * MINUTE_NS,
-                      &options->timeout_ns);
+        read_duration(state, &timeout_option, argument, &options->timeout_ns);
         return 0;
     case OPTION_MEMORY_LIMIT:
         if (text_parse_bytes(argument, &options->memory_limit_bytes) != 0 ||
@@ -170,20 +176,26 @@ static const struct argp argument_parser = {
     .options = option_table,
     .parser = parse,
     .args_doc = "[SUITE]",
-    .doc = "Measure a suite (quick when nothing is named), or the workloads of -w on the rows of "
-           "-a, each sample in a "
-           "fresh process, into a new run folder. With a suite, -a replaces its rows. Each "
-           "finished sample is stored "
-           "before the next one starts: Ctrl-C keeps what was measured."
-           "\vExample:\n"
-           "  tidemark run quick --report\n"
-           "  tidemark run -w del_collect:n=1M..8M*2,way=del_collect -a pymalloc "
-           "-a pymalloc@glibc+tcache_count:0 --rounds 6\n"
-           "  tidemark run -w list_lifetime:how=cycle_collect -a pymalloc --host objects --host "
-           "python3\n\n"
-           "Exit status: 0 done; 1 a sample crashed, hung or broke a limit, or the run could not "
-           "be stored; 2 usage; "
-           "130 interrupted.",
+    .doc =
+        "Measure a suite (quick when nothing is named), or the workloads of -w on the rows of -a, "
+        "each "
+        "sample in a fresh process, into a new run folder. With a suite, -a replaces its rows; its "
+        "long "
+        "idle cells keep their own rounds and idle time. With -w, parameters that are not named "
+        "take the "
+        "quick suite's values, and without -a the rows are pymalloc, glibc, jemalloc, mimalloc and "
+        "tcmalloc. A row may have a label, lean=jemalloc+dirty_decay_ms:0. Each finished sample is "
+        "stored "
+        "before the next one starts: Ctrl-C keeps what was measured."
+        "\vExample:\n"
+        "  tidemark run quick --report\n"
+        "  tidemark run -w 'del_collect:n=8M..32M*2' -a pymalloc \\\n"
+        "      -a pymalloc@glibc+tcache_count:0\n"
+        "  tidemark run -w 'list_lifetime:how=local|cycle_collect' -a pymalloc \\\n"
+        "      --host objects --host python3\n\n"
+        "Exit status: 0 done; 1 a sample crashed, hung or broke a limit, or the run could not be "
+        "stored; "
+        "2 usage; 130 interrupted.",
 };
 
 static int fail(const char *message)
@@ -229,6 +241,7 @@ static int plan_suite(struct plan *plan, const struct run_options *options,
             .rows = options->row_count ? options->rows : line->rows,
             .row_count = options->row_count ? options->row_count : count_rows(line->rows),
             .host = line->host,
+            .host_may_be_missing = 1,
             .size = suite->size,
             .idle_ns = is_long                          ? line->idle_ns
                        : options->idle_ns == UINT64_MAX ? suite->idle_ns
@@ -320,7 +333,7 @@ static const char *default_folder(const struct plan *plan, char *path, size_t pa
     return path;
 }
 
-static int warn_of_environment(void)
+static void warn_of_environment(void)
 {
     json_t *dropped = environment_dropped();
     size_t i;
@@ -329,7 +342,6 @@ static int warn_of_environment(void)
     json_array_foreach(dropped, i, variable) fprintf(
         stderr, "tidemark run: not passed on to the allocators: %s\n", json_string_value(variable));
     json_decref(dropped);
-    return 0;
 }
 
 static int run_and_tell(const struct plan *plan, const struct run_options *options)
@@ -353,18 +365,19 @@ static int run_and_tell(const struct plan *plan, const struct run_options *optio
     table_print(stdout, summary);
     json_decref(summary);
     printf("\nrun folder: %s\n", folder);
-    fflush(stdout);
+    int status = cli_finish("run", end == RUNNER_COMPLETE ? CLI_OK : CLI_FAILED);
     if (options->report) {
         int drawn = cli_draw_report("run", folder);
-        if (drawn != CLI_OK)
-            return drawn;
-        printf("report:     %s/report.html\nfigures:    %s/figures/\n", folder, folder);
+        if (drawn == CLI_OK)
+            printf("report:     %s/report.html\nfigures:    %s/figures/\n", folder, folder);
+        else if (status == CLI_OK)
+            status = drawn;
     }
     if (end == RUNNER_INTERRUPTED) {
         fprintf(stderr, "tidemark run: interrupted; what was measured is in %s\n", folder);
         return CLI_INTERRUPTED;
     }
-    return end == RUNNER_COMPLETE ? CLI_OK : CLI_FAILED;
+    return cli_finish("run", status);
 }
 
 int cli_run(int argc, char **argv)
@@ -373,7 +386,7 @@ int cli_run(int argc, char **argv)
         .seed = 1,
         .idle_ns = UINT64_MAX,
         .tick_ns = 1000000,
-        .timeout_ns = 2ull * MINUTE_NS,
+        .timeout_ns = 120000000000,
     };
     struct plan plan = {0};
     char error[PLAN_ERROR_BYTES];
@@ -384,7 +397,7 @@ int cli_run(int argc, char **argv)
         status = cli_usage_error("run", error);
     } else if (options.dry_run) {
         print_plan(&plan);
-        status = CLI_OK;
+        status = cli_finish("run", CLI_OK);
     } else if (cli_refuse_sanitized("run")) {
         status = CLI_FAILED;
     } else {

@@ -14,22 +14,15 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 {
     struct show_options *options = state->input;
 
-    switch (key) {
-    case 'j':
-        options->json = 1;
+    if (key == ARGP_KEY_INIT) {
+        state->child_inputs[0] = &options->run;
         return 0;
-    case ARGP_KEY_ARG:
-        if (options->run)
-            argp_error(state, "one run at a time, not '%s' too", argument);
-        options->run = argument;
-        return 0;
-    case ARGP_KEY_END:
-        if (!options->run)
-            argp_error(state, "which run folder?");
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
     }
+    if (key != 'j')
+        return ARGP_ERR_UNKNOWN;
+    (void)argument;
+    options->json = 1;
+    return 0;
 }
 
 static const struct argp_option option_table[] = {
@@ -37,7 +30,11 @@ static const struct argp_option option_table[] = {
     {0},
 };
 
+static const struct argp run_argument = {.parser = cli_parse_run};
+static const struct argp_child children[] = {{&run_argument, 0, NULL, 0}, {0}};
+
 static const struct argp argument_parser = {
+    .children = children,
     .options = option_table,
     .parser = parse,
     .args_doc = "RUN",
@@ -63,9 +60,5 @@ int cli_show(int argc, char **argv)
         table_print(stdout, summary);
     }
     json_decref(summary);
-    if (fflush(stdout) != 0) {
-        perror("tidemark show: stdout");
-        return CLI_FAILED;
-    }
-    return CLI_OK;
+    return cli_finish("show", CLI_OK);
 }

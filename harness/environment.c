@@ -114,17 +114,38 @@ int environment_add_row(struct environment *environment, const struct row *row)
     return error;
 }
 
+/* A value as it is safe to store: what is not printable ASCII becomes '?', and a path stays
+ * private. */
+static json_t *describe_variable(const char *variable, int with_value)
+{
+    char text[512];
+    size_t length = with_value ? strlen(variable) : strcspn(variable, "=");
+
+    snprintf(text, sizeof text, "%.*s", (int)(length < sizeof text ? length : sizeof text - 1),
+             variable);
+    for (char *at = text; *at; at++) {
+        if (*at < ' ' || *at > '~')
+            *at = '?';
+    }
+    return json_string(text);
+}
+
 json_t *environment_dropped(void)
 {
-    static const char *const prefixes[] = {
-        "GLIBC_TUNABLES=", "MALLOC_",          "MIMALLOC_",     "TCMALLOC_", "HEAP",
-        "LD_PRELOAD=",     "LD_LIBRARY_PATH=", "PYTHONMALLOC=", "_RJEM_"};
+    static const struct {
+        const char *prefix;
+        int with_value;
+    } kinds[] = {
+        {"GLIBC_TUNABLES=", 1}, {"MALLOC_", 1},      {"MIMALLOC_", 1},   {"TCMALLOC_", 1},
+        {"_RJEM_", 1},          {"PYTHONMALLOC", 1}, {"LD_PRELOAD=", 0}, {"LD_LIBRARY_PATH=", 0},
+        {"HEAPPROFILE=", 0},    {"HEAPCHECK=", 1},
+    };
     json_t *dropped = json_array();
 
     for (char **variable = environ; variable && *variable; variable++) {
-        for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
-            if (strncmp(*variable, prefixes[i], strlen(prefixes[i])) == 0)
-                json_array_append_new(dropped, json_string(*variable));
+        for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+            if (strncmp(*variable, kinds[i].prefix, strlen(kinds[i].prefix)) == 0)
+                json_array_append_new(dropped, describe_variable(*variable, kinds[i].with_value));
         }
     }
     return dropped;

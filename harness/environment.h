@@ -38,9 +38,10 @@ int environment_add_row(struct environment *environment, const struct row *row);
 int environment_add_pad(struct environment *environment, unsigned pad_bytes);
 
 /*
- * The allocator variables that the caller's own environment holds and no child gets, as a new JSON
- * array of "NAME=VALUE" strings (GLIBC_TUNABLES, MALLOC_*, MALLOC_CONF, MIMALLOC_*, TCMALLOC_*,
- * HEAP*, LD_PRELOAD, PYTHON*). The caller owns it.
+ * The allocator variables that the caller's own environment holds and no child gets
+ * (GLIBC_TUNABLES, MALLOC_*, MIMALLOC_*, TCMALLOC_*, _RJEM_*, PYTHONMALLOC*, HEAPCHECK), as a new
+ * JSON array of "NAME=VALUE" strings; those whose value is a path (LD_PRELOAD, LD_LIBRARY_PATH,
+ * HEAPPROFILE) by name alone. The caller owns it.
  */
 json_t *environment_dropped(void);
 

@@ -5,7 +5,7 @@
 #define _GNU_SOURCE
 #include "harness/host.h"
 
-#include "harness/ask.h"
+#include "harness/process.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 
 int host_is_objects(const struct host *host)
 {
-    return host->path[0] == '\0';
+    return strcmp(host->text, "objects") == 0;
 }
 
 static int find_in_path(const char *name, char *path)
@@ -47,21 +47,23 @@ static int ask_version(struct host *host)
 {
     static const char program[] =
         "import sys, platform, sysconfig\n"
-        "print('%s %d %d %d %s' % (platform.python_implementation(), sys.version_info[0],"
+        "print('%s %d %d %d %s %s' % (platform.python_implementation(), sys.version_info[0],"
         " sys.version_info[1], bool(sysconfig.get_config_var('Py_GIL_DISABLED')),"
-        " platform.python_version()))\n";
-    char line[128], implementation[32], version[32];
+        " platform.python_version(), sys.executable))\n";
+    char line[384], implementation[32], version[32], path[HOST_PATH_BYTES];
 
     const char *argv[] = {host->path, "-S", "-c", program, NULL};
 
-    int error = ask_program(argv, line, sizeof line);
+    int error = process_ask(argv, line, sizeof line);
     if (error)
         return error;
-    if (sscanf(line, "%31s %d %d %d %31s", implementation, &host->major, &host->minor,
-               &host->free_threaded, version) != 5 ||
+    if (sscanf(line, "%31s %d %d %d %31s %255[^\n]", implementation, &host->major, &host->minor,
+               &host->free_threaded, version, path) != 6 ||
         strcmp(implementation, "CPython") != 0)
         return -EINVAL;
     snprintf(host->version, sizeof host->version, "CPython %s", version);
+    /* The interpreter itself, where what was found is a version manager's script that starts it. */
+    snprintf(host->path, sizeof host->path, "%s", path);
     return 0;
 }
 
@@ -75,11 +77,17 @@ int host_resolve(struct host *host, const char *text, char *error)
         return -EINVAL;
     }
     memcpy(found.text, text, strlen(text));
+    for (const char *at = text; *at; at++) {
+        if (*at < ' ' || *at > '~') {
+            snprintf(error, HOST_ERROR_BYTES, "a host is printable ASCII");
+            return -EINVAL;
+        }
+    }
     if (strcmp(text, "objects") == 0) {
         *host = found;
         return 0;
     }
-    if (find_interpreter(text, found.path) != 0) {
+    if (!text[0] || find_interpreter(text, found.path) != 0) {
         snprintf(error, HOST_ERROR_BYTES,
                  "no host is called '%.64s' (accepted: objects, python3, or a path to a CPython)",
                  text);

@@ -97,3 +97,10 @@ json_t *json_file_read_lines(int folder_fd, const char *name, char *error)
     fclose(file);
     return lines;
 }
+
+const char *json_text(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text ? text : "";
+}

@@ -1,5 +1,6 @@
 /*
- * JSON files that are whole or absent. Leaves out JSON itself, which is jansson's.
+ * JSON files that are whole or absent, and a reader of strings. Leaves out JSON itself, which is
+ * jansson's.
  */
 #ifndef TIDEMARK_HARNESS_JSON_FILE_H
 #define TIDEMARK_HARNESS_JSON_FILE_H
@@ -24,5 +25,8 @@ json_t *json_file_read(int folder_fd, const char *name, char *error);
  * NULL.
  */
 json_t *json_file_read_lines(int folder_fd, const char *name, char *error);
+
+/* The string under `key`, or an empty one. Borrowed from `object`. */
+const char *json_text(const json_t *object, const char *key);
 
 #endif

@@ -4,8 +4,9 @@
 #define _GNU_SOURCE
 #include "harness/machine.h"
 
-#include "harness/ask.h"
 #include "harness/procfs.h"
+
+#include "git_describe.h"
 
 #include <gnu/libc-version.h>
 #include <sched.h>
@@ -54,15 +55,6 @@ static json_t *value_of(const char *path, const char *key)
     return found ? found : json_null();
 }
 
-static json_t *git_describe(void)
-{
-    char line[128];
-    static const char *const argv[] = {"git",     "-C", TIDEMARK_SOURCE_DIR, "describe", "--always",
-                                       "--dirty", NULL};
-
-    return ask_program(argv, line, sizeof line) == 0 ? json_string(line) : json_null();
-}
-
 static json_t *cgroup_version(void)
 {
     if (access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0)
@@ -100,7 +92,7 @@ json_t *machine_describe(const struct plan *plan, const char *started)
     snprintf(release, sizeof release, "%s %s", kernel.sysname, kernel.release);
     snprintf(libc, sizeof libc, "glibc %s", gnu_get_libc_version());
     json_object_set_new(machine, "tidemark", json_string(TIDEMARK_VERSION));
-    json_object_set_new(machine, "git", git_describe());
+    json_object_set_new(machine, "git", TIDEMARK_GIT[0] ? json_string(TIDEMARK_GIT) : json_null());
     json_object_set_new(machine, "build_type", json_string(TIDEMARK_BUILD_TYPE));
     json_object_set_new(machine, "sanitizer", sanitizer ? json_string(sanitizer) : json_null());
     json_object_set_new(machine, "cpu", value_of("/proc/cpuinfo", "model name"));
@@ -143,14 +135,62 @@ void machine_choose_cpus(int *child_cpu, int *sampler_cpu)
     *sampler_cpu = first == last ? -1 : first;
 }
 
-uint64_t machine_available_bytes(void)
+static uint64_t meminfo_available_bytes(void)
 {
     json_t *value = value_of("/proc/meminfo", "MemAvailable");
     uint64_t bytes =
-        json_is_string(value) ? strtoull(json_string_value(value), NULL, 10) * 1024 : UINT64_MAX;
+        json_is_string(value) ? strtoull(json_string_value(value), NULL, 10) * 1024 : INT64_MAX;
 
     json_decref(value);
     return bytes;
+}
+
+/* The limit of one cgroup's memory; INT64_MAX where there is none ("max", or v1's largest number).
+ */
+static uint64_t cgroup_limit_bytes(const char *controller, const char *group, const char *file)
+{
+    char path[512], line[64];
+
+    snprintf(path, sizeof path, "/sys/fs/cgroup%s%s/%s", controller, group, file);
+    if (procfs_read_line(path, line, sizeof line) != 0 || line[0] < '0' || line[0] > '9')
+        return INT64_MAX;
+    uint64_t bytes = strtoull(line, NULL, 10);
+    return bytes < INT64_MAX ? bytes : INT64_MAX;
+}
+
+/* That of this process's own cgroup, v2 or v1 (cgroups(7)): a container's limit is lower than the
+ * machine's memory. */
+static uint64_t own_cgroup_limit_bytes(void)
+{
+    char line[512];
+    FILE *file = fopen("/proc/self/cgroup", "re");
+    uint64_t least = INT64_MAX;
+
+    while (file && fgets(line, sizeof line, file)) {
+        line[strcspn(line, "\n")] = '\0';
+        char *controllers = strchr(line, ':');
+        char *group = controllers ? strchr(controllers + 1, ':') : NULL;
+        if (!group)
+            continue;
+        *group++ = '\0';
+        uint64_t limit = INT64_MAX;
+        if (controllers[1] == '\0')
+            limit = cgroup_limit_bytes("", group, "memory.max");
+        else if (strstr(controllers + 1, "memory"))
+            limit = cgroup_limit_bytes("/memory", group, "memory.limit_in_bytes");
+        least = limit < least ? limit : least;
+    }
+    if (file)
+        fclose(file);
+    return least;
+}
+
+uint64_t machine_available_bytes(void)
+{
+    uint64_t available = meminfo_available_bytes();
+    uint64_t limit = own_cgroup_limit_bytes();
+
+    return available < limit ? available : limit;
 }
 
 const char *machine_utc_now(char *text)

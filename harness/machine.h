@@ -19,7 +19,10 @@ json_t *machine_describe(const struct plan *plan, const char *started);
  */
 void machine_choose_cpus(int *child_cpu, int *sampler_cpu);
 
-/* Bytes that may be used before the machine itself is in need: MemAvailable of /proc/meminfo. */
+/*
+ * Bytes that may be used before the machine itself is in need: MemAvailable of /proc/meminfo, or
+ * the limit of this process's own memory cgroup when that is lower. At most INT64_MAX.
+ */
 uint64_t machine_available_bytes(void);
 
 /* Now, in UTC, "2026-01-31T12:00:00Z", into `text` (at least 32 bytes); returned. */

@@ -4,21 +4,16 @@
  */
 #include "harness/micro_table.h"
 
+#include "harness/json_file.h"
+
 #include <string.h>
-
-static const char *string_in(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-
-    return text ? text : "";
-}
 
 /* Of repetitions only the median counts; without them there is one line. */
 static int is_shown(const json_t *benchmark)
 {
-    const char *aggregate = string_in(benchmark, "aggregate_name");
+    const char *aggregate = json_text(benchmark, "aggregate_name");
 
-    if (strcmp(string_in(benchmark, "run_type"), "aggregate") == 0)
+    if (strcmp(json_text(benchmark, "run_type"), "aggregate") == 0)
         return strcmp(aggregate, "median") == 0;
     return json_integer_value(json_object_get(benchmark, "repetitions")) <= 1;
 }
@@ -31,7 +26,7 @@ static const json_t *find(const json_t *result, const char *name)
 
     json_array_foreach(json_object_get(result, "benchmarks"), i, benchmark)
     {
-        if (is_shown(benchmark) && strcmp(string_in(benchmark, "run_name"), name) == 0)
+        if (is_shown(benchmark) && strcmp(json_text(benchmark, "run_name"), name) == 0)
             return benchmark;
     }
     return NULL;
@@ -97,7 +92,7 @@ void micro_table_print(FILE *out, json_t *results)
     {
         json_array_foreach(json_object_get(result, "benchmarks"), i, benchmark)
         {
-            const char *name = string_in(benchmark, "run_name");
+            const char *name = json_text(benchmark, "run_name");
             if (is_shown(benchmark) && !shown_before(results, row, name))
                 print_line(out, results, name);
         }

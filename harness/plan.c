@@ -6,6 +6,8 @@
 #define _GNU_SOURCE
 #include "harness/plan.h"
 
+#include "harness/run_folder.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,6 +43,8 @@ static void decide_availability(struct cell *cell)
     const struct allocator *object = cell->row.object.allocator;
     const struct allocator *raw = cell->row.raw.allocator ? cell->row.raw.allocator : object;
 
+    if (cell->not_available[0])
+        return;
     if (lacks(cell, object, object->capabilities, cell->workload->object_needs) ||
         lacks(cell, raw, row_raw_capabilities(&cell->row), cell->workload->raw_needs))
         return;
@@ -64,8 +68,19 @@ static int next_combination(const struct workload_words *words, size_t *at)
     return 0;
 }
 
+static int is_same(const struct cell *a, const struct cell *b)
+{
+    return a->workload == b->workload && memcmp(a->values, b->values, sizeof a->values) == 0 &&
+           strcmp(a->row.text, b->row.text) == 0 && strcmp(a->host.text, b->host.text) == 0 &&
+           a->idle_ns == b->idle_ns;
+}
+
 static int append_cell(struct plan *plan, const struct cell *cell)
 {
+    for (size_t i = 0; i < plan->cell_count; i++) {
+        if (is_same(&plan->cells[i], cell))
+            return -EEXIST;
+    }
     struct cell *grown = reallocarray(plan->cells, plan->cell_count + 1, sizeof *cell);
 
     if (!grown)
@@ -114,6 +129,18 @@ static int parse_rows(const struct plan_request *request, struct row *rows, char
     return 0;
 }
 
+static int resolve_host(struct cell *model, const struct plan_request *request, char *error)
+{
+    int failed = host_resolve(&model->host, request->host, error);
+
+    if (failed != -ENOENT || !request->host_may_be_missing)
+        return failed;
+    snprintf(model->host.text, sizeof model->host.text, "%s", request->host);
+    snprintf(model->not_available, sizeof model->not_available, "there is no %s here",
+             request->host);
+    return 0;
+}
+
 int plan_add(struct plan *plan, const struct plan_request *request, char *error)
 {
     struct workload_words words;
@@ -125,7 +152,7 @@ int plan_add(struct plan *plan, const struct plan_request *request, char *error)
     if (!failed)
         failed = grammar_parse_workload(&words, request->workload, request->size, error);
     if (!failed)
-        failed = host_resolve(&model.host, request->host, error);
+        failed = resolve_host(&model, request, error);
     if (!failed)
         failed = parse_rows(request, rows, error);
     if (!failed) {
@@ -137,6 +164,10 @@ int plan_add(struct plan *plan, const struct plan_request *request, char *error)
         plan->cell_count = count_before;
     if (failed == -ENOMEM)
         snprintf(error, PLAN_ERROR_BYTES, "not enough memory for the plan");
+    if (failed == -EEXIST)
+        snprintf(error, PLAN_ERROR_BYTES,
+                 "%.300s on %.100s: the same row, value or host is given twice", request->workload,
+                 request->host);
     return failed;
 }
 
@@ -230,11 +261,11 @@ json_t *plan_to_json(const struct plan *plan)
 
     for (size_t i = 0; i < plan->cell_count; i++)
         json_array_append_new(cells, cell_to_json(&plan->cells[i]));
-    return json_pack("{s:i, s:s?, s:I, s:I, s:I, s:I, s:o, s:o}", "format", 1, "suite",
-                     plan->suite[0] ? plan->suite : NULL, "seed", (json_int_t)plan->seed, "tick_ns",
-                     (json_int_t)plan->tick_ns, "timeout_ns", (json_int_t)plan->timeout_ns,
-                     "memory_limit_bytes", (json_int_t)plan->memory_limit_bytes, "cells", cells,
-                     "order", order_to_json(plan));
+    return json_pack(
+        "{s:i, s:s?, s:I, s:I, s:I, s:I, s:o, s:o}", "format", RUN_FOLDER_FORMAT, "suite",
+        plan->suite[0] ? plan->suite : NULL, "seed", (json_int_t)plan->seed, "tick_ns",
+        (json_int_t)plan->tick_ns, "timeout_ns", (json_int_t)plan->timeout_ns, "memory_limit_bytes",
+        (json_int_t)plan->memory_limit_bytes, "cells", cells, "order", order_to_json(plan));
 }
 
 const char *cell_format_parameters(const struct cell *cell, char *text, size_t text_bytes)

@@ -40,6 +40,7 @@ struct plan_request {
     const char *const *rows;
     size_t row_count;
     const char *host;
+    int host_may_be_missing; /* 1: its cells are then n/a, with the reason; 0: that is an error */
     enum workload_size size;
     uint64_t idle_ns;
     unsigned rounds;
@@ -47,8 +48,8 @@ struct plan_request {
 
 /*
  * Adds a cell for each combination of the swept values and the rows, and decides which are not
- * available. Returns 0, -ENOMEM, or -EINVAL with a message in `error` (PLAN_ERROR_BYTES); the plan
- * is then as it was.
+ * available. A cell that the plan already has is an error: it would double its samples. Returns 0,
+ * -ENOMEM, or -EINVAL with a message in `error` (PLAN_ERROR_BYTES); the plan is then as it was.
  */
 int plan_add(struct plan *plan, const struct plan_request *request, char *error);
 
@@ -65,7 +66,7 @@ size_t plan_samples(const struct plan *plan);
 /* The plan as results/FORMAT.md describes plan.json; the caller owns it. */
 json_t *plan_to_json(const struct plan *plan);
 
-/* "n=5000000 way=del", into `text`; returned. */
+/* "n=5000000,way=del", into `text`; returned. */
 const char *cell_format_parameters(const struct cell *cell, char *text, size_t text_bytes);
 
 void plan_free(struct plan *plan);

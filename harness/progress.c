@@ -32,8 +32,9 @@ void progress_show(const struct progress *progress, const char *what)
     char line[512], left[TEXT_NUMBER_BYTES];
 
     text_format_left(left, progress->left_seconds);
-    snprintf(line, sizeof line, "[%zu/%zu] %s, %s left", progress->done + 1, progress->total, what,
-             left);
+    /* What matters most comes first: a narrow terminal cuts the end. */
+    snprintf(line, sizeof line, "[%zu/%zu] %s left · %s", progress->done + 1, progress->total, left,
+             what);
     if (progress->is_terminal)
         fprintf(stderr, "\r\033[K%.*s", terminal_columns() - 1, line);
     else

@@ -25,6 +25,12 @@ static json_t *text_or_null(const char *text)
     return text[0] ? json_string(text) : json_null();
 }
 
+/* `value`, or null where the figure does not exist. */
+static void set_if(json_t *object, const char *key, int exists, uint64_t value)
+{
+    json_object_set_new(object, key, exists ? number(value) : json_null());
+}
+
 static json_t *phase_to_json(const struct sample *sample, const struct sample_phase *phase)
 {
     const struct page_phase *stamps = &phase->stamps;
@@ -40,7 +46,7 @@ static json_t *phase_to_json(const struct sample *sample, const struct sample_ph
     set(object, "major_faults", stamps->major_faults);
     set(object, "voluntary_switches", stamps->voluntary_switches);
     set(object, "involuntary_switches", stamps->involuntary_switches);
-    set(object, "operations", stamps->operations);
+    set_if(object, "operations", sample->counts_operations, stamps->operations);
     set(object, "rss_bytes", phase->rollup.rss_bytes);
     set(object, "uss_bytes", phase->rollup.uss_bytes);
     set(object, "lazyfree_bytes", phase->rollup.lazyfree_bytes);
@@ -74,12 +80,13 @@ static void set_sums(json_t *object, const struct sample *sample)
         voluntary += stamps->voluntary_switches;
         involuntary += stamps->involuntary_switches;
     }
-    set(object, "wall_ns", wall);
-    set(object, "cpu_ns", cpu);
-    set(object, "minor_faults", minor);
-    set(object, "major_faults", major);
-    set(object, "voluntary_switches", voluntary);
-    set(object, "involuntary_switches", involuntary);
+    int exists = sample->baseline_ns != 0;
+    set_if(object, "wall_ns", exists, wall);
+    set_if(object, "cpu_ns", exists, cpu);
+    set_if(object, "minor_faults", exists, minor);
+    set_if(object, "major_faults", exists, major);
+    set_if(object, "voluntary_switches", exists, voluntary);
+    set_if(object, "involuntary_switches", exists, involuntary);
 }
 
 static uint64_t live_peak(const struct sample *sample)
@@ -169,19 +176,21 @@ json_t *record_sample(const struct sample *sample, size_t sample_number, size_t 
                         sample->statm_error_bytes == INT64_MIN
                             ? json_null()
                             : json_integer(sample->statm_error_bytes));
-    set(object, "baseline_bytes", sample->baseline.rss_bytes);
-    set(object, "baseline_uss_bytes", sample->baseline.uss_bytes);
+    int has_baseline = sample->baseline_ns != 0;
+    set_if(object, "baseline_bytes", has_baseline, sample->baseline.rss_bytes);
+    set_if(object, "baseline_uss_bytes", has_baseline, sample->baseline.uss_bytes);
     if (sample->status == SAMPLE_OK && sample->phase_count > 0)
         set_memory(object, sample);
     else
         set_no_memory(object);
     set_sums(object, sample);
-    set(object, "operations", sample->operations);
+    set_if(object, "operations", sample->counts_operations, sample->operations);
     snprintf(checksum, sizeof checksum, "%016" PRIx64, sample->checksum);
-    json_object_set_new(object, "checksum", json_string(checksum));
+    json_object_set_new(object, "checksum",
+                        sample->counts_operations ? json_string(checksum) : json_null());
     set(object, "ticks", sample->tick_count);
     set(object, "late_ticks", sample->late_ticks);
-    set(object, "tick_ns", sample->tick_ns);
+    set_if(object, "tick_ns", has_baseline, sample->tick_ns);
     for (size_t i = 0; i < sample->phase_count; i++)
         json_array_append_new(phases, phase_to_json(sample, &sample->phases[i]));
     json_object_set_new(object, "phases", phases);

@@ -6,8 +6,10 @@
 
 #include "harness/grammar.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MOST_NAMES = 64 };
@@ -52,14 +54,53 @@ static const struct allocator_tunable *find_tunable(const struct allocator *allo
     return NULL;
 }
 
-/* A value goes into a joined environment variable: what separates there cannot be part of it. */
-static int value_is_safe(const struct allocator *allocator, const char *value)
+/* 1 when `value` is one of the words, which '|' separates. */
+static int is_one_of(const char *words, const char *value)
 {
-    const struct allocator_environment *environment = &allocator->environment;
+    size_t length = strlen(value);
 
-    if (*value == '\0' || strpbrk(value, "\n\r\t "))
+    for (const char *word = words; length > 0; word++) {
+        size_t word_length = strcspn(word, "|");
+        if (word_length == length && strncmp(word, value, length) == 0)
+            return 1;
+        word += word_length;
+        if (!*word)
+            break;
+    }
+    return 0;
+}
+
+/* 0, or -EINVAL with a message that says what is accepted. */
+static int check_value(const struct row_component *component,
+                       const struct allocator_tunable *tunable, const char *value, char *error)
+{
+    char *end;
+
+    if (tunable->words) {
+        if (is_one_of(tunable->words, value))
+            return 0;
+        snprintf(error, ROW_ERROR_BYTES, "%s of %s: '%.64s' is not %s", tunable->name,
+                 component->allocator->name, value, tunable->words);
+        return -EINVAL;
+    }
+    errno = 0;
+    long long number = strtoll(value, &end, 10);
+    int is_number = isdigit((unsigned char)value[value[0] == '-']) && !*end && !errno;
+    if (is_number && number >= tunable->minimum && number <= tunable->maximum)
         return 0;
-    return !environment->variable || !strchr(value, environment->separator);
+    snprintf(error, ROW_ERROR_BYTES, "%s of %s: '%.64s' is no whole number between %lld and %lld",
+             tunable->name, component->allocator->name, value, (long long)tunable->minimum,
+             (long long)tunable->maximum);
+    return -EINVAL;
+}
+
+static int is_given(const struct row_component *component, const struct allocator_tunable *tunable)
+{
+    for (size_t i = 0; i < component->tunable_count; i++) {
+        if (component->tunables[i].tunable == tunable)
+            return 1;
+    }
+    return 0;
 }
 
 /* `text` is name:value; returns where it stopped or NULL with `error` set. */
@@ -83,11 +124,16 @@ static const char *parse_tunable(struct row_component *component, const char *te
         return NULL;
     }
     at = grammar_word(at + 1, "+,@", slot->value, sizeof slot->value);
-    if (!at || !value_is_safe(component->allocator, slot->value)) {
-        snprintf(error, ROW_ERROR_BYTES, "'%.64s' is no value for %s of %s", text, name,
-                 component->allocator->name);
+    if (!at) {
+        snprintf(error, ROW_ERROR_BYTES, "the value of %s is too long", name);
         return NULL;
     }
+    if (is_given(component, slot->tunable)) {
+        snprintf(error, ROW_ERROR_BYTES, "%s is given twice", name);
+        return NULL;
+    }
+    if (check_value(component, slot->tunable, slot->value, error) != 0)
+        return NULL;
     component->tunable_count++;
     return at;
 }
@@ -145,6 +191,14 @@ int row_parse(struct row *row, const char *text, char *error)
     struct row read = {0};
     size_t label = label_length(text);
 
+    /* A row goes into JSON, file names and terminals as it is. */
+    for (const char *at = text; *at; at++) {
+        if (*at >= ' ' && *at <= '~')
+            continue;
+        snprintf(error, ROW_ERROR_BYTES, "a row is printable ASCII; byte %td is not",
+                 at - text + 1);
+        return -EINVAL;
+    }
     if (strlen(text) >= ROW_TEXT_BYTES) {
         snprintf(error, ROW_ERROR_BYTES, "a row is at most %d bytes long", ROW_TEXT_BYTES - 1);
         return -EINVAL;

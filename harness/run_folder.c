@@ -67,6 +67,16 @@ static int open_folder(struct run_folder *folder, const char *path)
     return folder->fd < 0 ? -errno : 0;
 }
 
+/* Leaves an empty folder, so that the same place can be tried again. */
+static void undo_create(struct run_folder *folder)
+{
+    unlinkat(folder->fd, "samples.jsonl", 0);
+    unlinkat(folder->fd, "machine.json", 0);
+    unlinkat(folder->fd, "plan.json", 0);
+    unlinkat(folder->fd, "curves", AT_REMOVEDIR);
+    run_folder_close(folder);
+}
+
 int run_folder_create(struct run_folder *folder, const char *path, const json_t *plan,
                       const json_t *machine, char *error)
 {
@@ -92,7 +102,7 @@ int run_folder_create(struct run_folder *folder, const char *path, const json_t 
         failed = folder->samples_fd < 0 ? -errno : 0;
     }
     if (failed) {
-        run_folder_close(folder);
+        undo_create(folder);
         return fail(error, failed, "cannot write to the run folder", path);
     }
     return 0;
@@ -202,6 +212,15 @@ int run_folder_read(const struct run_folder *folder, json_t **plan, json_t **mac
         json_decref(read_plan);
         json_decref(read_machine);
         snprintf(error, RUN_FOLDER_ERROR_BYTES, "%.900s/%s", folder->path, what);
+        return -EINVAL;
+    }
+    const json_t *format = json_object_get(read_plan, "format");
+    if (!json_is_integer(format) || json_integer_value(format) != RUN_FOLDER_FORMAT) {
+        snprintf(error, RUN_FOLDER_ERROR_BYTES, "%.900s/plan.json: its format is not %d",
+                 folder->path, RUN_FOLDER_FORMAT);
+        json_decref(read_plan);
+        json_decref(read_machine);
+        json_decref(read_samples);
         return -EINVAL;
     }
     *plan = read_plan;

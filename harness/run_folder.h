@@ -9,7 +9,7 @@
 
 #include <jansson.h>
 
-enum { RUN_FOLDER_PATH_BYTES = 1024, RUN_FOLDER_ERROR_BYTES = 1536 };
+enum { RUN_FOLDER_FORMAT = 1, RUN_FOLDER_PATH_BYTES = 1024, RUN_FOLDER_ERROR_BYTES = 1536 };
 
 struct run_folder {
     char path[RUN_FOLDER_PATH_BYTES];

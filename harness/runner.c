@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "harness/runner.h"
 
+#include "harness/clock.h"
 #include "harness/json_file.h"
 #include "harness/machine.h"
 #include "harness/progress.h"
@@ -17,7 +18,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+/* Ctrl-C, a polite kill, and the terminal that went away: what was measured is kept. */
+static const int interrupts[] = {SIGINT, SIGTERM, SIGHUP};
+enum { INTERRUPTS = sizeof interrupts / sizeof interrupts[0] };
 
 static volatile sig_atomic_t interrupted;
 
@@ -28,15 +32,22 @@ static void on_interrupt(int number)
 }
 
 /* No SA_RESTART: poll returns at once, and so does the run. */
-static void catch_interrupts(struct sigaction *old_int, struct sigaction *old_term)
+static void catch_interrupts(struct sigaction old[])
 {
     struct sigaction action = {.sa_handler = on_interrupt};
 
     interrupted = 0;
-    sigaction(SIGINT, &action, old_int);
-    sigaction(SIGTERM, &action, old_term);
+    for (size_t i = 0; i < INTERRUPTS; i++)
+        sigaction(interrupts[i], &action, &old[i]);
     signal(SIGPIPE, SIG_IGN); /* a child that is gone shows as EPIPE */
 }
+
+struct cell_progress {
+    double seconds; /* that its last sample took; 0: not yet run */
+    unsigned runs_left;
+    unsigned limits_hit; /* samples that ran into a limit */
+    int given_up;        /* no further sample is taken */
+};
 
 struct run {
     const struct plan *plan;
@@ -46,21 +57,11 @@ struct run {
     json_t *machine;
     struct progress progress;
     struct sample sample;
-    double *cell_seconds; /* how long a cell's last sample took; 0: not yet run */
-    char *given_up;       /* per cell: n/a on this machine, found out by its first sample */
-    unsigned *runs_left;  /* per cell */
+    struct cell_progress *cells; /* in the order of the plan's */
     size_t stored;
     int failures;
     char *error;
 };
-
-static double now_seconds(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
 
 /* A cell that has not run yet is guessed at a second beyond its idle time. */
 static double seconds_left(const struct run *run)
@@ -68,9 +69,10 @@ static double seconds_left(const struct run *run)
     double left = 0;
 
     for (size_t i = 0; i < run->plan->cell_count; i++) {
-        double each = run->cell_seconds[i] > 0 ? run->cell_seconds[i]
-                                               : 1 + (double)run->plan->cells[i].idle_ns / 1e9;
-        left += run->given_up[i] ? 0 : each * run->runs_left[i];
+        const struct cell_progress *cell = &run->cells[i];
+        double each =
+            cell->seconds > 0 ? cell->seconds : 1 + (double)run->plan->cells[i].idle_ns / 1e9;
+        left += cell->given_up ? 0 : each * cell->runs_left;
     }
     return left;
 }
@@ -123,6 +125,26 @@ static void report(struct run *run, const char *name)
     progress_note(&run->progress, message);
 }
 
+/*
+ * What is missing stays missing, and a cell that has run into a limit twice would do so again: each
+ * time costs the whole limit. The samples that were taken are kept.
+ */
+static void consider_giving_up(struct run *run, size_t index)
+{
+    enum { MOST_LIMITS_HIT = 2 };
+    enum sample_status status = run->sample.status;
+    struct cell_progress *cell = &run->cells[index];
+
+    cell->limits_hit += status == SAMPLE_TIMEOUT || status == SAMPLE_OOM;
+    if (status != SAMPLE_NOT_AVAILABLE && cell->limits_hit < MOST_LIMITS_HIT)
+        return;
+    cell->given_up = 1;
+    run->progress.total -= cell->runs_left;
+    if (status != SAMPLE_NOT_AVAILABLE && cell->runs_left > 0)
+        progress_note(&run->progress,
+                      "its other rounds are left out: it has run into a limit twice");
+}
+
 static int run_cell(struct run *run, size_t index, unsigned round)
 {
     const struct cell *cell = &run->plan->cells[index];
@@ -130,13 +152,13 @@ static int run_cell(struct run *run, size_t index, unsigned round)
     /* A pad that differs by sample and is the same in a repeated run. */
     uint64_t seed = (run->plan->seed + 1) * 2654435761u + run->stored * 40503u;
 
-    if (run->given_up[index])
+    if (run->cells[index].given_up)
         return 0;
     name_sample(cell, round, name, sizeof name);
     run->progress.left_seconds = seconds_left(run);
     progress_show(&run->progress, name);
     machine_utc_now(started);
-    double began = now_seconds();
+    uint64_t began_ns = clock_monotonic_ns();
     int failed = sample_run(&run->settings, cell, seed, &run->sample);
     if (failed) {
         snprintf(run->error, RUNNER_ERROR_BYTES, "cannot start a child: %s", strerror(-failed));
@@ -144,18 +166,15 @@ static int run_cell(struct run *run, size_t index, unsigned round)
     }
     if (run->sample.status == SAMPLE_INTERRUPTED)
         return 0;
-    run->cell_seconds[index] = now_seconds() - began;
-    run->runs_left[index]--;
+    run->cells[index].seconds = clock_seconds_since(began_ns);
+    run->cells[index].runs_left--;
     run->progress.done++;
     learn_from(run, cell);
-    if (run->sample.status == SAMPLE_NOT_AVAILABLE) {
-        run->given_up[index] = 1;
-        run->progress.total -= run->runs_left[index];
-    }
     if (run->sample.status != SAMPLE_OK)
         report(run, name);
     if (run->sample.status != SAMPLE_OK && run->sample.status != SAMPLE_NOT_AVAILABLE)
         run->failures = 1;
+    consider_giving_up(run, index);
     return store(run, index, round, started);
 }
 
@@ -176,14 +195,14 @@ static int run_rounds(struct run *run)
 /* Writes what is known at the end, also after an interruption. */
 static int conclude(struct run *run)
 {
-    char utc[32], what[SUMMARY_ERROR_BYTES];
+    char utc[32], what[SUMMARY_ERROR_BYTES], unread[RUNNER_ERROR_BYTES];
     json_t *plan = NULL, *machine = NULL, *samples = NULL;
 
     json_object_set_new(run->machine, "finished", json_string(machine_utc_now(utc)));
     json_object_set_new(run->machine, "interrupted", json_boolean(interrupted));
     int failed = json_file_write(run->folder.fd, "machine.json", run->machine);
     if (!failed)
-        failed = run_folder_read(&run->folder, &plan, &machine, &samples, run->error);
+        failed = run_folder_read(&run->folder, &plan, &machine, &samples, unread);
     if (failed)
         return failed;
     json_t *summary = summary_of_run(plan, samples, what);
@@ -210,11 +229,16 @@ static int prepare(struct run *run, const struct program_paths *paths, const cha
     run->settings = (struct sample_settings){
         .plan = run->plan, .sampler = &run->sampler, .paths = paths, .interrupted = &interrupted};
     machine_choose_cpus(&run->settings.child_cpu, &run->settings.sampler_cpu);
-    run->cell_seconds = calloc(run->plan->cell_count + 1, sizeof *run->cell_seconds);
-    run->given_up = calloc(run->plan->cell_count + 1, sizeof *run->given_up);
-    run->runs_left = calloc(run->plan->cell_count + 1, sizeof *run->runs_left);
+    run->cells = calloc(run->plan->cell_count + 1, sizeof *run->cells);
+    if (!run->cells) {
+        snprintf(run->error, RUNNER_ERROR_BYTES, "not enough memory for %zu cells",
+                 run->plan->cell_count);
+        json_decref(plan);
+        return -ENOMEM;
+    }
     for (size_t i = 0; i < run->plan->cell_count; i++)
-        run->runs_left[i] = run->plan->cells[i].not_available[0] ? 0 : run->plan->cells[i].rounds;
+        run->cells[i].runs_left =
+            run->plan->cells[i].not_available[0] ? 0 : run->plan->cells[i].rounds;
     progress_init(&run->progress, plan_samples(run->plan));
     failed = run_folder_create(&run->folder, path, plan, run->machine, run->error);
     json_decref(plan);
@@ -225,11 +249,11 @@ int runner_run(const struct plan *plan, const struct program_paths *paths, const
                char *error)
 {
     struct run run = {.plan = plan, .error = error, .folder = {.fd = -1, .samples_fd = -1}};
-    struct sigaction old_int, old_term;
+    struct sigaction old[INTERRUPTS];
     int failed = prepare(&run, paths, path);
 
     if (!failed) {
-        catch_interrupts(&old_int, &old_term);
+        catch_interrupts(old);
         failed = run_rounds(&run);
         progress_end(&run.progress);
         int concluded = conclude(&run);
@@ -238,16 +262,14 @@ int runner_run(const struct plan *plan, const struct program_paths *paths, const
             snprintf(error, RUNNER_ERROR_BYTES, "cannot write the summary to %.1000s: %s", path,
                      strerror(-concluded));
         }
-        sigaction(SIGINT, &old_int, NULL);
-        sigaction(SIGTERM, &old_term, NULL);
+        for (size_t i = 0; i < INTERRUPTS; i++)
+            sigaction(interrupts[i], &old[i], NULL);
     }
     run_folder_close(&run.folder);
     if (run.sampler.ticks)
         sampler_destroy(&run.sampler);
     json_decref(run.machine);
-    free(run.cell_seconds);
-    free(run.given_up);
-    free(run.runs_left);
+    free(run.cells);
     if (failed)
         return failed;
     return interrupted ? RUNNER_INTERRUPTED : run.failures ? RUNNER_WITH_FAILURES : RUNNER_COMPLETE;

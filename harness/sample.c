@@ -5,6 +5,8 @@
 #define _GNU_SOURCE
 #include "harness/sample.h"
 
+#include "harness/clock.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -13,7 +15,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 /* One sample under way. */
@@ -24,19 +25,12 @@ struct session {
     struct spawned child;
     int sampling;
     int timed_out;
+    int ended; /* the child had ended by itself before anything was done to it */
     uint64_t ready_rss_bytes;
     uint64_t oom_kills; /* of the kernel, before the child */
     char stderr_tail[SAMPLE_STDERR_BYTES];
     size_t stderr_used;
 };
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 const char *sample_status_name(enum sample_status status)
 {
@@ -82,7 +76,7 @@ static void find_python_providers(struct session *session)
 
     if (!procfs_maps_file(session->child.pid, soname, sample->raw_provider,
                           sizeof sample->raw_provider))
-        snprintf(sample->raw_provider, sizeof sample->raw_provider, "missing");
+        sample->raw_provider[0] = '\0';
     if (cell->row.object.allocator->family == ALLOCATOR_POOL)
         snprintf(sample->object_provider, sizeof sample->object_provider, "%.180s",
                  cell->host.path);
@@ -98,7 +92,7 @@ static int at_baseline(struct session *session)
 
     if (!host_is_objects(&session->cell->host)) {
         find_python_providers(session);
-        if (strcmp(sample->raw_provider, "missing") == 0)
+        if (!sample->raw_provider[0])
             return -ELIBACC;
     }
     pin(session);
@@ -108,9 +102,11 @@ static int at_baseline(struct session *session)
     if (!error)
         error = sampler_start(settings->sampler, &session->child, settings->plan->tick_ns,
                               settings->plan->memory_limit_bytes, settings->sampler_cpu);
-    session->sampling = error == 0;
+    if (error)
+        return error;
+    session->sampling = 1;
     sample->baseline_ns = settings->sampler->started_ns;
-    return error;
+    return 0;
 }
 
 static int at_phase_end(struct session *session)
@@ -129,7 +125,7 @@ static int at_phase_end(struct session *session)
         error = procfs_read_rollup(pid, &phase->rollup);
     if (!error)
         error = procfs_reset_peak(pid);
-    phase->park_ns = now_ns() - phase->stamps.end_ns;
+    phase->park_ns = clock_monotonic_ns() - phase->stamps.end_ns;
     sample->phase_count += error == 0;
     return error;
 }
@@ -208,10 +204,11 @@ static int serve(struct session *session)
         [ERRORS] = {.fd = session->child.stderr_fd, .events = POLLIN},
         [END] = {.fd = session->child.pid_fd, .events = POLLIN},
     };
-    const uint64_t deadline_ns = session->child.started_ns + session->settings->plan->timeout_ns;
+    const uint64_t deadline_ns =
+        session->child.started_ns + session->settings->plan->timeout_ns + session->cell->idle_ns;
 
     for (;;) {
-        uint64_t now = now_ns();
+        uint64_t now = clock_monotonic_ns();
         if (*session->settings->interrupted)
             return -EINTR;
         if (now >= deadline_ns) {
@@ -230,20 +227,29 @@ static int serve(struct session *session)
             if (answer > 0)
                 watched[PARK].fd = -1;
         }
-        if (watched[END].revents)
+        if (watched[END].revents) {
+            session->ended = 1;
             return 0;
+        }
     }
 }
 
 /* Endings. */
 
-/* The last line that the child wrote to stderr, or an empty string. */
+/*
+ * The last line that the child wrote to stderr, or an empty string. What is not printable ASCII
+ * becomes '?': it goes to a terminal and into JSON.
+ */
 static const char *last_line(struct session *session)
 {
     char *text = session->stderr_tail;
     size_t used = session->stderr_used;
 
-    while (used > 0 && (text[used - 1] == '\n' || text[used - 1] == '\0'))
+    for (size_t i = 0; i < used; i++) {
+        if (text[i] != '\n' && (text[i] < ' ' || text[i] > '~'))
+            text[i] = '?';
+    }
+    while (used > 0 && text[used - 1] == '\n')
         used--;
     text[used] = '\0';
     char *newline = strrchr(text, '\n');
@@ -253,16 +259,14 @@ static const char *last_line(struct session *session)
 static void decide(struct session *session, enum sample_status status, const char *what)
 {
     struct sample *sample = session->sample;
-    uint32_t phase = atomic_load(&session->child.page->gauge.phase);
-    char where[64] = "";
+    const struct page *page = session->child.page;
+    uint32_t phase = atomic_load(&page->gauge.phase);
     const char *line = last_line(session);
+    char where[64] = " before its first phase";
 
-    if (phase > 0 && phase <= sample->phase_count)
-        snprintf(where, sizeof where, " after phase %s", sample->phases[phase - 1].stamps.name);
-    else if (phase > 0)
-        snprintf(where, sizeof where, " in phase %u", phase);
-    else
-        snprintf(where, sizeof where, " before its first phase");
+    if (phase > 0 && phase <= PAGE_PHASES)
+        snprintf(where, sizeof where, " %s phase %.23s",
+                 phase > sample->phase_count ? "in" : "after", page->phases[phase - 1].name);
     sample->status = status;
     snprintf(sample->reason, sizeof sample->reason, "%s%s%s%.400s", what, where,
              line[0] ? ": " : "", line);
@@ -284,12 +288,28 @@ static void decide_by_wait_status(struct session *session, int wait_status)
         snprintf(sample->reason, sizeof sample->reason, "%.*s", (int)sizeof page->reason,
                  page->reason);
     } else if (page->status == PAGE_DONE && WEXITSTATUS(wait_status) == 0) {
-        sample->status = SAMPLE_OK;
+        /* A child that says it is done and never parked has measured nothing. */
+        if (sample->phase_count > 0 && sample->phase_count == page->phase_count)
+            sample->status = SAMPLE_OK;
+        else
+            decide(session, SAMPLE_EXIT, "finished without parking at its phases' ends");
     } else {
         snprintf(what, sizeof what, "ended with exit status %d%s%.*s", WEXITSTATUS(wait_status),
                  page->reason[0] ? ", " : "", (int)sizeof page->reason - 1, page->reason);
         decide(session, SAMPLE_EXIT, what);
     }
+}
+
+/* The interpreter runs, but not on the row's allocator: it must not be measured under its name. */
+static void decide_not_loaded(struct session *session)
+{
+    const struct row *row = &session->cell->row;
+    const struct allocator *raw = row->raw.allocator ? row->raw.allocator : row->object.allocator;
+
+    session->sample->status = SAMPLE_NOT_AVAILABLE;
+    snprintf(session->sample->reason, SAMPLE_REASON_BYTES,
+             "%s was not loaded into the interpreter (Debian package %s)", raw->soname,
+             raw->package);
 }
 
 static void finish(struct session *session, int served, int wait_status)
@@ -309,9 +329,8 @@ static void finish(struct session *session, int served, int wait_status)
                  (double)session->settings->plan->timeout_ns / 1e9);
         decide(session, SAMPLE_TIMEOUT, what);
     } else if (served == -ELIBACC) {
-        decide(session, SAMPLE_EXIT,
-               "the row's allocator was not loaded (LD_PRELOAD had no effect)");
-    } else if (served < 0 && !(served == -ESRCH || served == -ENOENT)) {
+        decide_not_loaded(session);
+    } else if (served < 0 && !session->ended) {
         snprintf(what, sizeof what, "stopped by the harness (%s)", strerror(-served));
         decide(session, SAMPLE_EXIT, what);
     } else {
@@ -348,6 +367,7 @@ static void keep_figures(struct session *session)
         snprintf(sample->raw_provider, sizeof sample->raw_provider, "%.*s",
                  (int)sizeof page->raw_provider - 1, page->raw_provider);
     }
+    sample->counts_operations = host_is_objects(&session->cell->host);
     sample->operations = atomic_load(&page->gauge.operations);
     sample->checksum = atomic_load(&page->gauge.checksum);
     if (session->sampling) {
@@ -357,6 +377,14 @@ static void keep_figures(struct session *session)
         sample->late_ticks = sampler->late;
         sample->tick_ns = sampler->tick_ns;
     }
+}
+
+/* 1 when the child has ended but for being waited for. */
+static int has_ended(const struct spawned *child)
+{
+    struct pollfd end = {.fd = child->pid_fd, .events = POLLIN};
+
+    return poll(&end, 1, 0) == 1;
 }
 
 int sample_run(const struct sample_settings *settings, const struct cell *cell, uint64_t seed,
@@ -375,13 +403,14 @@ int sample_run(const struct sample_settings *settings, const struct cell *cell, 
         return error;
     int served = serve(&session);
     if (served < 0)
-        spawn_kill(&session.child);
-    /* The group is gone with its leader unless the workload forked: what is left of it ends here.
+        session.ended = has_ended(&session.child);
+    /* The sampler may kill too, so it stops first. Until its leader is reaped a group keeps its
+     * number, with all that the workload forked: it ends here, whether the child has ended or not.
      */
-    int wait_status = spawn_reap(&session.child);
-    kill(-session.child.pid, SIGKILL);
     if (session.sampling)
         sampler_stop(settings->sampler);
+    spawn_kill(&session.child);
+    int wait_status = spawn_reap(&session.child);
     drain_stderr(&session);
     keep_figures(&session);
     finish(&session, served, wait_status);

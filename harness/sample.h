@@ -42,10 +42,11 @@ struct sample {
     unsigned pad_bytes;
     int cpu;                   /* -1: not pinned */
     int64_t statm_error_bytes; /* INT64_MIN: not measured */
-    uint64_t baseline_ns;      /* CLOCK_MONOTONIC at which the curve begins */
+    uint64_t baseline_ns;      /* CLOCK_MONOTONIC where the curve begins; 0: it was never reached */
     struct memory_rollup baseline;
     size_t phase_count;
     struct sample_phase phases[PAGE_PHASES];
+    int counts_operations; /* 0 for a real CPython, which counts none */
     uint64_t operations, checksum;
     const struct tick *ticks; /* the sampler's, until its next start */
     size_t tick_count, late_ticks;
@@ -62,9 +63,10 @@ struct sample_settings {
 };
 
 /*
- * Runs the cell once and fills `sample`. A child that fails is a status with a reason, not an
- * error; returns a negative errno only when no child could be started at all. `seed` chooses the
- * padding. Takes as long as the child, at most the plan's timeout.
+ * Runs the cell once and fills `sample`. The time limit is the plan's, with the cell's idle time on
+ * top. A child that fails is a status with a reason, not an error; returns a negative errno only
+ * when no child could be started at all. `seed` chooses the padding. Takes as long as the child, at
+ * most the plan's timeout.
  */
 int sample_run(const struct sample_settings *settings, const struct cell *cell, uint64_t seed,
                struct sample *sample);

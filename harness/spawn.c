@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "harness/spawn.h"
 
+#include "harness/clock.h"
 #include "harness/procfs.h"
 
 #include <errno.h>
@@ -16,7 +17,6 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 /* The child's ends; each is -1 when closed. */
@@ -39,25 +39,42 @@ static void close_ends(struct child_ends *ends)
     close_end(&ends->stderr_fd);
 }
 
-/* Moves the four descriptors to their places above anything that they could overwrite first. */
+/* Moves the four descriptors to their places; first all above them, so that none overwrites
+ * another. */
 static int place_descriptors(const struct child_ends *ends)
 {
-    enum { SCRATCH_FD = 64 };
-    const int wanted[] = {STDERR_FILENO, PAGE_FD, PARK_FD, GO_FD};
-    const int given[] = {ends->stderr_fd, ends->page_fd, ends->park_fd, ends->go_fd};
+    enum { ENDS = 4 };
+    const int wanted[ENDS] = {STDERR_FILENO, PAGE_FD, PARK_FD, GO_FD};
+    const int given[ENDS] = {ends->stderr_fd, ends->page_fd, ends->park_fd, ends->go_fd};
+    int moved[ENDS];
 
-    for (int i = 0; i < 4; i++) {
-        if (dup2(given[i], SCRATCH_FD + i) < 0)
+    for (int i = 0; i < ENDS; i++) {
+        moved[i] = fcntl(given[i], F_DUPFD, GO_FD + 1);
+        if (moved[i] < 0)
             return -errno;
     }
-    for (int i = 0; i < 4; i++) {
-        if (dup2(SCRATCH_FD + i, wanted[i]) < 0)
+    for (int i = 0; i < ENDS; i++) {
+        if (dup2(moved[i], wanted[i]) < 0)
             return -errno;
     }
     int null_fd = open("/dev/null", O_RDWR);
     if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 || dup2(null_fd, STDOUT_FILENO) < 0)
         return -errno;
     return close_range(GO_FD + 1, ~0u, 0) == 0 ? 0 : -errno;
+}
+
+/* Where memory runs out the kernel shall choose the child, not the harness that holds the results
+ * (proc(5)). */
+static void prefer_to_be_killed(void)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return;
+    if (write(fd, "1000", 4) != 4) {
+        /* A system that does not permit it keeps its own choice. */
+    }
+    close(fd);
 }
 
 /* After fork, in the child: nothing here allocates. */
@@ -75,6 +92,7 @@ _Noreturn static void become(char *const argv[], const struct environment *envir
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
     signal(SIGPIPE, SIG_DFL);
+    prefer_to_be_killed();
     if (place_descriptors(ends) == 0)
         execve(argv[0], argv, environment->variables);
     dprintf(STDERR_FILENO, "cannot execute %s: %s\n", argv[0], strerror(errno));
@@ -110,14 +128,6 @@ static int make_ends(struct spawned *child, struct child_ends *ends)
     return 0;
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 int spawn_child(struct spawned *child, char *const argv[], const struct environment *environment)
 {
     struct child_ends ends = {-1, -1, -1, -1};
@@ -128,7 +138,7 @@ int spawn_child(struct spawned *child, char *const argv[], const struct environm
     if (error)
         goto undo;
     pid_t parent = getpid();
-    started.started_ns = now_ns();
+    started.started_ns = clock_monotonic_ns();
     started.pid = fork();
     if (started.pid < 0) {
         error = -errno;

@@ -110,7 +110,7 @@ static void set_status(json_t *object, const json_t *planned, const struct cell_
         copy(object, cell->failed, "reason");
     } else if (cell->ok_count == 0) {
         json_object_set_new(object, "status", json_string("n/a"));
-        json_object_set_new(object, "reason", json_string("not measured: the run was interrupted"));
+        json_object_set_new(object, "reason", json_string("not measured: the run ended before it"));
     } else {
         json_object_set_new(object, "status", json_string("ok"));
         json_object_set_new(object, "reason", json_null());

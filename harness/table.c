@@ -4,18 +4,12 @@
  */
 #include "harness/table.h"
 
+#include "harness/json_file.h"
 #include "harness/text.h"
 
 #include <string.h>
 
 enum { LONGEST_ROW = 40 };
-
-static const char *text_of(const json_t *cell, const char *key)
-{
-    const char *text = json_string_value(json_object_get(cell, key));
-
-    return text ? text : "";
-}
 
 static int has(const json_t *figure, const char *key)
 {
@@ -45,10 +39,10 @@ static void print_heading(FILE *out, const json_t *cell, int row_width)
     const char *name;
     json_t *value;
 
-    fprintf(out, "\n%s", text_of(cell, "workload"));
+    fprintf(out, "\n%s", json_text(cell, "workload"));
     json_object_foreach(json_object_get(cell, "params"), name, value)
         fprintf(out, " %s=%s", name, json_string_value(value));
-    fprintf(out, "  (host %s, %s idle at the end)\n", text_of(cell, "host"),
+    fprintf(out, "  (host %s, %s idle at the end)\n", json_text(cell, "host"),
             text_format_duration(idle, json_number_value(json_object_get(cell, "idle_ns"))));
     fprintf(out, "  %-*s %9s %-19s %10s %10s %11s %10s %3s\n", row_width, "row", "time",
             "  95 % interval", "peak", "retained", "given back", "of freed", "n");
@@ -88,7 +82,7 @@ static void print_cell(FILE *out, const json_t *cell, int row_width)
     char text[TEXT_NUMBER_BYTES];
     const json_t *wall = json_object_get(cell, "wall_ns");
 
-    fprintf(out, "  %-*s", row_width, text_of(cell, "allocator"));
+    fprintf(out, "  %-*s", row_width, json_text(cell, "allocator"));
     if (has(wall, "median")) {
         fprintf(out, " %9s", text_format_duration(text, part(wall, "median")));
         print_interval(out, wall);
@@ -98,8 +92,8 @@ static void print_cell(FILE *out, const json_t *cell, int row_width)
         print_ratio(out, json_object_get(cell, "return_ratio_live"), 10);
         fprintf(out, " %3lld", (long long)json_integer_value(json_object_get(cell, "samples")));
     }
-    if (strcmp(text_of(cell, "status"), "ok") != 0)
-        fprintf(out, " %s: %s", text_of(cell, "status"), text_of(cell, "reason"));
+    if (strcmp(json_text(cell, "status"), "ok") != 0)
+        fprintf(out, " %s: %s", json_text(cell, "status"), json_text(cell, "reason"));
     fputc('\n', out);
 }
 
@@ -110,7 +104,7 @@ static int widest_row(const json_t *summary)
 
     json_array_foreach(summary, i, cell)
     {
-        size_t length = strlen(text_of(cell, "allocator"));
+        size_t length = strlen(json_text(cell, "allocator"));
         widest = length > widest ? length : widest;
     }
     return widest > LONGEST_ROW ? LONGEST_ROW : (int)widest;
@@ -129,10 +123,11 @@ void table_print(FILE *out, const json_t *summary)
         print_cell(out, cell, row_width);
         before = cell;
     }
-    fputs("\npeak is absolute, retained is above the process's own baseline at the end of the last "
-          "phase.\n"
+    fputs("\npeak is absolute; retained is above the process's own baseline, at the end of the "
+          "last phase.\n"
           "given back: share of the peak that went back, against the objects that the program "
           "still holds;\n"
-          "of freed: the same against what the allocator was still asked to keep.\n",
+          "of freed: the same against what the allocator was still asked to keep.\n"
+          "Both are n/a where less than 1 MiB could have come back.\n",
           out);
 }

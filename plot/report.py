@@ -55,13 +55,15 @@ def main(arguments=None):
         pictures = draw_all(run)
         if not options.no_html:
             write_report(run, pictures)
+        for picture in pictures:
+            print(picture.path)
+        if not options.no_html:
+            print(os.path.join(run.folder, "report.html"))
+        sys.stdout.flush()
     except (checked.RunError, OSError) as error:
-        print(f"report.py: {error}", file=sys.stderr)
+        print(f"report.py: {options.run}: {error}", file=sys.stderr)
+        sys.stdout = None  # nothing is left to be flushed at exit
         return 1
-    for picture in pictures:
-        print(picture.path)
-    if not options.no_html:
-        print(os.path.join(run.folder, "report.html"))
     return 0
 
 

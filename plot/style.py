@@ -7,7 +7,10 @@ import os
 import tempfile
 import textwrap
 
-import matplotlib
+if not os.access(os.path.expanduser("~"), os.W_OK):  # matplotlib would complain of it on stderr
+    os.environ.setdefault("MPLCONFIGDIR", os.path.join(tempfile.gettempdir(), f"tidemark-matplotlib-{os.getuid()}"))
+
+import matplotlib  # noqa: E402
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as pyplot  # noqa: E402  (the backend comes first)

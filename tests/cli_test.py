@@ -42,6 +42,17 @@ class Help(unittest.TestCase):
         self.assertRegex(tidemark("--version").stdout, r"^tidemark \d+\.\d+\.\d+\n$")
 
 
+    def test_help_names_a_subcommand(self):
+        self.assertEqual(tidemark("help", "run").stdout, tidemark("run", "--help").stdout)
+
+    def test_a_full_stdout_is_no_success(self):
+        for command in (["list", "allocators"], ["--help"], ["run", "--dry-run"]):
+            with self.subTest(command=command), open("/dev/full", "w", encoding="utf-8") as full:
+                failed = subprocess.run([TIDEMARK, *command], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+                self.assertEqual(failed.returncode, 1)
+                self.assertIn("cannot write to stdout", failed.stderr)
+
+
 class Lists(unittest.TestCase):
     def test_allocators_hold_the_promised_rows(self):
         listed = {entry["name"]: entry for entry in json.loads(tidemark("list", "allocators", "--json").stdout)}
@@ -75,12 +86,6 @@ class Usage(Scratch):
             self.assertIn(words, refused.stderr)
         self.assertEqual(os.listdir(self.scratch), [], "a usage error writes nothing")
 
-    def setUp(self):
-        super().setUp()
-        global TIDEMARK
-        import tidemark_run
-        tidemark_run.TIDEMARK = os.path.abspath(TIDEMARK)
-
     def test_unknown_names_are_refused_with_the_near_and_the_accepted_ones(self):
         self.assert_refused(["runn"], "did you mean run?")
         self.assert_refused(["list", "allocator"], "did you mean allocators?")
@@ -93,7 +98,7 @@ class Usage(Scratch):
     def test_bad_numbers_name_the_value_and_the_bounds(self):
         self.assert_refused(["run", "--rounds", "0"], "'0'", "between 1 and 1000")
         self.assert_refused(["run", "--idle", "5"], "'5'", "0.5s")
-        self.assert_refused(["run", "--tick", "1us"], "'1us'", "100 us")
+        self.assert_refused(["run", "--tick", "1us"], "'1us'", "100us and 1s")
         self.assert_refused(["run", "--memory-limit", "1MB"], "'1MB'", "MiB")
         self.assert_refused(["run", "--timeout", "never"], "'never'")
         self.assert_refused(["run", "-w", "del_collect:n=1T"], "'1T'")
@@ -102,6 +107,11 @@ class Usage(Scratch):
         self.assert_refused(["run", "quick", "-w", "del_collect"], "not both")
         self.assert_refused(["run", "quick", "full"], "one suite")
         self.assert_refused(["run", "quick", "--host", "python3"], "--host goes with -w")
+
+    def test_what_is_given_twice_is_refused(self):
+        self.assert_refused(["run", "-a", "glibc", "-a", "glibc", "-w", "del_collect"], "given twice")
+        self.assert_refused(["run", "-a", "glibc", "-w", "del_collect:n=1k|1k"], "given twice")
+        self.assert_refused(["run", "-w", "list_lifetime", "--host", "python3", "--host", "python3"], "given twice")
 
     def test_an_unknown_option_is_refused(self):
         self.assert_refused(["run", "--frobnicate"], "frobnicate")
@@ -198,11 +208,25 @@ class Runs(Scratch):
         self.assertIn("memory limit of 32 MiB", cell["reason"])
 
     def test_a_sample_out_of_time_is_a_row_and_status_1(self):
-        ran = tidemark("run", *SMALL[:2], "--idle", "5s", "-a", "glibc", "--rounds", "1", "--timeout", "1s", "-o",
-                       self.folder())
+        ran = tidemark("run", "-w", "list_lifetime:n=100M", "--idle", "0s", "-a", "pymalloc", "--rounds", "1", "--timeout",
+                       "1s", "-o", self.folder())
         self.assertEqual(ran.returncode, 1)
         (cell,) = show(self.folder())
         self.assertEqual(cell["status"], "timeout")
+        self.assertIn("time limit of 1 s in phase build", cell["reason"])
+
+    def test_a_cell_that_runs_into_a_limit_twice_is_given_up(self):
+        ran = tidemark("run", "-w", "list_lifetime:n=2M", "-a", "glibc", "--rounds", "5", "--memory-limit", "32MiB", "-o",
+                       self.folder())
+        self.assertEqual(ran.returncode, 1)
+        self.assertIn("run into a limit twice", ran.stderr)
+        with open(self.folder() + "/samples.jsonl", encoding="utf-8") as file:
+            self.assertEqual(len(file.readlines()), 2)
+
+    def test_idle_time_does_not_count_against_the_time_limit(self):
+        ran = tidemark("run", "-w", "list_lifetime:n=1k", "--idle", "1.5s", "-a", "glibc", "--rounds", "1", "--timeout",
+                       "1s", "-o", self.folder())
+        self.assertEqual(ran.returncode, 0, ran.stderr)
 
     def test_a_folder_that_holds_something_is_left_alone(self):
         os.mkdir(self.folder())
@@ -233,6 +257,7 @@ class Runs(Scratch):
         self.assertIn("interrupted", errors)
         (cell,) = show(self.folder())
         self.assertGreaterEqual(cell["samples"], 1)
+        self.assertRegex(tidemark("show", self.folder()).stderr, r"did not finish: \d+ of 50 samples")
         with open(self.folder() + "/machine.json", encoding="utf-8") as file:
             self.assertTrue(json.load(file)["interrupted"])
 
@@ -266,6 +291,16 @@ class Shows(Scratch):
         shown = tidemark("show", self.folder())
         self.assertEqual(shown.returncode, 1)
         self.assertIn("samples.jsonl:3", shown.stderr)
+
+    def test_a_run_of_another_format_is_refused(self):
+        tidemark("run", *SMALL, "-a", "glibc", "--rounds", "1", "-o", self.folder())
+        with open(self.folder() + "/plan.json", encoding="utf-8") as file:
+            plan = json.load(file)
+        with open(self.folder() + "/plan.json", "w", encoding="utf-8") as file:
+            json.dump({**plan, "format": 2}, file)
+        shown = tidemark("show", self.folder())
+        self.assertEqual(shown.returncode, 1)
+        self.assertIn("its format is not 1", shown.stderr)
 
     def test_a_half_written_last_line_is_left_out(self):
         tidemark("run", *SMALL, "-a", "glibc", "--rounds", "2", "-o", self.folder())
@@ -304,6 +339,34 @@ class Micro(Scratch):
         ran = tidemark("micro", "-a", "null", "-o", self.folder(), "--", "--benchmark_nonsense")
         self.assertEqual(ran.returncode, 2)
         self.assertIn("benchmark_nonsense", ran.stderr)
+        self.assertFalse(os.path.exists(self.folder()))
+
+    def test_a_filter_that_leaves_nothing_is_a_failure(self):
+        ran = tidemark("micro", "-a", "null", "-o", self.folder(), "--", "--benchmark_filter=nosuch")
+        self.assertEqual(ran.returncode, 1)
+        self.assertIn("no row has a result", ran.stderr)
+
+    def test_help_of_google_benchmark_is_printed_and_nothing_written(self):
+        ran = tidemark("micro", "-o", self.folder(), "--", "--help")
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        self.assertIn("--benchmark_filter", ran.stdout)
+        self.assertFalse(os.path.exists(self.folder()))
+
+    def test_a_terminated_micro_leaves_no_process_and_no_half_file(self):
+        with subprocess.Popen([TIDEMARK, "micro", "-a", "null", "-o", self.folder(), "--", "--benchmark_min_time=30"],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            child = ""
+            deadline = time.monotonic() + 30
+            while time.monotonic() < deadline and not os.path.exists(self.folder() + "/micro/.null.json.new"):
+                time.sleep(0.05)
+                with open("/proc/%d/task/%d/children" % (process.pid, process.pid), encoding="utf-8") as file:
+                    child = file.read().strip()
+            process.terminate()
+            process.wait(timeout=30)
+        self.assertEqual(process.returncode, 130)
+        self.assertTrue(child)
+        self.assertFalse(os.path.exists("/proc/" + child))
+        self.assertEqual(os.listdir(self.folder() + "/micro"), [])
 
     def test_nothing_measured_is_overwritten(self):
         tidemark("micro", "-a", "null", "-o", self.folder(), *self.FAST)

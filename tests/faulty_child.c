@@ -70,11 +70,15 @@ static void flood_stderr(void)
         fprintf(stderr, "line %d of a flood that no pipe holds\n", i);
 }
 
-/* A grandchild that would outlive this process and hold its descriptors open. */
+/* A grandchild that would outlive this process; its pid goes to the page, where the test finds it.
+ */
 static void leave_an_orphan(void)
 {
-    if (fork() == 0)
+    pid_t pid = fork();
+
+    if (pid == 0)
         hang();
+    atomic_store(&page->gauge.checksum, (uint64_t)pid);
 }
 
 /* Past any handler that a sanitizer has put there. */
@@ -104,9 +108,14 @@ int main(int argc, char **argv)
         return 7;
     if (fault == FAULT_HANG_BEFORE_BASELINE)
         hang();
+    if (fault == FAULT_NEVER_PARKS) {
+        page->status = PAGE_DONE;
+        return 0;
+    }
     park(PARK_BASELINE);
     one_phase("build");
     atomic_store(&page->gauge.phase, 2);
+    strcpy(page->phases[1].name, "del");
     switch (fault) {
     case FAULT_CRASH_IN_PHASE:
         fprintf(stderr, "first line\nabout to fail\n");
@@ -125,6 +134,8 @@ int main(int argc, char **argv)
         break;
     case FAULT_FLOOD:
         flood_stderr();
+        fprintf(stderr, "the line before the end\n");
+        die_of(SIGSEGV);
         break;
     case FAULT_BAD_PARK:
         park('?');

@@ -12,11 +12,12 @@ enum fault {
     FAULT_EXIT_ZERO_UNFINISHED,
     FAULT_HANG,
     FAULT_EAT_MEMORY,
-    FAULT_FLOOD,
+    FAULT_FLOOD, /* then crashes */
     FAULT_BAD_PARK,
     FAULT_CLOSE_DESCRIPTORS,
     FAULT_ORPHAN,
     FAULT_NOT_AVAILABLE,
+    FAULT_NEVER_PARKS, /* and says that it is done */
 };
 
 #endif

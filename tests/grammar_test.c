@@ -71,8 +71,12 @@ static void test_the_row_as_written_is_its_identity(void **state)
 static void test_a_backslash_makes_a_value_literal(void **state)
 {
     (void)state;
-    assert_int_equal(row_parse(&row, "mimalloc+page_reset:a\\+b\\@c", error), 0);
-    assert_string_equal(row.object.tunables[0].value, "a+b@c");
+    char word[32];
+
+    assert_string_equal(grammar_word("a\\+b\\@c+d", "+@", word, sizeof word), "+d");
+    assert_string_equal(word, "a+b@c");
+    assert_int_equal(row_parse(&row, "jemalloc+thp:al\\ways", error), 0);
+    assert_string_equal(row.object.tunables[0].value, "always");
 }
 
 static void test_unknown_names_say_what_is_near_and_accepted(void **state)
@@ -91,10 +95,23 @@ static void test_malformed_rows_are_refused(void **state)
     assert_row_refused("pymalloc@bump", "one general allocator");
     assert_row_refused("pymalloc@glibc@glibc", "one general allocator");
     assert_row_refused("glibc+tcache_count", "no tunable:value");
-    assert_row_refused("glibc+tcache_count:", "no value");
-    assert_row_refused("glibc+tcache_count:0:glibc.rtld.nns=1", "no value");
+    assert_row_refused("caf\xe9=glibc", "printable ASCII; byte 4");
     assert_row_refused("jemalloc,glibc", "left over");
     assert_row_refused("", "no allocator is called");
+}
+
+static void test_a_value_that_the_allocator_would_misread_is_refused(void **state)
+{
+    (void)state;
+    assert_row_refused("glibc+tcache_count:", "'' is no whole number between 0 and 65535");
+    assert_row_refused("glibc+tcache_count:O", "'O' is no whole number");
+    assert_row_refused("glibc+tcache_count:-1", "between 0 and 65535");
+    assert_row_refused("glibc+tcache_count:0:glibc.rtld.nns=1", "no whole number");
+    assert_row_refused("jemalloc+background_thread:yes", "'yes' is not true|false");
+    assert_row_refused("jemalloc+thp:al", "is not default|always|never");
+    assert_row_refused("tcmalloc+release_rate:99999", "between 0 and 10");
+    assert_row_refused("glibc+tcache_count:0+tcache_count:1", "given twice");
+    assert_int_equal(row_parse(&row, "jemalloc+dirty_decay_ms:-1", error), 0);
 }
 
 static void test_a_failed_parse_leaves_the_row_alone(void **state)
@@ -279,6 +296,7 @@ int main(void)
         cmocka_unit_test(test_a_backslash_makes_a_value_literal),
         cmocka_unit_test(test_unknown_names_say_what_is_near_and_accepted),
         cmocka_unit_test(test_malformed_rows_are_refused),
+        cmocka_unit_test(test_a_value_that_the_allocator_would_misread_is_refused),
         cmocka_unit_test(test_a_failed_parse_leaves_the_row_alone),
         cmocka_unit_test(test_tunables_become_environment),
         cmocka_unit_test(test_the_callers_allocator_variables_are_not_inherited),

@@ -61,6 +61,18 @@ static void assert_ended(enum sample_status status, const char *because)
     assert_int_equal(errno, ECHILD);
 }
 
+/* 1 unless the process is gone or a zombie. */
+static int is_running(pid_t pid)
+{
+    char path[64], line[512];
+
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    if (procfs_read_line(path, line, sizeof line) != 0)
+        return 0;
+    const char *state = strrchr(line, ')');
+    return state && state[2] != 'Z';
+}
+
 static void test_a_child_that_behaves_is_ok(void **state)
 {
     (void)state;
@@ -83,7 +95,7 @@ static void test_a_crash_in_a_phase_names_it_and_keeps_the_last_line(void **stat
 {
     (void)state;
     run_fault(FAULT_CRASH_IN_PHASE);
-    assert_ended(SAMPLE_SIGNAL, "signal 11 (Segmentation fault) in phase 2: about to fail");
+    assert_ended(SAMPLE_SIGNAL, "signal 11 (Segmentation fault) in phase del: about to fail");
     assert_int_equal(sample.phase_count, 1);
 }
 
@@ -98,7 +110,7 @@ static void test_an_exit_status_is_kept(void **state)
 {
     (void)state;
     run_fault(FAULT_EXIT);
-    assert_ended(SAMPLE_EXIT, "exit status 3 in phase 2: I give up");
+    assert_ended(SAMPLE_EXIT, "exit status 3 in phase del: I give up");
 }
 
 static void test_status_zero_without_finishing_is_no_success(void **state)
@@ -128,7 +140,7 @@ static void test_a_flood_of_stderr_costs_nothing_but_its_end_is_kept(void **stat
 {
     (void)state;
     run_fault(FAULT_FLOOD);
-    assert_ended(SAMPLE_OK, "");
+    assert_ended(SAMPLE_SIGNAL, "in phase del: the line before the end");
 }
 
 static void test_a_broken_protocol_is_an_exit_with_its_reason(void **state)
@@ -150,6 +162,38 @@ static void test_an_orphan_does_not_outlive_the_sample(void **state)
     (void)state;
     run_fault(FAULT_ORPHAN);
     assert_ended(SAMPLE_OK, "");
+    pid_t orphan = (pid_t)sample.checksum;
+    assert_true(orphan > 1);
+    /* Whoever adopted it may need a moment to wait for it; a zombie is dead as well. */
+    for (int tries = 0; tries < 200 && is_running(orphan); tries++)
+        usleep(10000);
+    assert_false(is_running(orphan));
+}
+
+static void test_a_child_that_never_parks_has_measured_nothing(void **state)
+{
+    (void)state;
+    run_fault(FAULT_NEVER_PARKS);
+    assert_ended(SAMPLE_EXIT, "finished without parking");
+}
+
+static void test_many_open_descriptors_do_not_reach_the_child(void **state)
+{
+    enum { MANY = 80 };
+    int opened[MANY];
+
+    (void)state;
+    /* Whatever numbers the harness's own pipes get, the child finds its three at 3, 4 and 5. */
+    for (int i = 0; i < MANY; i++)
+        opened[i] = dup(STDERR_FILENO);
+    for (int i = 50; i < MANY; i++) {
+        close(opened[i]);
+        run_fault(FAULT_NONE);
+        assert_ended(SAMPLE_OK, "");
+        opened[i] = dup(STDERR_FILENO);
+    }
+    for (int i = 0; i < MANY; i++)
+        close(opened[i]);
 }
 
 static void test_what_is_missing_is_not_available(void **state)
@@ -203,6 +247,8 @@ int main(void)
         cmocka_unit_test(test_a_broken_protocol_is_an_exit_with_its_reason),
         cmocka_unit_test(test_closed_descriptors_do_not_hang_the_harness),
         cmocka_unit_test(test_an_orphan_does_not_outlive_the_sample),
+        cmocka_unit_test(test_a_child_that_never_parks_has_measured_nothing),
+        cmocka_unit_test(test_many_open_descriptors_do_not_reach_the_child),
         cmocka_unit_test(test_what_is_missing_is_not_available),
         cmocka_unit_test(test_an_interrupted_sample_is_no_result),
     };

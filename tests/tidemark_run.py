@@ -4,7 +4,7 @@ import os
 import subprocess
 import tempfile
 
-TIDEMARK = os.environ.get("TIDEMARK", "build/tidemark")
+TIDEMARK = os.path.abspath(os.environ.get("TIDEMARK", "build/tidemark"))
 
 
 def tidemark(*arguments, **options):

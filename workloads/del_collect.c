@@ -5,6 +5,7 @@
  * loop: its iterators, its name table, the memory it took to start.
  */
 #include "workloads/objects/list.h"
+#include "workloads/objects/program.h"
 #include "workloads/objects/runtime.h"
 #include "workloads/workload.h"
 
@@ -23,34 +24,13 @@ struct program {
     struct object *i;
 };
 
-/* 2.7's range(n), 3.x's list(range(n)): the length is known, so the storage is made once. */
-static int make_list(struct program *program, uint64_t n)
+static int loop_over_list(struct program *program, uint64_t n)
 {
-    struct runtime *runtime = &program->runtime;
-    struct list *list = list_new(runtime, n);
+    struct list *list = list_of_range(&program->runtime, n);
 
     if (!list)
         return -ENOMEM;
     program->numbers = &list->object;
-    for (uint64_t value = 0; value < n; value++) {
-        struct object *item = int_new(runtime, (int64_t)value);
-        if (!item)
-            return -ENOMEM;
-        int error = list_append(runtime, list, item);
-        object_drop(runtime, item);
-        if (error)
-            return error;
-    }
-    return 0;
-}
-
-static int loop_over_list(struct program *program, uint64_t n)
-{
-    int error = make_list(program, n);
-
-    if (error)
-        return error;
-    const struct list *list = (const struct list *)program->numbers;
     for (size_t at = 0; at < list->size; at++)
         object_assign(&program->runtime, &program->i, object_keep(list->items[at]));
     return 0;
@@ -97,8 +77,8 @@ static int del_collect_run(struct workload_context *context)
 {
     struct program program = {.numbers = NULL, .i = NULL};
     struct runtime *runtime = &program.runtime;
-    int error = runtime_init(runtime, &profiles[workload_value(context, "profile")],
-                             context->object, context->raw, context->gauge);
+    /* Before the first phase: the runtime's start-up is part of the process's baseline. */
+    int error = program_start(runtime, context);
 
     if (error)
         return error;
@@ -111,15 +91,7 @@ static int del_collect_run(struct workload_context *context)
 }
 
 static const struct parameter del_collect_parameters[] = {
-    {
-        .name = "n",
-        .summary = "ints that the loop goes through",
-        .kind = PARAMETER_COUNT,
-        .minimum = 1,
-        .maximum = 100000000,
-        .quick = "5M",
-        .full = "10M",
-    },
+    PROGRAM_PARAMETER_N("ints that the loop goes through"),
     {
         .name = "way",
         .summary = "what follows the loop",
@@ -136,14 +108,7 @@ static const struct parameter del_collect_parameters[] = {
         .quick = "range",
         .full = "range",
     },
-    {
-        .name = "profile",
-        .summary = "the CPython whose objects these are",
-        .kind = PARAMETER_CHOICE,
-        .choices = profile_names,
-        .quick = "2.7",
-        .full = "2.7",
-    },
+    PROGRAM_PARAMETER_PROFILE("2.7"),
     {.name = NULL},
 };
 
@@ -152,7 +117,7 @@ const struct workload workload_del_collect = {
     .summary = "a loop over n ints, then del and gc.collect(): does the memory go back?",
     .source = "article 000: does del, or gc.collect(), give memory back to the system?",
     .parameters = del_collect_parameters,
-    .object_needs = ALLOCATOR_MALLOC | ALLOCATOR_REALLOC | ALLOCATOR_FREE | ALLOCATOR_DISTINCT,
-    .raw_needs = ALLOCATOR_MALLOC | ALLOCATOR_REALLOC | ALLOCATOR_FREE | ALLOCATOR_DISTINCT,
+    .object_needs = PROGRAM_NEEDS,
+    .raw_needs = PROGRAM_NEEDS,
     .run = del_collect_run,
 };

@@ -5,6 +5,7 @@
  * workloads/python/list_lifetime.py is the same on a real CPython.
  */
 #include "workloads/objects/list.h"
+#include "workloads/objects/program.h"
 #include "workloads/objects/runtime.h"
 #include "workloads/workload.h"
 
@@ -36,36 +37,17 @@ static int take(struct program *program, struct object *name, struct object *ite
     return list_append(&program->runtime, (struct list *)name, item);
 }
 
-/* 2.7's range(n): a list of its own, of exactly n slots. */
-static int make_range(struct program *program, uint64_t n)
-{
-    struct runtime *runtime = &program->runtime;
-    struct list *list = list_new(runtime, n);
-
-    if (!list)
-        return -ENOMEM;
-    program->numbers = &list->object;
-    for (uint64_t value = 0; value < n; value++) {
-        struct object *item = int_new(runtime, (int64_t)value);
-        if (!item)
-            return -ENOMEM;
-        int error = list_append(runtime, list, item);
-        object_drop(runtime, item);
-        if (error)
-            return error;
-    }
-    return 0;
-}
-
 /* 2.7: both lists hold the same ints; range's goes when the loop is through, the variable stays. */
 static int comprehend_list(struct program *program, struct object *name, uint64_t n)
 {
-    int error = make_range(program, n);
+    struct list *range = list_of_range(&program->runtime, n);
+    int error = 0;
 
-    for (uint64_t at = 0; at < n && !error; at++) {
-        const struct list *list = (const struct list *)program->numbers;
-        error = take(program, name, object_keep(list->items[at]));
-    }
+    if (!range)
+        return -ENOMEM;
+    program->numbers = &range->object;
+    for (uint64_t at = 0; at < n && !error; at++)
+        error = take(program, name, object_keep(range->items[at]));
     object_assign(&program->runtime, &program->numbers, NULL);
     return error;
 }
@@ -167,8 +149,8 @@ static int list_lifetime_run(struct workload_context *context)
 {
     struct program program = {.a = NULL, .b = NULL, .numbers = NULL, .i = NULL};
     struct runtime *runtime = &program.runtime;
-    int error = runtime_init(runtime, &profiles[workload_value(context, "profile")],
-                             context->object, context->raw, context->gauge);
+    /* Before the first phase: the runtime's start-up is part of the process's baseline. */
+    int error = program_start(runtime, context);
 
     if (error)
         return error;
@@ -180,15 +162,7 @@ static int list_lifetime_run(struct workload_context *context)
 }
 
 static const struct parameter list_lifetime_parameters[] = {
-    {
-        .name = "n",
-        .summary = "ints in the list, or in each of the two",
-        .kind = PARAMETER_COUNT,
-        .minimum = 1,
-        .maximum = 100000000,
-        .quick = "5M",
-        .full = "10M",
-    },
+    PROGRAM_PARAMETER_N("ints in the list, or in each of the two"),
     {
         .name = "how",
         .summary = "how the life of the list ends",
@@ -197,14 +171,7 @@ static const struct parameter list_lifetime_parameters[] = {
         .quick = "del_collect",
         .full = "del_collect",
     },
-    {
-        .name = "profile",
-        .summary = "the CPython whose objects these are",
-        .kind = PARAMETER_CHOICE,
-        .choices = profile_names,
-        .quick = "3.11",
-        .full = "3.11",
-    },
+    PROGRAM_PARAMETER_PROFILE("3.11"),
     {.name = NULL},
 };
 
@@ -213,8 +180,8 @@ const struct workload workload_list_lifetime = {
     .summary = "a list of n ints by comprehension: local, global, returned, deleted, or in a cycle",
     .source = "article 002: when is the memory of a list given back?",
     .parameters = list_lifetime_parameters,
-    .object_needs = ALLOCATOR_MALLOC | ALLOCATOR_REALLOC | ALLOCATOR_FREE | ALLOCATOR_DISTINCT,
-    .raw_needs = ALLOCATOR_MALLOC | ALLOCATOR_REALLOC | ALLOCATOR_FREE | ALLOCATOR_DISTINCT,
+    .object_needs = PROGRAM_NEEDS,
+    .raw_needs = PROGRAM_NEEDS,
     .python_script = 1,
     .run = list_lifetime_run,
 };

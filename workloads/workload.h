@@ -74,8 +74,10 @@ struct workload {
     /*
      * Runs to the end and returns 0, or a negative errno when memory ran out. Calls
      * workload_phase() at each boundary and workload_idle() last, touches the memory that it
-     * allocates, uses nothing of libc that allocates, and reads no clock. What it does after
-     * workload_idle(), such as freeing what is left, is not measured.
+     * allocates, uses nothing of libc that allocates, and reads no clock. What it allocates before
+     * its first phase, such as a runtime's start-up, is part of the process's own baseline, which
+     * is taken there; what it does after workload_idle(), such as freeing what is left, is not
+     * measured.
      */
     int (*run)(struct workload_context *context);
 };
@@ -99,8 +101,11 @@ struct workload_context {
     void *harness;                                                         /* the harness's own */
 };
 
-/* Ends the phase before, if any, and begins the one called `name` (at most 23 bytes, static
- * storage). The clock stands still in between. */
+/*
+ * Ends the phase before, if any, and begins the one called `name` (at most 23 bytes, static
+ * storage). The clock stands still in between. The first call takes the baseline before it begins
+ * its phase: memory that is there by then is the process's own.
+ */
 void workload_phase(struct workload_context *context, const char *name);
 
 /*

@@ -155,3 +155,20 @@ int list_append(struct runtime *runtime, struct list *list, struct object *item)
     list->items[size] = object_keep(item);
     return 0;
 }
+
+struct list *list_of_range(struct runtime *runtime, uint64_t n)
+{
+    struct list *list = list_new(runtime, n);
+
+    for (uint64_t value = 0; list && value < n; value++) {
+        struct object *item = int_new(runtime, (int64_t)value);
+        int error = item ? list_append(runtime, list, item) : -ENOMEM;
+        if (item)
+            object_drop(runtime, item);
+        if (error) {
+            object_drop(runtime, &list->object);
+            list = NULL;
+        }
+    }
+    return list;
+}

@@ -23,6 +23,13 @@ struct list { /* PyListObject, 40 bytes */
  */
 struct list *list_new(struct runtime *runtime, size_t room);
 
+/*
+ * The list of the ints from 0 to n - 1, its storage made once: range(n) on 2.7, list(range(n)) on
+ * 3.x. `n` is at most 2**30, the bound of int_new. Returns a reference, or NULL when memory ran
+ * out, with what was made until then dropped. Costs n ints and n appends.
+ */
+struct list *list_of_range(struct runtime *runtime, uint64_t n);
+
 /* Appends a new reference to `item`. Returns 0, or -ENOMEM with the list as it was. */
 int list_append(struct runtime *runtime, struct list *list, struct object *item);
 

@@ -117,6 +117,7 @@ class Host:
         if self.count == PAGE_PHASES:
             raise ValueError("more than %d phases" % PAGE_PHASES)
         self.name = name
+        struct.pack_into("@24s", self.page, PHASES_AT + self.count * PHASE_FORMAT.size, name.encode("ascii"))
         U32.pack_into(self.page, PHASE_AT, self.count + 1)
         self.start = self._counters()
         self.begin_ns = clock_ns(time.CLOCK_MONOTONIC)

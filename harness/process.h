@@ -1,0 +1,35 @@
+/*
+ * Runs another program to its end: git, an interpreter, Google Benchmark. Leaves out samples, which
+ * need a page and limits (harness/spawn.h). A program started here dies with this one
+ * (PR_SET_PDEATHSIG) and with SIGINT, SIGTERM or SIGHUP to it.
+ */
+#ifndef TIDEMARK_HARNESS_PROCESS_H
+#define TIDEMARK_HARNESS_PROCESS_H
+
+#include <stddef.h>
+
+struct process_request {
+    const char *const *argv;        /* argv[0] is looked for in PATH */
+    const char *const *environment; /* NULL: this process's own */
+    char *output; /* the end of what it prints on stdout; NULL: stdout goes where this process's
+                     goes */
+    size_t output_bytes;
+    char *errors; /* the same for stderr */
+    size_t errors_bytes;
+};
+
+/*
+ * Runs it and waits. Returns 0 with the wait(2) status in `wait_status`, or a negative errno when
+ * it could not be started. A SIGINT, SIGTERM or SIGHUP to this process meanwhile is passed on, and
+ * -EINTR returned once the program has ended. One at a time.
+ */
+int process_run(const struct process_request *request, int *wait_status);
+
+/*
+ * Asks for one line: runs argv, with stderr silenced, and keeps the first line that it prints,
+ * without its newline. Returns 0; -EINVAL when it fails or prints nothing. `line` is untouched on
+ * failure.
+ */
+int process_ask(const char *const argv[], char *line, size_t line_bytes);
+
+#endif

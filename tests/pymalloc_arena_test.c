@@ -1,0 +1,291 @@
+/*
+ * The rules of pymalloc's arenas: which one serves, which one goes back, and what happens when
+ * there is none to be had. Leaves out what happens within an arena (pymalloc_test.c). The order of
+ * arenas is that of CPython 3.11 Objects/obmalloc.c, insert_to_freepool.
+ */
+#define _GNU_SOURCE /* mincore */
+#include "tests/pymalloc_fixture.h"
+
+#include <sys/mman.h>
+
+enum { PAGE_BYTES = 4096 };
+
+/* --- Arenas. --- */
+
+static void the_last_empty_arena_is_kept(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 3; round++) {
+        void *block = heap.malloc(64);
+        heap.free(block);
+    }
+    assert_int_equal(source_log.mapped, 1);
+    assert_int_equal(source_log.unmapped, 0);
+    assert_int_equal(statistics().arenas_current, 1);
+}
+
+/* The second has one pool in use, so the first, before it in the list, is emptier only at last. */
+static void an_empty_arena_is_unmapped_when_another_follows(void **state)
+{
+    (void)state;
+    struct full_arena *first = take_arena();
+    void *in_second = heap.malloc(LARGEST);
+    assert_int_equal(source_log.mapped, 2);
+
+    give_pools(first, 0, POOLS_PER_ARENA - 1);
+    assert_int_equal(source_log.unmapped, 0);
+    give_pools(first, POOLS_PER_ARENA - 1, 1);
+    assert_int_equal(source_log.unmapped, 1);
+    assert_int_equal(statistics().arenas_reclaimed, 1);
+    assert_int_equal(statistics().arenas_current, 1);
+    heap.free(in_second);
+    assert_int_equal(source_log.unmapped, 1);
+    free(first);
+}
+
+/* The second has two pools in use, so the first passes it on the way and is the last when empty. */
+static void an_empty_arena_behind_a_fuller_one_is_kept(void **state)
+{
+    (void)state;
+    struct full_arena *first = take_arena();
+    void *large = heap.malloc(LARGEST);
+    void *small = heap.malloc(16);
+
+    give_pools(first, 0, POOLS_PER_ARENA);
+    assert_int_equal(source_log.unmapped, 0);
+    assert_int_equal(statistics().arenas_current, 2);
+    heap.free(large);
+    heap.free(small); /* now the second is empty, with the first behind it */
+    assert_int_equal(source_log.unmapped, 1);
+    void *block = heap.malloc(LARGEST);
+    assert_ptr_equal(arena_at(block), arena_at(first->blocks[0][0]));
+    heap.free(block);
+    free(first);
+}
+
+/* Counts of free pools 3, 1 and 2 become the order 1, 2, 3. */
+static void pools_come_from_the_fullest_arena(void **state)
+{
+    (void)state;
+    struct full_arena *arenas[3] = {take_arena(), take_arena(), take_arena()};
+    void *in_fourth = heap.malloc(LARGEST);
+    static const size_t free_pools[3] = {3, 1, 2};
+    static const int expected[] = {1, 2, 2, 0, 0, 0};
+
+    for (size_t i = 0; i < 3; i++)
+        give_pools(arenas[i], 0, free_pools[i]);
+    void *blocks[6][LARGEST_PER_POOL];
+    void *rest[LARGEST_PER_POOL - 1];
+    take(rest, LARGEST_PER_POOL - 1, LARGEST); /* fills the pool of in_fourth */
+    for (size_t i = 0; i < 6; i++) {
+        take(blocks[i], LARGEST_PER_POOL, LARGEST);
+        assert_ptr_equal(arena_at(blocks[i][0]), arena_at(arenas[expected[i]]->blocks[5][0]));
+    }
+    void *next = heap.malloc(LARGEST);
+    assert_ptr_equal(arena_at(next), arena_at(in_fourth));
+
+    heap.free(next);
+    heap.free(in_fourth);
+    give(rest, LARGEST_PER_POOL - 1);
+    for (size_t i = 0; i < 3; i++)
+        give_pools(arenas[i], free_pools[i], POOLS_PER_ARENA - free_pools[i]);
+    give(&blocks[0][0], 6 * LARGEST_PER_POOL);
+    for (size_t i = 0; i < 3; i++)
+        free(arenas[i]);
+}
+
+/* Among arenas with as many free pools, the one that got there last comes first. */
+static void an_arena_goes_before_those_with_as_many_free_pools(void **state)
+{
+    (void)state;
+    struct full_arena *arenas[3] = {take_arena(), take_arena(), take_arena()};
+    static const int given[] = {0, 0, 1, 2, 2, 1};
+    size_t pools_given[3] = {0};
+
+    for (size_t i = 0; i < 6; i++) {
+        give_pools(arenas[given[i]], pools_given[given[i]]++, 1);
+        /* 0: 0 has 1 | 1: 0 has 2 | 2: 1 | 3: 2 before 1, both 1 | 4: 2 moves behind 1, before 0 |
+         * 5: 1 stays before 2. */
+    }
+    void *block = heap.malloc(LARGEST);
+    assert_ptr_equal(arena_at(block), arena_at(arenas[1]->blocks[0][0]));
+    heap.free(block); /* 1 has two again and stays the first */
+    void *blocks[2 * LARGEST_PER_POOL + 1];
+    take(blocks, 2 * LARGEST_PER_POOL + 1, LARGEST);
+    assert_ptr_equal(arena_at(blocks[2 * LARGEST_PER_POOL]), arena_at(arenas[2]->blocks[0][0]));
+
+    give(blocks, 2 * LARGEST_PER_POOL + 1);
+    for (size_t i = 0; i < 3; i++) {
+        give_pools(arenas[i], 2, POOLS_PER_ARENA - 2);
+        free(arenas[i]);
+    }
+}
+
+static void an_arena_that_was_full_goes_to_the_head(void **state)
+{
+    (void)state;
+    struct full_arena *arenas[2] = {take_arena(), take_arena()};
+
+    give_pools(arenas[0], 0, 1);
+    give_pools(arenas[1], 0, 1);
+    void *block = heap.malloc(LARGEST);
+    assert_ptr_equal(arena_at(block), arena_at(arenas[1]->blocks[0][0]));
+    heap.free(block);
+    for (size_t i = 0; i < 2; i++) {
+        give_pools(arenas[i], 1, POOLS_PER_ARENA - 1);
+        free(arenas[i]);
+    }
+}
+
+static void the_arena_vector_starts_at_16_and_doubles(void **state)
+{
+    (void)state;
+    struct full_arena *arenas[17];
+    for (size_t i = 0; i < 16; i++)
+        arenas[i] = take_arena();
+    assert_int_equal(raw_log.reallocs, 1);
+    assert_int_equal(raw_log.realloc_bytes, 16 * 48);
+    arenas[16] = take_arena();
+    assert_int_equal(raw_log.reallocs, 2);
+    assert_int_equal(raw_log.realloc_bytes, 32 * 48);
+    for (size_t i = 0; i < 17; i++) {
+        give_pools(arenas[i], 0, POOLS_PER_ARENA);
+        free(arenas[i]);
+    }
+    assert_int_equal(statistics().arenas_current, 1);
+}
+
+/* --- Places. --- */
+
+static void an_unaligned_base_loses_one_pool(void **state)
+{
+    (void)state;
+    void *block = heap.malloc(LARGEST);
+    struct pymalloc_statistics now = statistics();
+
+    assert_int_equal(now.pools_unused, POOLS_PER_ARENA - 2);
+    assert_int_equal(now.alignment_bytes, POOL_BYTES);
+    assert_ptr_equal(pool_at(block), arena_at(block) + ARENA_BYTES / 2 + POOL_BYTES);
+    heap.free(block);
+
+    enum { ALL = (POOLS_PER_ARENA - 1) * LARGEST_PER_POOL };
+    void **blocks = malloc(ALL * sizeof(*blocks));
+    assert_non_null(blocks);
+    take(blocks, ALL, LARGEST);
+    assert_int_equal(source_log.mapped, 1);
+    block = heap.malloc(LARGEST);
+    assert_int_equal(source_log.mapped, 2);
+    heap.free(block);
+    give(blocks, ALL);
+    free(blocks);
+}
+
+static bool is_mapped(const void *block)
+{
+    unsigned char resident;
+    void *page = (void *)((uintptr_t)block & ~(uintptr_t)(PAGE_BYTES - 1));
+    return mincore(page, 1, &resident) == 0;
+}
+
+static void pages_from_mmap_serve_and_go_back(void **state)
+{
+    (void)state;
+    pymalloc_set_arena_source(NULL);
+    struct full_arena *arenas[3] = {take_arena(), take_arena(), take_arena()};
+    assert_true(statistics().arenas_current >= 3); /* 4 when bases are not pool-aligned */
+    for (size_t i = 0; i < 3; i++) {
+        memset(arenas[i]->blocks[POOLS_PER_ARENA - 1][LARGEST_PER_POOL - 1], 1, LARGEST);
+        give_pools(arenas[i], 0, POOLS_PER_ARENA);
+    }
+    int still_mapped = 0;
+    for (size_t i = 0; i < 3; i++)
+        still_mapped += is_mapped(arenas[i]->blocks[0][0]);
+    assert_true(still_mapped <= 1); /* the last is kept; it may be the fourth */
+    assert_int_equal(statistics().arenas_current, 1);
+    assert_int_equal(source_log.mapped, 0);
+    for (size_t i = 0; i < 3; i++)
+        free(arenas[i]);
+}
+
+/* --- When there is none to be had. --- */
+
+static void without_an_arena_small_requests_are_raw(void **state)
+{
+    (void)state;
+    source_log.fail = true;
+    void *block = heap.malloc(64);
+    unsigned char *cleared = heap.calloc(8, 8);
+    assert_non_null(block);
+    assert_int_equal(raw_log.mallocs, 1);
+    assert_int_equal(raw_log.callocs, 1);
+    assert_int_equal(cleared[63], 0);
+    source_log.fail = false;
+    heap.free(block);
+    heap.free(cleared);
+    assert_int_equal(raw_log.frees, 2);
+
+    /* The records of arenas that were not had are not used up: there is still the first vector. */
+    source_log.fail = true;
+    for (size_t i = 0; i < 20; i++)
+        heap.free(heap.malloc(64));
+    assert_int_equal(raw_log.reallocs, 1);
+    source_log.fail = false;
+
+    block = heap.malloc(64); /* and pooled again as soon as there is one */
+    assert_int_equal(statistics().allocated_bytes, 64);
+    heap.free(block);
+}
+
+static void without_raw_memory_malloc_gives_null_and_no_arena_is_lost(void **state)
+{
+    (void)state;
+    raw_log.fail = true;
+    assert_null(heap.malloc(64)); /* no vector */
+    assert_null(heap.malloc(1000));
+    assert_int_equal(source_log.mapped, 0);
+
+    raw_log.fail = false;
+    struct full_arena *arenas[16];
+    for (size_t i = 0; i < 16; i++)
+        arenas[i] = take_arena();
+    raw_log.fail = true;
+    assert_null(heap.malloc(64)); /* no larger vector; the old one stands */
+    assert_int_equal(statistics().arenas_current, 16);
+    for (size_t i = 0; i < 16; i++) {
+        give_pools(arenas[i], 0, POOLS_PER_ARENA);
+        free(arenas[i]);
+    }
+}
+
+static void an_arena_that_the_map_cannot_hold_is_given_back(void **state)
+{
+    (void)state;
+    raw_log.fail_calloc = true;
+    void *block = heap.malloc(64);
+    assert_int_equal(raw_log.mallocs, 1);
+    assert_int_equal(source_log.mapped, 1);
+    assert_int_equal(source_log.unmapped, 1);
+    assert_int_equal(statistics().arenas_allocated, 0);
+    raw_log.fail_calloc = false;
+    heap.free(block);
+    assert_int_equal(raw_log.frees, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        HEAP_TEST(the_last_empty_arena_is_kept),
+        HEAP_TEST(an_empty_arena_is_unmapped_when_another_follows),
+        HEAP_TEST(an_empty_arena_behind_a_fuller_one_is_kept),
+        HEAP_TEST(pools_come_from_the_fullest_arena),
+        HEAP_TEST(an_arena_goes_before_those_with_as_many_free_pools),
+        HEAP_TEST(an_arena_that_was_full_goes_to_the_head),
+        HEAP_TEST(the_arena_vector_starts_at_16_and_doubles),
+        SKEWED_TEST(an_unaligned_base_loses_one_pool),
+        HEAP_TEST(pages_from_mmap_serve_and_go_back),
+        HEAP_TEST(without_an_arena_small_requests_are_raw),
+        HEAP_TEST(without_raw_memory_malloc_gives_null_and_no_arena_is_lost),
+        HEAP_TEST(an_arena_that_the_map_cannot_hold_is_given_back),
+    };
+    return cmocka_run_group_tests_name("pymalloc_arena", tests, NULL, NULL);
+}

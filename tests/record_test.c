@@ -1,0 +1,508 @@
+/* A sample's figures on hand-made values, against exact numbers: the definitions of
+ * results/FORMAT.md. Leaves out measuring (sample_test.c) and medians (summary_test.c). */
+#include "harness/record.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { MIB = 1 << 20, BASELINE_NS = 1000000, PHASES = 3 };
+
+static struct sample sample;
+static json_t *record;
+
+/* Phase `i` from `begin_ns` to `end_ns` after the baseline. Every counter has a digit of its own,
+ * so that no two sums can be mistaken for each other. */
+static void set_phase(size_t i, const char *name, uint64_t begin_ns, uint64_t end_ns, uint64_t one)
+{
+    struct page_phase *stamps = &sample.phases[i].stamps;
+
+    snprintf(stamps->name, sizeof stamps->name, "%s", name);
+    stamps->begin_ns = BASELINE_NS + begin_ns;
+    stamps->end_ns = BASELINE_NS + end_ns;
+    stamps->cpu_ns = 2 * one;
+    stamps->minor_faults = 3 * one;
+    stamps->major_faults = 4 * one;
+    stamps->voluntary_switches = 5 * one;
+    stamps->involuntary_switches = 6 * one;
+    stamps->operations = 7 * one;
+}
+
+static void set_memory(size_t i, uint64_t peak_mib, uint64_t rss_mib, uint64_t object_mib,
+                       uint64_t live_mib)
+{
+    sample.phases[i].status.peak_bytes = peak_mib * MIB;
+    sample.phases[i].rollup.rss_bytes = rss_mib * MIB;
+    sample.phases[i].stamps.object_bytes = object_mib * MIB;
+    sample.phases[i].stamps.live_bytes = live_mib * MIB;
+}
+
+/* Three phases with parks of 50, 60 and 70 ns after them. Above the baseline of 10 MiB: peak 100
+ * MiB, retained 40 MiB, object bytes 20 MiB, live bytes 36 MiB. */
+static int set_up(void **state)
+{
+    (void)state;
+    sample = (struct sample){
+        .status = SAMPLE_OK,
+        .version = "glibc 2.36",
+        .cpu = 1,
+        .baseline_ns = BASELINE_NS,
+        .baseline = {.rss_bytes = 10 * MIB, .uss_bytes = 3 * MIB},
+        .phase_count = PHASES,
+        .counts_operations = 1,
+        .operations = 777,
+        .checksum = 0xabc,
+        .tick_ns = 2000000,
+    };
+    set_phase(0, "build", 100, 1100, 1);
+    set_phase(1, "del", 1150, 1450, 10);
+    set_phase(2, "idle", 1510, 2510, 100);
+    for (size_t i = 0; i < PHASES; i++)
+        sample.phases[i].park_ns = 50 + 10 * i;
+    sample.phases[1].stamps.freed = 1;
+    set_memory(0, 110, 109, 60, 90);
+    set_memory(1, 80, 55, 20, 37);
+    set_memory(2, 56, 50, 20, 36);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    json_decref(record);
+    record = NULL;
+    return 0;
+}
+
+static json_t *figure(const char *key)
+{
+    if (!record)
+        record = record_sample(&sample, 17, 4, 2, "2026-11-20T12:00:00Z");
+    json_t *value = json_object_get(record, key);
+    if (!value)
+        fail_msg("the record has no %s", key);
+    return value;
+}
+
+static json_t *figure_of_phase(size_t index, const char *key)
+{
+    json_t *value = json_object_get(json_array_get(figure("phases"), index), key);
+
+    if (!value)
+        fail_msg("phase %zu of the record has no %s", index, key);
+    return value;
+}
+
+static void assert_integer(const json_t *value, int64_t expected)
+{
+    assert_true(json_is_integer(value));
+    if (json_integer_value(value) != expected)
+        fail_msg("%lld is not %lld", (long long)json_integer_value(value), (long long)expected);
+}
+
+static void assert_real(const json_t *value, double expected)
+{
+    assert_true(json_is_real(value));
+    if (json_real_value(value) != expected)
+        fail_msg("%.17g is not %.17g", json_real_value(value), expected);
+}
+
+static void assert_text(const json_t *value, const char *expected)
+{
+    assert_true(json_is_string(value));
+    assert_string_equal(json_string_value(value), expected);
+}
+
+static void assert_nulls(const char *const *keys, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!json_is_null(figure(keys[i])))
+            fail_msg("%s is not null", keys[i]);
+    }
+}
+
+static void test_return_ratio_takes_object_bytes_as_its_floor(void **state)
+{
+    (void)state;
+    assert_real(figure("return_ratio"), 0.75); /* (100 - 40) / (100 - 20) */
+}
+
+static void test_return_ratio_live_takes_live_bytes_as_its_floor(void **state)
+{
+    (void)state;
+    assert_real(figure("return_ratio_live"), 0.9375); /* (100 - 40) / (100 - 36) */
+}
+
+static void test_a_ratio_is_null_when_less_than_a_mebibyte_could_go_back(void **state)
+{
+    (void)state;
+    sample.phases[2].stamps.object_bytes = 99 * MIB + 1;
+    sample.phases[2].stamps.live_bytes = 99 * MIB + 1;
+    assert_true(json_is_null(figure("return_ratio")));
+    assert_true(json_is_null(figure("return_ratio_live")));
+}
+
+static void test_a_ratio_exists_from_exactly_a_mebibyte(void **state)
+{
+    (void)state;
+    sample.phases[2].stamps.object_bytes = 99 * MIB;
+    sample.phases[2].stamps.live_bytes = 99 * MIB;
+    assert_real(figure("return_ratio"), 60); /* (100 - 40) / 1 */
+    assert_real(figure("return_ratio_live"), 60);
+}
+
+static void test_each_ratio_is_null_by_its_own_floor(void **state)
+{
+    (void)state;
+    sample.phases[2].stamps.live_bytes = 200 * MIB; /* above the peak: never negative, but null */
+    assert_real(figure("return_ratio"), 0.75);
+    assert_true(json_is_null(figure("return_ratio_live")));
+}
+
+static void test_time_since_the_last_free_includes_the_parks(void **state)
+{
+    (void)state;
+    assert_integer(figure("since_last_free_ns"), 2510 - 1450); /* 60 parked, 1000 idle */
+}
+
+static void test_time_since_the_last_free_starts_at_the_last_phase_that_freed(void **state)
+{
+    (void)state;
+    sample.phases[0].stamps.freed = 1;
+    assert_integer(figure("since_last_free_ns"), 2510 - 1450);
+}
+
+static void test_a_last_phase_that_frees_leaves_no_time_since(void **state)
+{
+    (void)state;
+    sample.phases[2].stamps.freed = 1;
+    assert_integer(figure("since_last_free_ns"), 0);
+}
+
+static void test_time_since_the_last_free_is_null_when_nothing_was_freed(void **state)
+{
+    (void)state;
+    sample.phases[1].stamps.freed = 0;
+    assert_true(json_is_null(figure("since_last_free_ns")));
+}
+
+static void test_sums_leave_idle_and_parks_out(void **state)
+{
+    (void)state;
+    assert_integer(figure("wall_ns"), 1000 + 300);
+    assert_integer(figure("cpu_ns"), 22);
+    assert_integer(figure("minor_faults"), 33);
+    assert_integer(figure("major_faults"), 44);
+    assert_integer(figure("voluntary_switches"), 55);
+    assert_integer(figure("involuntary_switches"), 66);
+}
+
+static void test_idle_is_left_out_wherever_it_stands(void **state)
+{
+    (void)state;
+    strcpy(sample.phases[0].stamps.name, "idle");
+    assert_integer(figure("wall_ns"), 300);
+    assert_integer(figure("cpu_ns"), 20);
+}
+
+static void test_retained_is_what_the_last_phase_holds_above_the_baseline(void **state)
+{
+    (void)state;
+    assert_integer(figure("retained_bytes"), 40 * MIB);
+}
+
+static void test_retained_is_negative_when_less_is_left_than_the_baseline(void **state)
+{
+    (void)state;
+    sample.phases[2].rollup.rss_bytes = 4 * MIB;
+    assert_integer(figure("retained_bytes"), -6 * MIB);
+    assert_real(figure("return_ratio"), 106.0 / 80);
+}
+
+static void test_peak_is_the_largest_of_all_phases_and_absolute(void **state)
+{
+    (void)state;
+    for (size_t largest = 0; largest < PHASES; largest++) {
+        for (size_t i = 0; i < PHASES; i++)
+            sample.phases[i].status.peak_bytes = (i == largest ? 120 : 70) * MIB;
+        assert_integer(figure("peak_bytes"), 120 * MIB);
+        tear_down(NULL);
+    }
+}
+
+static void test_live_peak_is_found_at_a_phases_end(void **state)
+{
+    static const struct tick ticks[] = {{.live_bytes = 7 * MIB}, {.live_bytes = 89 * MIB}};
+
+    (void)state;
+    sample.ticks = ticks;
+    sample.tick_count = 2;
+    assert_integer(figure("live_peak_bytes"), 90 * MIB);
+}
+
+static void test_live_peak_is_found_at_a_tick(void **state)
+{
+    static const struct tick ticks[] = {{.live_bytes = 7 * MIB},
+                                        {.live_bytes = 95 * MIB, .object_bytes = 99 * MIB},
+                                        {.live_bytes = 8 * MIB}};
+
+    (void)state;
+    sample.ticks = ticks;
+    sample.tick_count = 3;
+    assert_integer(figure("live_peak_bytes"), 95 * MIB);
+    assert_integer(figure("ticks"), 3);
+}
+
+static void test_a_failed_sample_has_no_figure_that_speaks_of_the_end(void **state)
+{
+    static const char *const keys[] = {"peak_bytes",   "retained_bytes",    "live_peak_bytes",
+                                       "return_ratio", "return_ratio_live", "since_last_free_ns"};
+    static const enum sample_status statuses[] = {SAMPLE_NOT_AVAILABLE, SAMPLE_EXIT, SAMPLE_SIGNAL,
+                                                  SAMPLE_TIMEOUT, SAMPLE_OOM};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++) {
+        sample.status = statuses[i];
+        assert_nulls(keys, sizeof keys / sizeof keys[0]);
+        tear_down(NULL);
+    }
+}
+
+static void test_a_failed_sample_keeps_what_was_measured_until_then(void **state)
+{
+    (void)state;
+    sample.status = SAMPLE_SIGNAL;
+    strcpy(sample.reason, "signal 11 in phase 4");
+    assert_text(figure("status"), "signal");
+    assert_text(figure("reason"), "signal 11 in phase 4");
+    assert_integer(figure("baseline_bytes"), 10 * MIB);
+    assert_integer(figure("wall_ns"), 1300);
+    assert_int_equal(json_array_size(figure("phases")), PHASES);
+}
+
+static void test_without_a_baseline_there_is_nothing_measured_from_it(void **state)
+{
+    static const char *const keys[] = {"baseline_bytes",
+                                       "baseline_uss_bytes",
+                                       "tick_ns",
+                                       "wall_ns",
+                                       "cpu_ns",
+                                       "minor_faults",
+                                       "major_faults",
+                                       "voluntary_switches",
+                                       "peak_bytes",
+                                       "retained_bytes",
+                                       "involuntary_switches"};
+
+    (void)state;
+    sample = (struct sample){.status = SAMPLE_EXIT, .reason = "no library", .tick_ns = 1000000};
+    assert_nulls(keys, sizeof keys / sizeof keys[0]);
+    assert_true(json_is_array(figure("phases")));
+    assert_int_equal(json_array_size(figure("phases")), 0);
+}
+
+static void test_with_a_baseline_its_figures_are_those_of_the_sample(void **state)
+{
+    (void)state;
+    assert_integer(figure("baseline_bytes"), 10 * MIB);
+    assert_integer(figure("baseline_uss_bytes"), 3 * MIB);
+    assert_integer(figure("tick_ns"), 2000000);
+}
+
+static void test_a_child_that_ended_before_its_first_phase_has_sums_of_zero(void **state)
+{
+    (void)state;
+    sample.status = SAMPLE_SIGNAL;
+    sample.phase_count = 0;
+    assert_integer(figure("wall_ns"), 0); /* it did reach its baseline */
+    assert_integer(figure("baseline_bytes"), 10 * MIB);
+}
+
+static void test_operations_that_the_host_does_not_count_are_null(void **state)
+{
+    (void)state;
+    sample.counts_operations = 0;
+    assert_true(json_is_null(figure("operations")));
+    assert_true(json_is_null(figure("checksum")));
+    for (size_t i = 0; i < PHASES; i++)
+        assert_true(json_is_null(figure_of_phase(i, "operations")));
+}
+
+static void test_operations_that_the_host_counts_are_kept(void **state)
+{
+    (void)state;
+    assert_integer(figure("operations"), 777);
+    assert_text(figure("checksum"), "0000000000000abc");
+    assert_integer(figure_of_phase(0, "operations"), 7);
+    assert_integer(figure_of_phase(2, "operations"), 700);
+}
+
+static void test_the_checksum_has_all_its_sixteen_digits(void **state)
+{
+    (void)state;
+    sample.checksum = UINT64_C(0xfedcba9876543210);
+    assert_text(figure("checksum"), "fedcba9876543210");
+}
+
+static void test_times_of_a_phase_are_relative_to_the_baseline(void **state)
+{
+    (void)state;
+    assert_integer(figure_of_phase(1, "begin_ns"), 1150);
+    assert_integer(figure_of_phase(1, "end_ns"), 1450);
+    assert_integer(figure_of_phase(1, "wall_ns"), 300);
+    assert_integer(figure_of_phase(1, "park_ns"), 60);
+}
+
+static void test_a_phase_keeps_its_counters_idle_too(void **state)
+{
+    (void)state;
+    assert_text(figure_of_phase(2, "name"), "idle");
+    assert_integer(figure_of_phase(2, "wall_ns"), 1000);
+    assert_integer(figure_of_phase(2, "cpu_ns"), 200);
+    assert_integer(figure_of_phase(2, "minor_faults"), 300);
+    assert_integer(figure_of_phase(2, "major_faults"), 400);
+    assert_integer(figure_of_phase(2, "voluntary_switches"), 500);
+    assert_integer(figure_of_phase(2, "involuntary_switches"), 600);
+}
+
+static void test_a_phase_keeps_what_was_read_at_its_park(void **state)
+{
+    (void)state;
+    sample.phases[1].rollup = (struct memory_rollup){
+        .rss_bytes = 1, .uss_bytes = 2, .lazyfree_bytes = 3, .anon_huge_bytes = 4, .swap_bytes = 5};
+    sample.phases[1].status = (struct memory_status){.peak_bytes = 6, .page_table_bytes = 7};
+    assert_integer(figure_of_phase(1, "rss_bytes"), 1);
+    assert_integer(figure_of_phase(1, "uss_bytes"), 2);
+    assert_integer(figure_of_phase(1, "lazyfree_bytes"), 3);
+    assert_integer(figure_of_phase(1, "anon_huge_bytes"), 4);
+    assert_integer(figure_of_phase(1, "swap_bytes"), 5);
+    assert_integer(figure_of_phase(1, "peak_bytes"), 6);
+    assert_integer(figure_of_phase(1, "page_table_bytes"), 7);
+    assert_integer(figure_of_phase(1, "object_bytes"), 20 * MIB);
+    assert_integer(figure_of_phase(1, "live_bytes"), 37 * MIB);
+}
+
+static void test_a_record_says_which_sample_it_is(void **state)
+{
+    (void)state;
+    assert_integer(figure("sample"), 17);
+    assert_integer(figure("cell"), 4);
+    assert_integer(figure("round"), 2);
+    assert_text(figure("started"), "2026-11-20T12:00:00Z");
+    assert_text(figure("status"), "ok");
+    assert_true(json_is_null(figure("reason")));
+}
+
+static void test_what_is_not_known_is_null(void **state)
+{
+    (void)state;
+    sample.cpu = -1;
+    sample.statm_error_bytes = INT64_MIN;
+    sample.version[0] = '\0';
+    assert_true(json_is_null(figure("cpu")));
+    assert_true(json_is_null(figure("statm_error_bytes")));
+    assert_true(json_is_null(figure("version")));
+    assert_true(json_is_null(json_object_get(figure("providers"), "raw")));
+}
+
+static void test_what_is_known_is_kept_also_zero_and_negative(void **state)
+{
+    (void)state;
+    sample.cpu = 0;
+    sample.statm_error_bytes = -4096;
+    strcpy(sample.object_provider, "/lib/a.so");
+    strcpy(sample.raw_provider, "/lib/b.so");
+    assert_integer(figure("cpu"), 0);
+    assert_integer(figure("statm_error_bytes"), -4096);
+    assert_text(json_object_get(figure("providers"), "object"), "/lib/a.so");
+    assert_text(json_object_get(figure("providers"), "raw"), "/lib/b.so");
+}
+
+/* A figure that does not exist is null, never left out: figure() fails on a missing key. */
+static void test_a_record_has_every_key_of_the_format_whatever_became_of_it(void **state)
+{
+    static const char *const keys[] = {"sample",
+                                       "cell",
+                                       "round",
+                                       "status",
+                                       "reason",
+                                       "version",
+                                       "providers",
+                                       "started",
+                                       "pad_bytes",
+                                       "cpu",
+                                       "statm_error_bytes",
+                                       "baseline_bytes",
+                                       "baseline_uss_bytes",
+                                       "peak_bytes",
+                                       "retained_bytes",
+                                       "live_peak_bytes",
+                                       "return_ratio",
+                                       "return_ratio_live",
+                                       "since_last_free_ns",
+                                       "wall_ns",
+                                       "cpu_ns",
+                                       "minor_faults",
+                                       "major_faults",
+                                       "voluntary_switches",
+                                       "involuntary_switches",
+                                       "operations",
+                                       "checksum",
+                                       "ticks",
+                                       "late_ticks",
+                                       "phases"};
+
+    (void)state;
+    for (int reached = 0; reached < 2; reached++) {
+        for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+            figure(keys[i]);
+        tear_down(NULL);
+        sample = (struct sample){.status = SAMPLE_TIMEOUT};
+    }
+}
+
+#define record_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        record_test(test_return_ratio_takes_object_bytes_as_its_floor),
+        record_test(test_return_ratio_live_takes_live_bytes_as_its_floor),
+        record_test(test_a_ratio_is_null_when_less_than_a_mebibyte_could_go_back),
+        record_test(test_a_ratio_exists_from_exactly_a_mebibyte),
+        record_test(test_each_ratio_is_null_by_its_own_floor),
+        record_test(test_time_since_the_last_free_includes_the_parks),
+        record_test(test_time_since_the_last_free_starts_at_the_last_phase_that_freed),
+        record_test(test_a_last_phase_that_frees_leaves_no_time_since),
+        record_test(test_time_since_the_last_free_is_null_when_nothing_was_freed),
+        record_test(test_sums_leave_idle_and_parks_out),
+        record_test(test_idle_is_left_out_wherever_it_stands),
+        record_test(test_retained_is_what_the_last_phase_holds_above_the_baseline),
+        record_test(test_retained_is_negative_when_less_is_left_than_the_baseline),
+        record_test(test_peak_is_the_largest_of_all_phases_and_absolute),
+        record_test(test_live_peak_is_found_at_a_phases_end),
+        record_test(test_live_peak_is_found_at_a_tick),
+        record_test(test_a_failed_sample_has_no_figure_that_speaks_of_the_end),
+        record_test(test_a_failed_sample_keeps_what_was_measured_until_then),
+        record_test(test_without_a_baseline_there_is_nothing_measured_from_it),
+        record_test(test_with_a_baseline_its_figures_are_those_of_the_sample),
+        record_test(test_a_child_that_ended_before_its_first_phase_has_sums_of_zero),
+        record_test(test_operations_that_the_host_does_not_count_are_null),
+        record_test(test_operations_that_the_host_counts_are_kept),
+        record_test(test_the_checksum_has_all_its_sixteen_digits),
+        record_test(test_times_of_a_phase_are_relative_to_the_baseline),
+        record_test(test_a_phase_keeps_its_counters_idle_too),
+        record_test(test_a_phase_keeps_what_was_read_at_its_park),
+        record_test(test_a_record_says_which_sample_it_is),
+        record_test(test_what_is_not_known_is_null),
+        record_test(test_what_is_known_is_kept_also_zero_and_negative),
+        record_test(test_a_record_has_every_key_of_the_format_whatever_became_of_it),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
