@@ -260,7 +260,11 @@ static void test_a_curve_is_read_back_through_zlib(void **state)
 {
     static const struct tick ticks[] = {
         {.t_ns = 1, .rss_bytes = 2, .object_bytes = 3, .live_bytes = 4, .phase = 5, .parked = 1},
-        {.t_ns = UINT64_MAX, .rss_bytes = UINT64_MAX - 1}};
+        {.t_ns = UINT64_MAX,
+         .rss_bytes = UINT64_MAX - 1,
+         .object_bytes = UINT64_MAX - 2,
+         .live_bytes = UINT64_MAX - 3,
+         .phase = UINT32_MAX}};
     char text[512];
 
     (void)state;
@@ -269,7 +273,8 @@ static void test_a_curve_is_read_back_through_zlib(void **state)
     read_curve(17, text, sizeof text);
     assert_string_equal(text, "t_ns,rss_bytes,object_bytes,live_bytes,phase,parked\n"
                               "1,2,3,4,5,1\n"
-                              "18446744073709551615,18446744073709551614,0,0,0,0\n");
+                              "18446744073709551615,18446744073709551614,18446744073709551613,"
+                              "18446744073709551612,4294967295,0\n");
 }
 
 static void test_a_curve_without_ticks_is_its_header(void **state)
@@ -470,6 +475,20 @@ static void test_a_failed_write_leaves_the_old_json_file_and_nothing_beside_it(v
     assert_int_equal(mkdir(root, 0700), 0);
 }
 
+static void test_a_value_that_is_no_document_leaves_the_old_json_file(void **state)
+{
+    json_t *first = json_pack("{s:i}", "value", 1);
+    json_t *number = json_integer(2); /* jansson writes objects and arrays */
+
+    (void)state;
+    run.fd = open(root, O_RDONLY | O_DIRECTORY);
+    assert_int_equal(json_file_write(run.fd, "a.json", first), 0);
+    assert_true(json_file_write(run.fd, "a.json", number) < 0);
+    assert_value_is(run.fd, 1);
+    json_decref(first);
+    json_decref(number);
+}
+
 static void test_a_json_file_that_is_missing_or_broken_is_named(void **state)
 {
     (void)state;
@@ -526,6 +545,7 @@ int main(void)
         folder_test(test_a_disk_without_room_for_a_plan_is_an_error_of_creation),
         folder_test(test_a_json_file_is_replaced_as_a_whole),
         folder_test(test_a_failed_write_leaves_the_old_json_file_and_nothing_beside_it),
+        folder_test(test_a_value_that_is_no_document_leaves_the_old_json_file),
         folder_test(test_a_json_file_that_is_missing_or_broken_is_named),
     };
 
