@@ -106,6 +106,8 @@ int procfs_read_status(pid_t pid, struct memory_status *status)
 
     if (error)
         return error;
+    if (!strstr(text, "\nVmHWM:"))
+        return -ESRCH; /* a zombie has a status and no memory */
     *status = (struct memory_status){
         .peak_bytes = table_bytes(text, "\nVmHWM:"),
         .page_table_bytes = table_bytes(text, "\nVmPTE:"),
@@ -142,7 +144,8 @@ int procfs_maps_file(pid_t pid, const char *soname, char *path, size_t path_byte
     while (!found && getline(&line, &line_bytes, maps) > 0) {
         char *file = strchr(line, '/');
         char *name = file ? strrchr(file, '/') + 1 : NULL;
-        if (!name || strncmp(name, soname, strlen(soname)) != 0)
+        if (!name || strncmp(name, soname, strlen(soname)) != 0 ||
+            !strchr("\n.", name[strlen(soname)]))
             continue;
         file[strcspn(file, "\n")] = '\0';
         snprintf(path, path_bytes, "%s", file);

@@ -29,6 +29,8 @@ static int make_folders(const char *path)
 {
     char part[RUN_FOLDER_PATH_BYTES];
 
+    if (!path[0])
+        return -ENOENT;
     if (strlen(path) >= sizeof part)
         return -ENAMETOOLONG;
     strcpy(part, path);
@@ -59,7 +61,7 @@ static int is_empty(int folder_fd)
 
 static int open_folder(struct run_folder *folder, const char *path)
 {
-    *folder = (struct run_folder){.samples_fd = -1};
+    *folder = (struct run_folder){.fd = -1, .samples_fd = -1};
     if (strlen(path) >= sizeof folder->path)
         return -ENAMETOOLONG;
     strcpy(folder->path, path);
@@ -136,12 +138,10 @@ static int write_curve(gzFile file, const struct tick *ticks, size_t tick_count)
     return 0;
 }
 
-static int append_curve(int folder_fd, size_t number, const struct tick *ticks, size_t tick_count)
+static int append_curve(int folder_fd, const char *name, const struct tick *ticks,
+                        size_t tick_count)
 {
-    char name[64];
     int error;
-
-    snprintf(name, sizeof name, "curves/%06zu.csv.gz", number);
     int fd = openat(folder_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0)
         return -errno;
@@ -179,14 +179,14 @@ static int append_line(int fd, const json_t *sample)
         error = -errno;
     } else {
         ssize_t wrote = write(fd, line, length + 1);
-        if (wrote != (ssize_t)(length + 1)) {
+        if (wrote != (ssize_t)(length + 1))
             error = wrote < 0 ? -errno : -ENOSPC;
-            if (ftruncate(fd, before.st_size) != 0)
-                error = -errno;
-        }
+        else if (fsync(fd) != 0)
+            error = -errno;
+        /* A line that is not whole and safe is none. */
+        if (error && ftruncate(fd, before.st_size) != 0)
+            error = -errno;
     }
-    if (!error && fsync(fd) != 0)
-        error = -errno;
     free(line);
     return error;
 }
@@ -194,9 +194,16 @@ static int append_line(int fd, const json_t *sample)
 int run_folder_append(struct run_folder *folder, const json_t *sample, size_t number,
                       const struct tick *ticks, size_t tick_count)
 {
-    int error = append_curve(folder->fd, number, ticks, tick_count);
+    char curve[64];
 
-    return error ? error : append_line(folder->samples_fd, sample);
+    snprintf(curve, sizeof curve, "curves/%06zu.csv.gz", number);
+    int error = append_curve(folder->fd, curve, ticks, tick_count);
+    if (error)
+        return error;
+    error = append_line(folder->samples_fd, sample);
+    if (error)
+        unlinkat(folder->fd, curve, 0); /* no curve without its line */
+    return error;
 }
 
 int run_folder_read(const struct run_folder *folder, json_t **plan, json_t **machine,

@@ -66,7 +66,7 @@ struct sample_settings {
  * Runs the cell once and fills `sample`. The time limit is the plan's, with the cell's idle time on
  * top. A child that fails is a status with a reason, not an error; returns a negative errno only
  * when no child could be started at all. `seed` chooses the padding. Takes as long as the child, at
- * most the plan's timeout.
+ * most that limit.
  */
 int sample_run(const struct sample_settings *settings, const struct cell *cell, uint64_t seed,
                struct sample *sample);

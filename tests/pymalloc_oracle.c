@@ -100,13 +100,22 @@ static struct region regions[2][SKEWS];
 static enum skew skew_now;
 static int sides[2] = {OURS, THEIRS}; /* contexts */
 
+/*
+ * A lowest node of the address map covers 2^14 arenas, 16 GiB. Each region begins with one,
+ * wherever the kernel puts it: otherwise one side would now and then cross into a further node and
+ * the other not.
+ */
+#define NODE_BYTES ((size_t)ARENA_BYTES << 14)
+
+static_assert((size_t)(REGION_ARENAS + 2) * ARENA_BYTES <= NODE_BYTES, "a region fits one node");
+
 static int reserve_region(struct region *region)
 {
-    size_t bytes = (size_t)(REGION_ARENAS + 2) * ARENA_BYTES;
-    char *base = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char *base =
+        mmap(NULL, 2 * NODE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base == MAP_FAILED)
         return -1;
-    region->base = base + (-(uintptr_t)base & (ARENA_BYTES - 1));
+    region->base = base + (-(uintptr_t)base & (NODE_BYTES - 1));
     return 0;
 }
 

@@ -1,16 +1,14 @@
 /* A run's folder keeps what was appended, whatever happens to the next sample. Leaves out the
- * meaning of what is in it (record_test.c, summary_test.c) and a loss of power. */
+ * meaning of what is in it (record_test.c, summary_test.c), a single file (json_file_test.c) and a
+ * loss of power. */
 #define _GNU_SOURCE
-#include "harness/json_file.h"
 #include "harness/run_folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <inttypes.h>
 #include <sched.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -73,7 +70,7 @@ static json_t *sample_of(int number)
 
 static void create_run(void)
 {
-    json_t *plan = json_pack("{s:i, s:[]}", "format", 1, "cells");
+    json_t *plan = json_pack("{s:i, s:[]}", "format", RUN_FOLDER_FORMAT, "cells");
     json_t *machine = json_pack("{s:s}", "kernel", "6.1");
 
     if (run_folder_create(&run, run_path, plan, machine, error) != 0)
@@ -174,6 +171,18 @@ static void test_a_folder_without_a_plan_is_no_run(void **state)
     assert_non_null(strstr(error, run_path));
 }
 
+static void test_a_run_of_another_format_is_refused(void **state)
+{
+    json_t *plan = json_pack("{s:i}", "format", RUN_FOLDER_FORMAT + 1), *none = NULL;
+
+    (void)state;
+    assert_int_equal(run_folder_create(&run, run_path, plan, plan, error), 0);
+    json_decref(plan);
+    assert_int_equal(run_folder_read(&run, &none, &none, &none, error), -EINVAL);
+    assert_null(none);
+    assert_non_null(strstr(error, "format"));
+}
+
 static void test_plan_and_machine_are_read_as_they_were_written(void **state)
 {
     json_t *plan, *machine, *samples;
@@ -181,7 +190,7 @@ static void test_plan_and_machine_are_read_as_they_were_written(void **state)
     (void)state;
     create_run();
     assert_int_equal(run_folder_read(&run, &plan, &machine, &samples, error), 0);
-    assert_int_equal(json_integer_value(json_object_get(plan, "format")), 1);
+    assert_int_equal(json_integer_value(json_object_get(plan, "format")), RUN_FOLDER_FORMAT);
     assert_string_equal(json_string_value(json_object_get(machine, "kernel")), "6.1");
     json_decref(plan);
     json_decref(machine);
@@ -419,87 +428,21 @@ static void test_a_disk_without_room_for_a_plan_is_an_error_of_creation(void **s
     json_decref(plan);
 }
 
-/* json_file_write with no room for a file above `bytes`; runs as any user. */
-static int write_with_limit(int folder_fd, const json_t *value, rlim_t bytes)
+static void test_a_creation_that_failed_can_be_tried_again_in_the_same_place(void **state)
 {
-    struct rlimit old, limit;
-
-    signal(SIGXFSZ, SIG_IGN);
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
-    limit = (struct rlimit){.rlim_cur = bytes, .rlim_max = old.rlim_max};
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-    int failed = json_file_write(folder_fd, "a.json", value);
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
-    return failed;
-}
-
-static void assert_value_is(int folder_fd, int expected)
-{
-    json_t *value = json_file_read(folder_fd, "a.json", error);
-
-    assert_int_equal(json_integer_value(json_object_get(value, "value")), expected);
-    json_decref(value);
-}
-
-static void test_a_json_file_is_replaced_as_a_whole(void **state)
-{
-    json_t *first = json_pack("{s:i, s:s}", "value", 1, "long", "longer than the second");
-    json_t *second = json_pack("{s:i}", "value", 2);
+    char *text = calloc(1, 100001);
 
     (void)state;
-    run.fd = open(root, O_RDONLY | O_DIRECTORY);
-    assert_int_equal(json_file_write(run.fd, "a.json", first), 0);
-    assert_value_is(run.fd, 1);
-    assert_int_equal(json_file_write(run.fd, "a.json", second), 0);
-    assert_value_is(run.fd, 2);
-    json_decref(first);
-    json_decref(second);
-}
-
-static void test_a_failed_write_leaves_the_old_json_file_and_nothing_beside_it(void **state)
-{
-    json_t *first = json_pack("{s:i}", "value", 1);
-    json_t *second = json_pack("{s:i, s:s}", "value", 2, "long", "more than eight bytes");
-    struct stat info;
-
-    (void)state;
-    run.fd = open(root, O_RDONLY | O_DIRECTORY);
-    assert_int_equal(json_file_write(run.fd, "a.json", first), 0);
-    assert_true(write_with_limit(run.fd, second, 8) < 0);
-    assert_value_is(run.fd, 1);
-    json_decref(first);
-    json_decref(second);
-    assert_int_equal(unlinkat(run.fd, "a.json", 0), 0);
-    assert_int_equal(fstat(run.fd, &info), 0);
-    assert_int_equal(rmdir(root), 0); /* empty: no temporary file was left */
-    assert_int_equal(mkdir(root, 0700), 0);
-}
-
-static void test_a_value_that_is_no_document_leaves_the_old_json_file(void **state)
-{
-    json_t *first = json_pack("{s:i}", "value", 1);
-    json_t *number = json_integer(2); /* jansson writes objects and arrays */
-
-    (void)state;
-    run.fd = open(root, O_RDONLY | O_DIRECTORY);
-    assert_int_equal(json_file_write(run.fd, "a.json", first), 0);
-    assert_true(json_file_write(run.fd, "a.json", number) < 0);
-    assert_value_is(run.fd, 1);
-    json_decref(first);
-    json_decref(number);
-}
-
-static void test_a_json_file_that_is_missing_or_broken_is_named(void **state)
-{
-    (void)state;
-    run.fd = open(root, O_RDONLY | O_DIRECTORY);
-    assert_null(json_file_read(run.fd, "a.json", error));
-    assert_non_null(strstr(error, "a.json"));
-    int fd = openat(run.fd, "a.json", O_CREAT | O_WRONLY, 0666);
-    assert_int_equal(write(fd, "{\n 1}\n", 6), 6);
-    close(fd);
-    assert_null(json_file_read(run.fd, "a.json", error));
-    assert_non_null(strstr(error, "a.json:2"));
+    assert_non_null(text);
+    mount_a_tiny_disk();
+    memset(text, 'x', 100000);
+    json_t *plan = json_object(), *machine = json_pack("{s:s}", "cpu", text);
+    free(text);
+    assert_int_equal(run_folder_create(&run, run_path, plan, machine, error), -ENOSPC);
+    json_decref(plan);
+    json_decref(machine);
+    create_run();
+    assert_run_holds(0);
 }
 
 /* Ticks whose digits do not compress well (Knuth's MMIX generator). */
@@ -529,6 +472,7 @@ int main(void)
         folder_test(test_a_folder_that_is_not_empty_is_refused_and_left_alone),
         folder_test(test_a_run_is_never_created_over_another),
         folder_test(test_a_folder_without_a_plan_is_no_run),
+        folder_test(test_a_run_of_another_format_is_refused),
         folder_test(test_plan_and_machine_are_read_as_they_were_written),
         folder_test(test_what_is_appended_is_read_again),
         folder_test(test_a_half_written_last_line_is_left_out),
@@ -543,10 +487,7 @@ int main(void)
         folder_test(test_a_line_that_does_not_fit_leaves_no_curve),
         folder_test(test_after_a_failed_sample_the_next_one_that_fits_is_kept),
         folder_test(test_a_disk_without_room_for_a_plan_is_an_error_of_creation),
-        folder_test(test_a_json_file_is_replaced_as_a_whole),
-        folder_test(test_a_failed_write_leaves_the_old_json_file_and_nothing_beside_it),
-        folder_test(test_a_value_that_is_no_document_leaves_the_old_json_file),
-        folder_test(test_a_json_file_that_is_missing_or_broken_is_named),
+        folder_test(test_a_creation_that_failed_can_be_tried_again_in_the_same_place),
     };
 
     return cmocka_run_group_tests(tests, make_ticks, NULL);
