@@ -1,8 +1,7 @@
 /*
  * The thread that reads a child's memory from outside, on a fixed tick, and never stops it.
  * Leaves out costly figures (harness/procfs.h says which) and files: ticks stay in memory until the
- * sample has ended. Measured disturbance of a child on another core at 1 ms: within its interval of
- * zero (docs/method.md).
+ * sample has ended.
  */
 #ifndef TIDEMARK_HARNESS_SAMPLER_H
 #define TIDEMARK_HARNESS_SAMPLER_H

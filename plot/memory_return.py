@@ -14,6 +14,7 @@ import words
 
 COLUMNS = 2
 HEADROOM = 1.24  # of the highest value, for the facts in a panel's corner
+LABEL_WIDTH = 0.25  # of "keeps 123.4 MB", in parts of a panel
 TITLE_LETTERS = 54  # that a panel's width holds
 
 
@@ -73,8 +74,16 @@ def _set_limits(axes, curves):
     highest = max([float(numpy.nanmax(curve.resident_mb)) for curve in curves]
                   + [float(numpy.nanmax(numpy.nan_to_num(curve.live_mb))) for curve in curves], default=1.0)
     longest = max((float(curve.t_s[-1]) for curve in curves), default=1.0)
-    axes[0].set_xlim(0, longest * 1.005 or 1)
+    # A curve that falls shortly before its end would cross the label above it: that one stands after its end, and needs the room.
+    wanted = [float(curve.t_s[-1]) / (1 - LABEL_WIDTH) for curve in curves if _falls_late(curve, longest, highest)]
+    axes[0].set_xlim(0, max([longest * 1.005, *wanted]) or 1)
     axes[0].set_ylim(0, max(highest, 0.1) * HEADROOM)
+
+
+def _falls_late(curve, longest, highest):
+    """Whether the curve comes down by more than a label's height within a label's width before its end."""
+    late = curve.resident_mb[curve.t_s >= curve.t_s[-1] - LABEL_WIDTH * longest]
+    return float(late.max() - late[-1]) > 0.1 * highest
 
 
 def _label_axes(axes, used, columns):
@@ -132,10 +141,11 @@ def _draw_facts(axis, cell, sample, curve):
     axis.text(0.995, 0.985, note, transform=axis.transAxes, ha="right", va="top", fontsize=style.SMALL, color=style.FAINT,
               bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1})
     right, top = axis.get_xlim()[1], axis.get_ylim()[1]
-    near_end = curve.resident_mb[curve.t_s >= curve.t_s[-1] - 0.28 * right]  # the label's width
-    axis.annotate(f"keeps {words.memory(sample.retained_mb)}", (curve.t_s[-1], max(near_end.max(), 0)), xytext=(-3, 4),
-                  textcoords="offset points", ha="right", va="bottom", color=style.RESIDENT, fontweight="bold",
-                  fontsize=style.NORMAL)
+    beside = curve.t_s[-1] <= (1 - LABEL_WIDTH) * right  # there is room after the curve's end
+    above = curve.resident_mb[-1:] if beside else curve.resident_mb[curve.t_s >= curve.t_s[-1] - LABEL_WIDTH * right]
+    axis.annotate(f"keeps {words.memory(sample.retained_mb)}", (curve.t_s[-1], max(above.max(), 0)),
+                  xytext=(5, 2) if beside else (-3, 4), textcoords="offset points", ha="left" if beside else "right",
+                  va="bottom", color=style.RESIDENT, fontweight="bold", fontsize=style.NORMAL)
     peak = int(numpy.nanargmax(curve.resident_mb))
     if curve.resident_mb[peak] > max(0.1 * top, 1.02 * sample.retained_mb):
         at_edge = curve.t_s[peak] < 0.08 * right

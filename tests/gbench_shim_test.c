@@ -41,7 +41,7 @@ static struct seen {
 static json_t *report;
 static int run_count;
 
-/* --- The benchmarks ----------------------------------------------------------------- */
+/* The benchmarks. */
 
 static void arguments(struct tidemark_gbench_state *state, void *data)
 {
@@ -142,7 +142,7 @@ static void threads(struct tidemark_gbench_state *state, void *data)
     tidemark_gbench_counter(state, "average", 10, TIDEMARK_GBENCH_THREAD_AVERAGE);
 }
 
-/* --- Set-up ------------------------------------------------------------------------- */
+/* Set-up. */
 
 static int register_all(void)
 {
@@ -225,7 +225,7 @@ static void assert_about(double got, double expected)
         fail_msg("got %.9g, expected %.9g", got, expected);
 }
 
-/* --- The promises ------------------------------------------------------------------- */
+/* The promises. */
 
 static void a_function_gets_its_arguments_and_data(void **unused)
 {

@@ -23,6 +23,7 @@ enum { PHASES = 16, TINY = 1000 };
 struct witness {
     char phases[256]; /* names in order, a space after each */
     uint64_t object_bytes[PHASES], live_bytes[PHASES], frees[PHASES]; /* at each phase's end */
+    uint64_t live_before; /* bytes live when the first phase begins */
     size_t phase_count;
     int open;
     uint64_t slept_ns;
@@ -49,6 +50,8 @@ static void begin_phase(struct workload_context *context, const char *name)
 
     if (witness->open)
         end_phase(context);
+    if (!witness->phases[0])
+        witness->live_before = context->gauge->live_bytes;
     assert_true(strlen(name) <= 23);
     assert_true(strlen(witness->phases) + strlen(name) + 2 <= sizeof witness->phases);
     strcat(strcat(witness->phases, name), " ");
@@ -129,10 +132,7 @@ static void for_every_choice(choice_check *check)
     }
 }
 
-/*
- * --- Every workload, every choice
- * ---------------------------------------------------------------------------------------
- */
+/* Every workload, every choice. */
 
 static void check_tidy(const struct workload *workload, const uint64_t *values)
 {
@@ -240,9 +240,7 @@ static void the_smallest_count_runs(void **state)
     for_every_choice(check_smallest);
 }
 
-/* --- Phases
- * --------------------------------------------------------------------------------------------------------------
- */
+/* Phases. */
 
 static void check_phases(const char *name, const char *parameter, const char *choice,
                          const char *phases)
@@ -282,10 +280,7 @@ static void list_lifetime_has_its_phases_in_order(void **state)
     check_phases("list_lifetime", "how", "cycle_collect", "build del collect ");
 }
 
-/*
- * --- What the figures of each phase mean
- * -------------------------------------------------------------------------------------
- */
+/* What the figures of each phase mean. */
 
 static void run_named(struct witness *witness, const char *name, const char *const *settings)
 {
@@ -300,6 +295,21 @@ static void run_named(struct witness *witness, const char *name, const char *con
 }
 
 enum { INTS = TINY - 257, STARTUP_BYTES = 7 * 992 }; /* 2.7's shared ints take seven blocks */
+
+/* The shared ints and the blocks they stand in belong to the process, as in CPython: to its
+ * baseline. */
+static void the_runtime_stands_before_the_first_phase(void **state)
+{
+    static const char *const names[] = {"del_collect", "list_lifetime"};
+    static const char *const settings[] = {"profile", "2.7", NULL};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct witness witness;
+        run_named(&witness, names[i], settings);
+        assert_int_equal(witness.live_before, STARTUP_BYTES);
+    }
+}
 
 static void on_2_7_only_a_collection_gives_ints_back(void **state)
 {
@@ -382,9 +392,7 @@ static void a_global_or_returned_list_outlives_its_function(void **state)
     }
 }
 
-/* --- Parameters
- * ----------------------------------------------------------------------------------------------------------
- */
+/* Parameters. */
 
 static const struct parameter count_parameter = {
     .name = "n", .kind = PARAMETER_COUNT, .minimum = 1, .maximum = 100000000};
@@ -508,6 +516,7 @@ int main(void)
         cmocka_unit_test(idle_comes_last_and_only_when_asked_for),
         cmocka_unit_test(running_out_of_memory_is_an_error_and_no_leak),
         cmocka_unit_test(the_smallest_count_runs),
+        cmocka_unit_test(the_runtime_stands_before_the_first_phase),
         cmocka_unit_test(del_collect_has_its_phases_in_order),
         cmocka_unit_test(list_lifetime_has_its_phases_in_order),
         cmocka_unit_test(on_2_7_only_a_collection_gives_ints_back),
