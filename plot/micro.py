@@ -14,7 +14,7 @@ from checked import RunError
 
 NAME = re.compile(r"^(?P<name>[^/]+)/(?P<size>\d+)(?:/.*)?$")
 UNIT_NS = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}
-ABOUT = {"pair": "pair: malloc, write one word, free",
+ABOUT = {"pair": "pair: malloc, write one word, free, beside one live block",
          "stack": "stack: 1,000 of malloc and write, then 1,000 of free, last in first out",
          "region": "region: 1,000 blocks taken and written, then one reset"}
 
