@@ -206,10 +206,11 @@ static const struct argp argument_parser = {
     .options = option_table,
     .parser = parse,
     .args_doc = "allocators|workloads|suites",
-    .doc = "List the allocators (with the tunables that may follow a name in a row), the workloads "
-           "(with "
-           "their parameters and bounds) or the suites of this build."
-           "\vExample:\n  tidemark list workloads\n  tidemark list allocators --json",
+    .doc = "List the allocators (with the tunables that may follow a name in a row), the "
+           "workloads (with their parameters and bounds) or the suites of this build."
+           "\vExample:\n"
+           "  tidemark list workloads\n"
+           "  tidemark list allocators --json",
 };
 
 int cli_list(int argc, char **argv)

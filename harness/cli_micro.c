@@ -66,18 +66,18 @@ static const struct argp argument_parser = {
     .options = option_table,
     .parser = parse,
     .args_doc = "[-- GOOGLE_BENCHMARK_FLAG...]",
-    .doc =
-        "Measure malloc and free by size (8 B to 1 MiB) on each row, each in a process of its own, "
-        "by Google "
-        "Benchmark. Its JSON is kept as micro/ROW.json in the run folder, without the host's name. "
-        "`null` is the "
-        "floor: what the harness itself costs."
-        "\vExample:\n"
-        "  tidemark micro -a null -a glibc -a jemalloc\n"
-        "  tidemark micro -a mimalloc -- --benchmark_filter=pair/64\n"
-        "  tidemark micro -- --help    (Google Benchmark's flags)\n\n"
-        "Rows are measured one after the other: compare differences that are larger than the "
-        "machine's drift.",
+    .doc = "Measure malloc and free by size (8 B to 1 MiB) on each row, each in a process of its "
+           "own, by Google Benchmark: pair (malloc, write, free, beside one live block), stack "
+           "(1000 blocks, freed last first), region (1000 blocks, one reset), as far as the row "
+           "can. Its JSON is kept as micro/ROW.json in the run folder, without the host's name. "
+           "`null` is the floor: what the loop and the calls cost by themselves."
+           "\vExample:\n"
+           "  tidemark micro -a null -a glibc -a jemalloc\n"
+           "  tidemark micro -a mimalloc -- --benchmark_filter=pair/64\n"
+           "  tidemark micro -- --help    (Google Benchmark's flags)\n\n"
+           "Rows are measured one after the other: compare differences that are larger than the "
+           "machine's drift.\n\n"
+           "Exit status: 0 done; 1 a row failed or none had a result; 2 usage; 130 interrupted.",
 };
 
 /* A file name from a row: what could trouble a shell or another system becomes an underscore. */

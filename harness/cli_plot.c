@@ -17,8 +17,8 @@ static const char *find_interpreter(void)
     char line[32];
 
     for (size_t i = 0; i < sizeof candidates / sizeof candidates[0]; i++) {
-        const char *const argv[] = {candidates[i], "-c", "import matplotlib, jinja2; print('ok')",
-                                    NULL};
+        const char *const argv[] = {candidates[i], "-c",
+                                    "import matplotlib, jinja2, PIL; print('ok')", NULL};
         if (process_ask(argv, line, sizeof line) == 0 && strcmp(line, "ok") == 0)
             return candidates[i];
     }
@@ -76,9 +76,8 @@ int cli_draw_report(const char *command, const char *path)
     const char *interpreter = find_interpreter();
     if (!interpreter) {
         fprintf(stderr,
-                "tidemark %s: no python3 here has matplotlib and jinja2 (Debian packages "
-                "python3-matplotlib, "
-                "python3-jinja2)\n",
+                "tidemark %s: no python3 here has matplotlib, jinja2 and PIL (Debian packages "
+                "python3-matplotlib, python3-jinja2, python3-pil)\n",
                 command);
         return CLI_FAILED;
     }
@@ -93,9 +92,10 @@ static const struct argp argument_parser = {
     .parser = cli_parse_run,
     .args_doc = "RUN",
     .doc = "Draw the figures of a run folder (figures/*.png and *.svg) and its report "
-           "(report.html, one file that "
-           "works offline), by a Python 3 that has matplotlib and jinja2."
-           "\vExample:\n  tidemark plot results/2026-01-31T120000Z-quick",
+           "(report.html, one file that works offline), by a Python 3 that has matplotlib and "
+           "jinja2."
+           "\vExample:\n"
+           "  tidemark plot results/2026-01-31T120000Z-quick",
 };
 
 int cli_plot(int argc, char **argv)

@@ -176,26 +176,21 @@ static const struct argp argument_parser = {
     .options = option_table,
     .parser = parse,
     .args_doc = "[SUITE]",
-    .doc =
-        "Measure a suite (quick when nothing is named), or the workloads of -w on the rows of -a, "
-        "each "
-        "sample in a fresh process, into a new run folder. With a suite, -a replaces its rows; its "
-        "long "
-        "idle cells keep their own rounds and idle time. With -w, parameters that are not named "
-        "take the "
-        "quick suite's values, and without -a the rows are pymalloc, glibc, jemalloc, mimalloc and "
-        "tcmalloc. A row may have a label, lean=jemalloc+dirty_decay_ms:0. Each finished sample is "
-        "stored "
-        "before the next one starts: Ctrl-C keeps what was measured."
-        "\vExample:\n"
-        "  tidemark run quick --report\n"
-        "  tidemark run -w 'del_collect:n=8M..32M*2' -a pymalloc \\\n"
-        "      -a pymalloc@glibc+tcache_count:0\n"
-        "  tidemark run -w 'list_lifetime:how=local|cycle_collect' -a pymalloc \\\n"
-        "      --host objects --host python3\n\n"
-        "Exit status: 0 done; 1 a sample crashed, hung or broke a limit, or the run could not be "
-        "stored; "
-        "2 usage; 130 interrupted.",
+    .doc = "Measure a suite (quick when nothing is named), or the workloads of -w on the rows of "
+           "-a, each sample in a fresh process, into a new run folder. With a suite, -a replaces "
+           "its rows; its long idle cells keep their own rounds and idle time. With -w, "
+           "parameters that are not named take the quick suite's values, and without -a the rows "
+           "are pymalloc, glibc, jemalloc, mimalloc and tcmalloc. A row may have a label, "
+           "lean=jemalloc+dirty_decay_ms:0. Each finished sample is stored before the next one "
+           "starts: Ctrl-C keeps what was measured."
+           "\vExample:\n"
+           "  tidemark run quick --report\n"
+           "  tidemark run -w 'del_collect:n=8M..32M*2' -a pymalloc \\\n"
+           "      -a pymalloc@glibc+tcache_count:0\n"
+           "  tidemark run -w 'list_lifetime:how=local|cycle_collect' -a pymalloc \\\n"
+           "      --host objects --host python3\n\n"
+           "Exit status: 0 done; 1 a sample crashed, hung or broke a limit, or the run could not "
+           "be stored; 2 usage; 130 interrupted.",
 };
 
 static int fail(const char *message)

@@ -39,9 +39,9 @@ static const struct argp argument_parser = {
     .parser = parse,
     .args_doc = "RUN",
     .doc = "Print the table of a run folder, computed from its stored samples alone. An "
-           "interrupted run shows "
-           "what was measured."
-           "\vExample:\n  tidemark show results/2026-01-31T120000Z-quick\n"
+           "interrupted run shows what was measured."
+           "\vExample:\n"
+           "  tidemark show results/2026-01-31T120000Z-quick\n"
            "  tidemark show results/2026-01-31T120000Z-quick --json",
 };
 

@@ -3,6 +3,7 @@ import csv
 import gzip
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -319,6 +320,20 @@ class Plots(Scratch):
         figures = os.listdir(self.folder() + "/figures")
         self.assertTrue([name for name in figures if name.endswith(".png")])
         self.assertTrue([name for name in figures if name.endswith(".svg")])
+
+
+class Setup(Scratch):
+    def test_without_apt_the_packages_are_listed_and_the_status_is_2(self):
+        for tool in ("bash", "env", "dirname", "readlink", "sed", "awk", "cat"):
+            os.symlink(shutil.which(tool), os.path.join(self.scratch, tool))
+        with open("harness/packages.txt", encoding="utf-8") as file:
+            packages = [line.split()[0] for line in file if line.strip() and not line.startswith("#")]
+        for script in ("./bench", "./test"):
+            with self.subTest(script=script):
+                refused = subprocess.run([script], env={"PATH": self.scratch}, capture_output=True, text=True, check=False)
+                self.assertEqual(refused.returncode, 2)
+                for package in packages:
+                    self.assertIn("  %s\n" % package, refused.stderr)
 
 
 class Micro(Scratch):
