@@ -22,6 +22,7 @@ static const struct {
     {"show", "the table of a run, or its summary as JSON", cli_show},
     {"plot", "the figures and the report of a run", cli_plot},
     {"micro", "malloc and free by size on each row, by Google Benchmark", cli_micro},
+    {"doctor", "what of the method holds on this machine, and what to do", cli_doctor},
 };
 
 enum { SUBCOMMANDS = sizeof subcommands / sizeof subcommands[0] };
@@ -147,8 +148,8 @@ int cli_refuse_sanitized(const char *command)
 }
 
 /* What is there of what was planned, when that is not all. */
-static void tell_unfinished(const char *command, const json_t *plan, const json_t *machine,
-                            const json_t *samples)
+static void tell_unfinished(const char *command, const char *path, const json_t *plan,
+                            const json_t *machine, const json_t *samples)
 {
     size_t planned = 0, i;
     const json_t *round;
@@ -157,8 +158,10 @@ static void tell_unfinished(const char *command, const json_t *plan, const json_
         !json_is_true(json_object_get(machine, "interrupted")))
         return;
     json_array_foreach(json_object_get(plan, "order"), i, round) planned += json_array_size(round);
-    fprintf(stderr, "tidemark %s: this run did not finish: %zu of %zu samples are here\n", command,
-            json_array_size(samples), planned);
+    fprintf(stderr,
+            "tidemark %s: this run did not finish: %zu of %zu samples are here; finish it with: "
+            "tidemark run --resume %s\n",
+            command, json_array_size(samples), planned, path);
 }
 
 json_t *cli_read_summary(const char *command, const char *path)
@@ -174,7 +177,9 @@ json_t *cli_read_summary(const char *command, const char *path)
     if (run_folder_read(&folder, &plan, &machine, &samples, error) != 0) {
         fprintf(stderr, "tidemark %s: %s\n", command, error);
     } else {
-        tell_unfinished(command, plan, machine, samples);
+        /* `run` says so itself, after its table. */
+        if (strcmp(command, "run") != 0)
+            tell_unfinished(command, path, plan, machine, samples);
         summary = summary_of_run(plan, samples, what);
         if (!summary)
             fprintf(stderr, "tidemark %s: %s/%s\n", command, path, what);

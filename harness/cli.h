@@ -18,6 +18,7 @@ int cli_run(int argc, char **argv);
 int cli_show(int argc, char **argv);
 int cli_plot(int argc, char **argv);
 int cli_micro(int argc, char **argv);
+int cli_doctor(int argc, char **argv);
 
 /*
  * The end of a command that printed: `status`, or CLI_FAILED with a message when stdout could not

@@ -253,7 +253,8 @@ static enum row_end measure(const struct row *row, const struct program_paths *p
 }
 
 /* Opens the run to add to, or creates one whose plan has no cells. */
-static int open_folder(struct run_folder *folder, const char *path, char *error)
+static int open_folder(struct run_folder *folder, const struct program_paths *paths,
+                       const char *path, char *error)
 {
     char utc[32];
     struct plan empty = {.suite = "micro", .seed = 1};
@@ -262,7 +263,7 @@ static int open_folder(struct run_folder *folder, const char *path, char *error)
     if (stat(path, &found) == 0 && run_folder_open(folder, path, error) == 0)
         return 0;
     json_t *plan = plan_to_json(&empty);
-    json_t *machine = machine_describe(&empty, machine_utc_now(utc));
+    json_t *machine = machine_describe(&empty, paths->child, machine_utc_now(utc));
     json_object_set_new(machine, "finished", json_string(utc));
     int failed = run_folder_create(folder, path, plan, machine, error);
     json_decref(plan);
@@ -346,7 +347,7 @@ int cli_micro(int argc, char **argv)
         snprintf(path, sizeof path, "results/%.13s%.2s%.3s-micro", utc, utc + 14, utc + 17);
         options.folder = path;
     }
-    int failed = open_folder(&folder, options.folder, error);
+    int failed = open_folder(&folder, &paths, options.folder, error);
     if (failed) {
         fprintf(stderr, "tidemark micro: %s\n", error);
         return failed == -EEXIST ? CLI_USAGE : CLI_FAILED;

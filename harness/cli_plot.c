@@ -2,28 +2,13 @@
 #define _GNU_SOURCE
 #include "harness/cli.h"
 #include "harness/json_file.h"
+#include "harness/plot_python.h"
 #include "harness/process.h"
 #include "harness/run_folder.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-/* The first interpreter that has what the plots need; Debian's comes before any in PATH. NULL when
- * there is none. */
-static const char *find_interpreter(void)
-{
-    static const char *const candidates[] = {"/usr/bin/python3", "python3", "python"};
-    char line[32];
-
-    for (size_t i = 0; i < sizeof candidates / sizeof candidates[0]; i++) {
-        const char *const argv[] = {candidates[i], "-c",
-                                    "import matplotlib, jinja2, PIL; print('ok')", NULL};
-        if (process_ask(argv, line, sizeof line) == 0 && strcmp(line, "ok") == 0)
-            return candidates[i];
-    }
-    return NULL;
-}
 
 /* The plots read summary.json: it is made anew from the samples, so that it is never older than
  * they are. */
@@ -69,15 +54,19 @@ static int run_script(const char *command, const char *interpreter, const char *
 int cli_draw_report(const char *command, const char *path)
 {
     struct program_paths paths;
+    const char *interpreter;
+    char versions[128];
     int failed = refresh_summary(command, path);
 
     if (failed)
         return failed;
-    const char *interpreter = find_interpreter();
-    if (!interpreter) {
+    int missing = plot_python_find(&interpreter, versions, sizeof versions);
+    if (missing == -EINTR)
+        return CLI_INTERRUPTED;
+    if (missing) {
         fprintf(stderr,
-                "tidemark %s: no python3 here has matplotlib, jinja2 and PIL (Debian packages "
-                "python3-matplotlib, python3-jinja2, python3-pil)\n",
+                "tidemark %s: no python3 here has matplotlib, jinja2 and PIL (Debian "
+                "packages " PLOT_PYTHON_PACKAGES ")\n",
                 command);
         return CLI_FAILED;
     }

@@ -1,6 +1,6 @@
 /*
- * tidemark run: from the command line to a plan, and from the plan to a run. Leaves out resuming an
- * interrupted run.
+ * tidemark run: from the command line to a plan, and from the plan to a run. Leaves out
+ * what a resumed run needs (harness/run_start.h).
  */
 #define _GNU_SOURCE
 #include "harness/cli.h"
@@ -36,6 +36,8 @@ struct run_options {
     uint64_t memory_limit_bytes; /* 0: 80 % of what is available */
     int dry_run;
     int report;
+    const char *resume;      /* an earlier run to finish */
+    const char *of_new_runs; /* an option given that only a new run takes */
 };
 
 enum option_key {
@@ -47,6 +49,7 @@ enum option_key {
     OPTION_MEMORY_LIMIT,
     OPTION_SEED,
     OPTION_REPORT,
+    OPTION_RESUME,
 };
 
 static const struct argp_option option_table[] = {
@@ -69,6 +72,8 @@ static const struct argp_option option_table[] = {
     {"output", 'o', "FOLDER", 0, "The run folder, new or empty (default results/TIME-SUITE)", 4},
     {"report", OPTION_REPORT, NULL, 0, "Draw the report when the run has ended", 4},
     {"dry-run", 'n', NULL, 0, "Print the plan and measure nothing", 4},
+    {"resume", OPTION_RESUME, "RUN", 0,
+     "Finish an interrupted run by its own plan; goes with --report alone", 5},
     {0},
 };
 
@@ -110,10 +115,37 @@ static void add_word(struct argp_state *state, const char **words, size_t *count
     words[(*count)++] = word;
 }
 
+/* Remembers the first word that --resume excludes: the plan of an earlier run is not changed. */
+static void note_option(struct run_options *options, int key, const char *argument)
+{
+    if (options->of_new_runs || key == OPTION_REPORT || key == OPTION_RESUME)
+        return;
+    if (key == ARGP_KEY_ARG)
+        options->of_new_runs = argument;
+    for (const struct argp_option *option = option_table; option->name; option++) {
+        if (option->key == key)
+            options->of_new_runs = option->name;
+    }
+}
+
+static void check_conflicts(const struct run_options *options, struct argp_state *state)
+{
+    if (options->resume && options->of_new_runs)
+        argp_error(state, "--resume runs the plan as it is stored: not with %s%s",
+                   options->of_new_runs == options->suite ? "the suite " : "--",
+                   options->of_new_runs);
+    if (options->suite && options->workload_count)
+        argp_error(state, "a suite names its own workloads: give '%s' or -w, not both",
+                   options->suite);
+    if (options->host_count && !options->workload_count)
+        argp_error(state, "--host goes with -w: a suite names its own hosts");
+}
+
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
     struct run_options *options = state->input;
 
+    note_option(options, key, argument);
     switch (key) {
     case 'a':
         add_word(state, options->rows, &options->row_count, argument);
@@ -125,7 +157,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         add_word(state, options->hosts, &options->host_count, argument);
         return 0;
     case OPTION_ROUNDS:
-        read_number(state, "--rounds", argument, 1, 1000, &options->rounds);
+        read_number(state, "--rounds", argument, 1, PLAN_MOST_ROUNDS, &options->rounds);
         return 0;
     case OPTION_SEED:
         read_number(state, "--seed", argument, 0, INT64_MAX, &options->seed);
@@ -149,6 +181,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case OPTION_REPORT:
         options->report = 1;
         return 0;
+    case OPTION_RESUME:
+        options->resume = argument;
+        return 0;
     case 'o':
         options->folder = argument;
         return 0;
@@ -161,11 +196,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         options->suite = argument;
         return 0;
     case ARGP_KEY_END:
-        if (options->suite && options->workload_count)
-            argp_error(state, "a suite names its own workloads: give '%s' or -w, not both",
-                       options->suite);
-        if (options->host_count && !options->workload_count)
-            argp_error(state, "--host goes with -w: a suite names its own hosts");
+        check_conflicts(options, state);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -182,13 +213,15 @@ static const struct argp argument_parser = {
            "parameters that are not named take the quick suite's values, and without -a the rows "
            "are pymalloc, glibc, jemalloc, mimalloc and tcmalloc. A row may have a label, "
            "lean=jemalloc+dirty_decay_ms:0. Each finished sample is stored before the next one "
-           "starts: Ctrl-C keeps what was measured."
+           "starts: Ctrl-C keeps what was measured, and --resume goes on from there, with the same "
+           "build on the same machine."
            "\vExample:\n"
            "  tidemark run quick --report\n"
            "  tidemark run -w 'del_collect:n=8M..32M*2' -a pymalloc \\\n"
            "      -a pymalloc@glibc+tcache_count:0\n"
            "  tidemark run -w 'list_lifetime:how=local|cycle_collect' -a pymalloc \\\n"
-           "      --host objects --host python3\n\n"
+           "      --host objects --host python3\n"
+           "  tidemark run --resume results/2026-01-31T120000Z-quick\n\n"
            "Exit status: 0 done; 1 a sample crashed, hung or broke a limit, or the run could not "
            "be stored; 2 usage; 130 interrupted.",
 };
@@ -339,28 +372,17 @@ static void warn_of_environment(void)
     json_decref(dropped);
 }
 
-static int run_and_tell(const struct plan *plan, const struct run_options *options)
+/* The table, and where everything lies; the report where it was asked for. */
+static int tell(const struct run_options *options, const char *folder, int status)
 {
-    struct program_paths paths;
-    char path[1024], error[RUNNER_ERROR_BYTES];
-    const char *folder =
-        options->folder ? options->folder : default_folder(plan, path, sizeof path);
-
-    if (program_paths_find(&paths) != 0)
-        return fail("tidemark-child is not beside this program: build it first");
-    warn_of_environment();
-    int end = runner_run(plan, &paths, folder, error);
-    if (end < 0) {
-        fail(error);
-        return end == -EEXIST ? CLI_USAGE : CLI_FAILED;
-    }
     json_t *summary = cli_read_summary("run", folder);
+
     if (!summary)
         return CLI_FAILED;
     table_print(stdout, summary);
     json_decref(summary);
     printf("\nrun folder: %s\n", folder);
-    int status = cli_finish("run", end == RUNNER_COMPLETE ? CLI_OK : CLI_FAILED);
+    status = cli_finish("run", status);
     if (options->report) {
         int drawn = cli_draw_report("run", folder);
         if (drawn == CLI_OK)
@@ -368,11 +390,55 @@ static int run_and_tell(const struct plan *plan, const struct run_options *optio
         else if (status == CLI_OK)
             status = drawn;
     }
+    return status;
+}
+
+static int measure(struct run_start *start, const struct program_paths *paths,
+                   const struct run_options *options, const char *folder)
+{
+    char error[RUNNER_ERROR_BYTES];
+
+    warn_of_environment();
+    int end = runner_run(start, paths, error);
+    if (end < 0)
+        return fail(error);
+    int status = tell(options, folder, end == RUNNER_COMPLETE ? CLI_OK : CLI_FAILED);
     if (end == RUNNER_INTERRUPTED) {
-        fprintf(stderr, "tidemark run: interrupted; what was measured is in %s\n", folder);
+        fprintf(stderr,
+                "tidemark run: interrupted; what was measured is in %s\n"
+                "finish it with: tidemark run --resume %s\n",
+                folder, folder);
         return CLI_INTERRUPTED;
     }
     return cli_finish("run", status);
+}
+
+/* Of a new run, or of one that goes on; its plan is then read into `plan`. */
+static int run_and_tell(struct plan *plan, const struct run_options *options)
+{
+    struct program_paths paths;
+    struct run_start start;
+    char path[1024], error[RUN_START_ERROR_BYTES];
+    const char *folder = options->resume   ? options->resume
+                         : options->folder ? options->folder
+                                           : default_folder(plan, path, sizeof path);
+    int status;
+
+    if (program_paths_find(&paths) != 0)
+        return fail("tidemark-child is not beside this program: build it first");
+    int failed = options->resume ? run_start_resumed(&start, plan, &paths, folder, error)
+                                 : run_start_new(&start, plan, &paths, folder, error);
+    if (failed) {
+        fail(error);
+        status = failed == -EEXIST || failed == -EINVAL ? CLI_USAGE : CLI_FAILED;
+    } else if (start.is_complete) {
+        fprintf(stderr, "tidemark run: %s is complete: nothing is left to run\n", folder);
+        status = cli_finish("run", tell(options, folder, CLI_OK));
+    } else {
+        status = measure(&start, &paths, options, folder);
+    }
+    run_start_close(&start);
+    return status;
 }
 
 int cli_run(int argc, char **argv)
@@ -388,7 +454,7 @@ int cli_run(int argc, char **argv)
     int status;
 
     argp_parse(&argument_parser, argc, argv, 0, NULL, &options);
-    if (make_plan(&plan, &options, error) != 0) {
+    if (!options.resume && make_plan(&plan, &options, error) != 0) {
         status = cli_usage_error("run", error);
     } else if (options.dry_run) {
         print_plan(&plan);

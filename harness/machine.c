@@ -16,6 +16,7 @@
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
+#include <zlib.h>
 
 static json_t *line_or_null(const char *path)
 {
@@ -76,13 +77,34 @@ static json_t *pythons(const struct plan *plan)
     return found;
 }
 
+/* CRC-32 of the program that runs the samples, 8 hex digits: it tells one build from another. */
+static json_t *checksum_of(const char *path)
+{
+    unsigned char block[1 << 14];
+    char digits[9];
+    FILE *file = fopen(path, "re");
+    uLong crc = crc32(0, NULL, 0);
+    size_t length;
+
+    while (file && (length = fread(block, 1, sizeof block, file)) > 0)
+        crc = crc32(crc, block, (uInt)length);
+    if (!file || ferror(file)) {
+        if (file)
+            fclose(file);
+        return json_null();
+    }
+    fclose(file);
+    snprintf(digits, sizeof digits, "%08lx", crc & 0xffffffffu);
+    return json_string(digits);
+}
+
 #ifdef TIDEMARK_SANITIZED
 static const char *const sanitizer = TIDEMARK_SANITIZED;
 #else
 static const char *const sanitizer = NULL;
 #endif
 
-json_t *machine_describe(const struct plan *plan, const char *started)
+json_t *machine_describe(const struct plan *plan, const char *child_path, const char *started)
 {
     struct utsname kernel;
     char libc[64], release[sizeof kernel.sysname + sizeof kernel.release + 2];
@@ -95,6 +117,7 @@ json_t *machine_describe(const struct plan *plan, const char *started)
     json_object_set_new(machine, "git", TIDEMARK_GIT[0] ? json_string(TIDEMARK_GIT) : json_null());
     json_object_set_new(machine, "build_type", json_string(TIDEMARK_BUILD_TYPE));
     json_object_set_new(machine, "sanitizer", sanitizer ? json_string(sanitizer) : json_null());
+    json_object_set_new(machine, "binary", checksum_of(child_path));
     json_object_set_new(machine, "cpu", value_of("/proc/cpuinfo", "model name"));
     json_object_set_new(machine, "cores", json_integer(sysconf(_SC_NPROCESSORS_ONLN)));
     json_object_set_new(machine, "memory_bytes",
@@ -113,9 +136,18 @@ json_t *machine_describe(const struct plan *plan, const char *started)
     json_object_set_new(machine, "python", pythons(plan));
     json_object_set_new(machine, "dropped_environment", environment_dropped());
     json_object_set_new(machine, "started", json_string(started));
+    json_object_set_new(machine, "resumed", json_array());
     json_object_set_new(machine, "finished", json_null());
     json_object_set_new(machine, "interrupted", json_false());
     return machine;
+}
+
+void machine_add_version(json_t *machine, const struct cell *cell, const char *version)
+{
+    json_t *libraries = json_object_get(machine, "libraries");
+
+    if (version[0] && host_is_objects(&cell->host))
+        json_object_set_new(libraries, cell->row.text, json_string(version));
 }
 
 void machine_choose_cpus(int *child_cpu, int *sampler_cpu)

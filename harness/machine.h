@@ -9,9 +9,14 @@
 
 #include <jansson.h>
 
-/* The machine, as results/FORMAT.md describes machine.json, for this plan; the caller owns it.
- * `started` is a UTC time. */
-json_t *machine_describe(const struct plan *plan, const char *started);
+/*
+ * The machine, as results/FORMAT.md describes machine.json, for this plan; the caller owns it.
+ * `child_path` is tidemark-child, which is read for its checksum; `started` is a UTC time.
+ */
+json_t *machine_describe(const struct plan *plan, const char *child_path, const char *started);
+
+/* Adds what a sample of `cell` told of the versions that it loaded; an empty one adds nothing. */
+void machine_add_version(json_t *machine, const struct cell *cell, const char *version);
 
 /*
  * Picks a core for children and another for the sampler from those that this process may use. With

@@ -171,6 +171,7 @@ struct options {
     const char *object;
     const char *raw;   /* NULL when nothing lies beneath */
     const char *label; /* NULL until given */
+    bool describe;
     bool help;
 };
 
@@ -181,6 +182,7 @@ static void print_help(void)
            "\n"
            "SYNOPSIS\n"
            "  tidemark-micro --object NAME [--raw NAME] [--label ROW] [FLAG ...]\n"
+           "  tidemark-micro --object NAME [--raw NAME] --describe\n"
            "\n"
            "DESCRIPTION\n"
            "  Opens one allocator in this process and times it with Google Benchmark,\n"
@@ -201,6 +203,9 @@ static void print_help(void)
            "                  allocator; glibc unless given\n"
            "  --label ROW     what the results call this row; OBJECT or OBJECT@RAW unless\n"
            "                  given\n"
+           "  --describe      opens the row and measures nothing: one line with the version of\n"
+           "                  what was loaded, the file that serves objects and the file that\n"
+           "                  serves the rest, tabs between them\n"
            "  --help          this text, then the flags of Google Benchmark\n"
            "  Every other argument is a flag of Google Benchmark.\n"
            "\n"
@@ -217,7 +222,7 @@ static void print_help(void)
            "  malloc) and, in a build that must not be timed, tidemark_sanitized.\n"
            "\n"
            "EXIT STATUS\n"
-           "  0  the benchmarks were run, or listed\n"
+           "  0  the benchmarks were run or listed, or the row described\n"
            "  1  a benchmark ended with an error, which the JSON names, or the results\n"
            "     could not be written\n"
            "  2  usage\n"
@@ -273,6 +278,8 @@ static int take_options(struct options *options, int *argc, char **argv)
 
         if (strcmp(argv[i], "--help") == 0) {
             options->help = true;
+        } else if (strcmp(argv[i], "--describe") == 0) {
+            options->describe = true;
         } else if (!value) {
             argv[kept++] = argv[i];
         } else {
@@ -364,6 +371,20 @@ static int register_micros(struct open_row *row)
 }
 
 /* Returns the exit status. */
+static int describe_row(const struct options *options)
+{
+    static struct open_row row;
+    char reason[ALLOCATOR_TEXT_BYTES] = "";
+
+    if (open_row(&row, options->object, options->raw, reason) != 0) {
+        fprintf(stderr, "tidemark-micro: %s\n", reason);
+        return EXIT_NOT_AVAILABLE;
+    }
+    printf("%s\t%s\t%s\n", row.version, row.object_provider, row.raw_provider);
+    return 0;
+}
+
+/* Returns the exit status. */
 static int run_row(const struct options *options)
 {
     static struct open_row row; /* the registered functions use it until the end */
@@ -415,7 +436,15 @@ int main(int argc, char **argv)
         print_help();
         return end_output(0);
     }
-    if (check_row(&options) != 0 || tidemark_gbench_initialise(argc, argv) != 0)
+    if (options.describe && argc > 1) {
+        usage_error("--describe goes without ", argv[1]);
+        return EXIT_USAGE;
+    }
+    if (check_row(&options) != 0)
+        return EXIT_USAGE;
+    if (options.describe)
+        return end_output(describe_row(&options));
+    if (tidemark_gbench_initialise(argc, argv) != 0)
         return EXIT_USAGE;
     status = run_row(&options);
     tidemark_gbench_shutdown();

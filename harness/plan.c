@@ -1,7 +1,7 @@
 /*
  * Plans: sweeps multiplied out, capabilities checked before anything runs, rounds shuffled.
- * Leaves out resuming. The generator is splitmix64 (Steele, Lea and Flood, OOPSLA 2014): any seed
- * is a good one.
+ * Leaves out what of it is done (harness/tally.h). The generator is splitmix64 (Steele, Lea and
+ * Flood, OOPSLA 2014): any seed is a good one.
  */
 #define _GNU_SOURCE
 #include "harness/plan.h"

@@ -1,7 +1,7 @@
 /*
  * The plan of a run: cells, and the rounds that run each of them once in a new seeded order.
- * Leaves out processes and files. Randomised complete blocks are Fisher's (1935); drift of the
- * machine then falls on all alike.
+ * Leaves out processes and files, and reading a plan back (harness/plan_read.h). Randomised
+ * complete blocks are Fisher's (1935); drift of the machine then falls on all alike.
  */
 #ifndef TIDEMARK_HARNESS_PLAN_H
 #define TIDEMARK_HARNESS_PLAN_H
@@ -12,7 +12,7 @@
 
 #include <jansson.h>
 
-enum { PLAN_ERROR_BYTES = 768, PLAN_REASON_BYTES = 512 };
+enum { PLAN_ERROR_BYTES = 768, PLAN_REASON_BYTES = 512, PLAN_MOST_ROUNDS = 1000 };
 
 struct cell {
     const struct workload *workload;

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -79,6 +80,18 @@ static void undo_create(struct run_folder *folder)
     run_folder_close(folder);
 }
 
+/* For appending, and for no other process while this one lives (flock(2)). */
+static int open_samples(struct run_folder *folder, int flags)
+{
+    folder->samples_fd =
+        openat(folder->fd, "samples.jsonl", O_RDWR | O_APPEND | O_CLOEXEC | flags, 0666);
+    if (folder->samples_fd < 0)
+        return -errno;
+    if (flock(folder->samples_fd, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    return errno == EWOULDBLOCK ? -EBUSY : -errno;
+}
+
 int run_folder_create(struct run_folder *folder, const char *path, const json_t *plan,
                       const json_t *machine, char *error)
 {
@@ -98,11 +111,8 @@ int run_folder_create(struct run_folder *folder, const char *path, const json_t 
         failed = json_file_write(folder->fd, "plan.json", plan);
     if (!failed)
         failed = json_file_write(folder->fd, "machine.json", machine);
-    if (!failed) {
-        folder->samples_fd =
-            openat(folder->fd, "samples.jsonl", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-        failed = folder->samples_fd < 0 ? -errno : 0;
-    }
+    if (!failed)
+        failed = open_samples(folder, O_CREAT);
     if (failed) {
         undo_create(folder);
         return fail(error, failed, "cannot write to the run folder", path);
@@ -122,6 +132,75 @@ int run_folder_open(struct run_folder *folder, const char *path, char *error)
         return -EINVAL;
     }
     return 0;
+}
+
+int run_folder_reopen(struct run_folder *folder, const char *path, char *error)
+{
+    int failed = run_folder_open(folder, path, error);
+
+    if (failed)
+        return failed;
+    failed = open_samples(folder, 0);
+    if (!failed)
+        return 0;
+    run_folder_close(folder);
+    if (failed != -EBUSY)
+        return fail(error, failed, "cannot append to samples.jsonl of", path);
+    snprintf(error, RUN_FOLDER_ERROR_BYTES, "%.1000s is still being measured", path);
+    return failed;
+}
+
+/* Where the last whole line ends. One read a byte from the end: a line is some kilobytes. */
+static off_t end_of_lines(int fd, off_t size)
+{
+    char byte;
+
+    while (size > 0 && pread(fd, &byte, 1, size - 1) == 1 && byte != '\n')
+        size--;
+    return size;
+}
+
+/* The number of a curve from its name, or -1: another file. */
+static long long curve_number(const char *name)
+{
+    char *end;
+    long long number = strtoll(name, &end, 10);
+
+    return end != name && name[0] >= '0' && name[0] <= '9' && strcmp(end, ".csv.gz") == 0 ? number
+                                                                                          : -1;
+}
+
+static int drop_curves(int folder_fd, size_t stored)
+{
+    int fd = openat(folder_fd, "curves", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+    int error = 0;
+
+    if (!directory) {
+        error = -errno;
+        if (fd >= 0)
+            close(fd);
+        return error;
+    }
+    for (struct dirent *entry; !error && (entry = readdir(directory));) {
+        if (curve_number(entry->d_name) >= (long long)stored && unlinkat(fd, entry->d_name, 0) != 0)
+            error = -errno;
+    }
+    closedir(directory);
+    return error;
+}
+
+int run_folder_drop_torn(struct run_folder *folder, size_t stored)
+{
+    struct stat info;
+
+    if (fstat(folder->samples_fd, &info) != 0)
+        return -errno;
+    off_t end = end_of_lines(folder->samples_fd, info.st_size);
+    if (end < info.st_size &&
+        (ftruncate(folder->samples_fd, end) != 0 || fsync(folder->samples_fd) != 0))
+        return -errno;
+    return drop_curves(folder->fd, stored);
 }
 
 static int write_curve(gzFile file, const struct tick *ticks, size_t tick_count)

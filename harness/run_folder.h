@@ -14,7 +14,7 @@ enum { RUN_FOLDER_FORMAT = 1, RUN_FOLDER_PATH_BYTES = 1024, RUN_FOLDER_ERROR_BYT
 struct run_folder {
     char path[RUN_FOLDER_PATH_BYTES];
     int fd;         /* of the folder */
-    int samples_fd; /* of samples.jsonl, for appending; -1 when opened for reading */
+    int samples_fd; /* of samples.jsonl, for appending, and locked; -1 when opened for reading */
 };
 
 /*
@@ -27,6 +27,18 @@ int run_folder_create(struct run_folder *folder, const char *path, const json_t 
 /* Opens an existing run for reading. Returns 0, or a negative errno with `error` set when it is no
  * run. */
 int run_folder_open(struct run_folder *folder, const char *path, char *error);
+
+/*
+ * Opens an existing run to append to it; nothing is written yet. Returns 0, or a negative errno
+ * with `error` set: -EBUSY when another process is measuring into it.
+ */
+int run_folder_reopen(struct run_folder *folder, const char *path, char *error);
+
+/*
+ * Removes what an interrupted write left: a last line of samples.jsonl without its newline, and the
+ * curves of the numbers from `stored` on. Returns 0 or a negative errno.
+ */
+int run_folder_drop_torn(struct run_folder *folder, size_t stored);
 
 /*
  * Writes curves/NNNNNN.csv.gz and appends the line, both synced. Returns 0 or a negative errno;

@@ -42,40 +42,15 @@ static void catch_interrupts(struct sigaction old[])
     signal(SIGPIPE, SIG_IGN); /* a child that is gone shows as EPIPE */
 }
 
-struct cell_progress {
-    double seconds; /* that its last sample took; 0: not yet run */
-    unsigned runs_left;
-    unsigned limits_hit; /* samples that ran into a limit */
-    int given_up;        /* no further sample is taken */
-};
-
 struct run {
     const struct plan *plan;
-    struct run_folder folder;
+    struct run_start *start;
     struct sample_settings settings;
     struct sampler sampler;
-    json_t *machine;
     struct progress progress;
     struct sample sample;
-    struct cell_progress *cells; /* in the order of the plan's */
-    size_t stored;
-    int failures;
     char *error;
 };
-
-/* A cell that has not run yet is guessed at a second beyond its idle time. */
-static double seconds_left(const struct run *run)
-{
-    double left = 0;
-
-    for (size_t i = 0; i < run->plan->cell_count; i++) {
-        const struct cell_progress *cell = &run->cells[i];
-        double each =
-            cell->seconds > 0 ? cell->seconds : 1 + (double)run->plan->cells[i].idle_ns / 1e9;
-        left += cell->given_up ? 0 : each * cell->runs_left;
-    }
-    return left;
-}
 
 static void name_sample(const struct cell *cell, unsigned round, char *text, size_t text_bytes)
 {
@@ -91,29 +66,25 @@ static void name_sample(const struct cell *cell, unsigned round, char *text, siz
  */
 static void learn_from(struct run *run, const struct cell *cell)
 {
-    json_t *libraries = json_object_get(run->machine, "libraries");
-
-    if (run->sample.version[0] && host_is_objects(&cell->host))
-        json_object_set_new(libraries, cell->row.text, json_string(run->sample.version));
-    json_object_set_new(run->machine, "sampler",
+    machine_add_version(run->start->machine, cell, run->sample.version);
+    json_object_set_new(run->start->machine, "sampler",
                         json_string(run->sampler.is_fifo ? "fifo" : "other"));
 }
 
 static int store(struct run *run, size_t index, unsigned round, const char *started)
 {
-    json_t *record = record_sample(&run->sample, run->stored, index, round, started);
-    int failed = run_folder_append(&run->folder, record, run->stored, run->sample.ticks,
-                                   run->sample.tick_count);
+    struct run_folder *folder = &run->start->folder;
+    size_t number = run->start->tally.stored;
+    json_t *record = record_sample(&run->sample, number, index, round, started);
+    int failed =
+        run_folder_append(folder, record, number, run->sample.ticks, run->sample.tick_count);
 
     json_decref(record);
-    if (failed) {
+    if (failed)
         snprintf(run->error, RUNNER_ERROR_BYTES,
-                 "cannot store sample %zu in %.1000s: %s; the samples before it are intact",
-                 run->stored, run->folder.path, strerror(-failed));
-        return failed;
-    }
-    run->stored++;
-    return 0;
+                 "cannot store sample %zu in %.1000s: %s; the samples before it are intact", number,
+                 folder->path, strerror(-failed));
+    return failed;
 }
 
 static void report(struct run *run, const char *name)
@@ -125,22 +96,15 @@ static void report(struct run *run, const char *name)
     progress_note(&run->progress, message);
 }
 
-/*
- * What is missing stays missing, and a cell that has run into a limit twice would do so again: each
- * time costs the whole limit. The samples that were taken are kept.
- */
-static void consider_giving_up(struct run *run, size_t index)
+/* Counts the sample, and says so when its cell is given up with rounds left. */
+static void count(struct run *run, size_t index, unsigned round, double seconds)
 {
-    enum { MOST_LIMITS_HIT = 2 };
-    enum sample_status status = run->sample.status;
-    struct cell_progress *cell = &run->cells[index];
+    const struct tally_cell *cell = &run->start->tally.cells[index];
 
-    cell->limits_hit += status == SAMPLE_TIMEOUT || status == SAMPLE_OOM;
-    if (status != SAMPLE_NOT_AVAILABLE && cell->limits_hit < MOST_LIMITS_HIT)
-        return;
-    cell->given_up = 1;
-    run->progress.total -= cell->runs_left;
-    if (status != SAMPLE_NOT_AVAILABLE && cell->runs_left > 0)
+    tally_add(&run->start->tally, index, round, run->sample.status, seconds);
+    run->progress.done++;
+    run->progress.total = run->progress.done + tally_left(&run->start->tally);
+    if (cell->given_up && cell->runs_left > 0 && run->sample.status != SAMPLE_NOT_AVAILABLE)
         progress_note(&run->progress,
                       "its other rounds are left out: it has run into a limit twice");
 }
@@ -150,12 +114,10 @@ static int run_cell(struct run *run, size_t index, unsigned round)
     const struct cell *cell = &run->plan->cells[index];
     char name[512], started[32];
     /* A pad that differs by sample and is the same in a repeated run. */
-    uint64_t seed = (run->plan->seed + 1) * 2654435761u + run->stored * 40503u;
+    uint64_t seed = (run->plan->seed + 1) * 2654435761u + run->start->tally.stored * 40503u;
 
-    if (run->cells[index].given_up)
-        return 0;
     name_sample(cell, round, name, sizeof name);
-    run->progress.left_seconds = seconds_left(run);
+    run->progress.left_seconds = tally_seconds_left(&run->start->tally);
     progress_show(&run->progress, name);
     machine_utc_now(started);
     uint64_t began_ns = clock_monotonic_ns();
@@ -166,16 +128,14 @@ static int run_cell(struct run *run, size_t index, unsigned round)
     }
     if (run->sample.status == SAMPLE_INTERRUPTED)
         return 0;
-    run->cells[index].seconds = clock_seconds_since(began_ns);
-    run->cells[index].runs_left--;
-    run->progress.done++;
+    double seconds = clock_seconds_since(began_ns);
     learn_from(run, cell);
     if (run->sample.status != SAMPLE_OK)
         report(run, name);
-    if (run->sample.status != SAMPLE_OK && run->sample.status != SAMPLE_NOT_AVAILABLE)
-        run->failures = 1;
-    consider_giving_up(run, index);
-    return store(run, index, round, started);
+    failed = store(run, index, round, started);
+    if (!failed)
+        count(run, index, round, seconds);
+    return failed;
 }
 
 static int run_rounds(struct run *run)
@@ -184,9 +144,11 @@ static int run_rounds(struct run *run)
     int failed = order ? 0 : -ENOMEM;
 
     for (unsigned round = 0; !failed && !interrupted && round < plan_rounds(run->plan); round++) {
-        size_t count = plan_round(run->plan, round, order);
-        for (size_t i = 0; i < count && !failed && !interrupted; i++)
-            failed = run_cell(run, order[i], round);
+        size_t cells = plan_round(run->plan, round, order);
+        for (size_t i = 0; i < cells && !failed && !interrupted; i++) {
+            if (tally_is_left(&run->start->tally, order[i], round))
+                failed = run_cell(run, order[i], round);
+        }
     }
     free(order);
     return failed;
@@ -195,18 +157,19 @@ static int run_rounds(struct run *run)
 /* Writes what is known at the end, also after an interruption. */
 static int conclude(struct run *run)
 {
-    char utc[32], what[SUMMARY_ERROR_BYTES], unread[RUNNER_ERROR_BYTES];
+    struct run_folder *folder = &run->start->folder;
+    char utc[32], what[SUMMARY_ERROR_BYTES], unread[RUN_FOLDER_ERROR_BYTES];
     json_t *plan = NULL, *machine = NULL, *samples = NULL;
 
-    json_object_set_new(run->machine, "finished", json_string(machine_utc_now(utc)));
-    json_object_set_new(run->machine, "interrupted", json_boolean(interrupted));
-    int failed = json_file_write(run->folder.fd, "machine.json", run->machine);
+    json_object_set_new(run->start->machine, "finished", json_string(machine_utc_now(utc)));
+    json_object_set_new(run->start->machine, "interrupted", json_boolean(interrupted));
+    int failed = json_file_write(folder->fd, "machine.json", run->start->machine);
     if (!failed)
-        failed = run_folder_read(&run->folder, &plan, &machine, &samples, unread);
+        failed = run_folder_read(folder, &plan, &machine, &samples, unread);
     if (failed)
         return failed;
     json_t *summary = summary_of_run(plan, samples, what);
-    failed = summary ? json_file_write(run->folder.fd, "summary.json", summary) : -EINVAL;
+    failed = summary ? json_file_write(folder->fd, "summary.json", summary) : -EINVAL;
     json_decref(summary);
     json_decref(samples);
     json_decref(machine);
@@ -214,63 +177,56 @@ static int conclude(struct run *run)
     return failed;
 }
 
-static int prepare(struct run *run, const struct program_paths *paths, const char *path)
+/* Progress counts what is left; what an earlier run stored is told once. */
+static void begin_progress(struct run *run)
 {
-    char started[32];
-    json_t *plan = plan_to_json(run->plan);
-    int failed = sampler_init(&run->sampler);
+    const struct tally *tally = &run->start->tally;
+    char message[128];
 
-    if (failed) {
-        snprintf(run->error, RUNNER_ERROR_BYTES, "not enough memory for the sampler's ring");
-        json_decref(plan);
-        return failed;
+    progress_init(&run->progress, tally_left(tally));
+    if (tally->stored == 0)
+        return;
+    snprintf(message, sizeof message, "resumed: %zu samples are here, %zu are left", tally->stored,
+             tally_left(tally));
+    progress_note(&run->progress, message);
+}
+
+static int measure(struct run *run)
+{
+    begin_progress(run);
+    int failed = run_rounds(run);
+    progress_end(&run->progress);
+    int concluded = conclude(run);
+
+    if (!failed && concluded) {
+        failed = concluded;
+        snprintf(run->error, RUNNER_ERROR_BYTES, "cannot write the summary to %.1000s: %s",
+                 run->start->folder.path, strerror(-concluded));
     }
-    run->machine = machine_describe(run->plan, machine_utc_now(started));
-    run->settings = (struct sample_settings){
-        .plan = run->plan, .sampler = &run->sampler, .paths = paths, .interrupted = &interrupted};
-    machine_choose_cpus(&run->settings.child_cpu, &run->settings.sampler_cpu);
-    run->cells = calloc(run->plan->cell_count + 1, sizeof *run->cells);
-    if (!run->cells) {
-        snprintf(run->error, RUNNER_ERROR_BYTES, "not enough memory for %zu cells",
-                 run->plan->cell_count);
-        json_decref(plan);
-        return -ENOMEM;
-    }
-    for (size_t i = 0; i < run->plan->cell_count; i++)
-        run->cells[i].runs_left =
-            run->plan->cells[i].not_available[0] ? 0 : run->plan->cells[i].rounds;
-    progress_init(&run->progress, plan_samples(run->plan));
-    failed = run_folder_create(&run->folder, path, plan, run->machine, run->error);
-    json_decref(plan);
     return failed;
 }
 
-int runner_run(const struct plan *plan, const struct program_paths *paths, const char *path,
-               char *error)
+int runner_run(struct run_start *start, const struct program_paths *paths, char *error)
 {
-    struct run run = {.plan = plan, .error = error, .folder = {.fd = -1, .samples_fd = -1}};
+    struct run run = {.plan = start->tally.plan, .start = start, .error = error};
     struct sigaction old[INTERRUPTS];
-    int failed = prepare(&run, paths, path);
+    int failed = sampler_init(&run.sampler);
 
-    if (!failed) {
-        catch_interrupts(old);
-        failed = run_rounds(&run);
-        progress_end(&run.progress);
-        int concluded = conclude(&run);
-        if (!failed && concluded) {
-            failed = concluded;
-            snprintf(error, RUNNER_ERROR_BYTES, "cannot write the summary to %.1000s: %s", path,
-                     strerror(-concluded));
-        }
-        for (size_t i = 0; i < INTERRUPTS; i++)
-            sigaction(interrupts[i], &old[i], NULL);
+    if (failed) {
+        snprintf(error, RUNNER_ERROR_BYTES, "not enough memory for the sampler's ring");
+        return failed;
     }
-    run_folder_close(&run.folder);
-    if (run.sampler.ticks)
-        sampler_destroy(&run.sampler);
-    json_decref(run.machine);
-    free(run.cells);
+    run.settings = (struct sample_settings){
+        .plan = run.plan, .sampler = &run.sampler, .paths = paths, .interrupted = &interrupted};
+    machine_choose_cpus(&run.settings.child_cpu, &run.settings.sampler_cpu);
+    catch_interrupts(old);
+    failed = measure(&run);
+    for (size_t i = 0; i < INTERRUPTS; i++)
+        sigaction(interrupts[i], &old[i], NULL);
+    sampler_destroy(&run.sampler);
     if (failed)
         return failed;
-    return interrupted ? RUNNER_INTERRUPTED : run.failures ? RUNNER_WITH_FAILURES : RUNNER_COMPLETE;
+    return interrupted             ? RUNNER_INTERRUPTED
+           : start->tally.failures ? RUNNER_WITH_FAILURES
+                                   : RUNNER_COMPLETE;
 }

@@ -1,12 +1,12 @@
 /*
- * Runs a plan: round after round, sample after sample, each stored before the next. Leaves out what
- * is printed at the end.
+ * Runs a plan: round after round, sample after sample, each stored before the next. Leaves out
+ * where it starts from (harness/run_start.h) and what is printed at the end.
  */
 #ifndef TIDEMARK_HARNESS_RUNNER_H
 #define TIDEMARK_HARNESS_RUNNER_H
 
 #include "harness/command.h"
-#include "harness/plan.h"
+#include "harness/run_start.h"
 
 enum { RUNNER_ERROR_BYTES = 1536 };
 
@@ -17,12 +17,11 @@ enum runner_end {
 };
 
 /*
- * Creates the folder `path` and runs the plan into it, with progress on stderr; writes summary.json
- * at the end, also of an interrupted run. Returns an enum runner_end, or a negative errno with a
- * message in `error`; earlier samples are then intact. Blocks SIGINT and SIGTERM to itself while it
- * runs.
+ * Takes the samples of the plan that `start` has not yet, with progress on stderr; writes
+ * summary.json at the end, also of an interrupted run. Returns an enum runner_end, or a negative
+ * errno with a message in `error` (RUNNER_ERROR_BYTES); earlier samples are then intact. Blocks
+ * SIGINT and SIGTERM to itself while it runs.
  */
-int runner_run(const struct plan *plan, const struct program_paths *paths, const char *path,
-               char *error);
+int runner_run(struct run_start *start, const struct program_paths *paths, char *error);
 
 #endif

@@ -1,0 +1,344 @@
+/*
+ * The list of checks and those that read a setting or a clock. Leaves out what needs a process of
+ * its own (doctor_proc.c, doctor_programs.c) and the canary (doctor_canary.c).
+ */
+#define _GNU_SOURCE
+#include "harness/doctor.h"
+
+#include "harness/clock.h"
+#include "harness/machine.h"
+#include "harness/procfs.h"
+#include "harness/statistics.h"
+#include "harness/text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void doctor_add(struct doctor *doctor, enum doctor_status status, const char *name,
+                const char *advice, const char *format, ...)
+{
+    va_list values;
+
+    if (doctor->count == DOCTOR_CHECKS || (status != DOCTOR_OK && !advice[0]))
+        abort(); /* doctor.h: a bug */
+    struct doctor_check *check = &doctor->checks[doctor->count++];
+    *check = (struct doctor_check){.status = status};
+    snprintf(check->name, sizeof check->name, "%s", name);
+    va_start(values, format);
+    vsnprintf(check->finding, sizeof check->finding, format, values);
+    va_end(values);
+    if (status != DOCTOR_OK)
+        snprintf(check->advice, sizeof check->advice, "%s", advice);
+}
+
+const char *doctor_status_name(enum doctor_status status)
+{
+    static const char *const names[] = {"ok", "warn", "fail", "n/a"};
+
+    return names[status];
+}
+
+size_t doctor_count(const struct doctor *doctor, enum doctor_status status)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < doctor->count; i++)
+        count += doctor->checks[i].status == status;
+    return count;
+}
+
+enum doctor_status doctor_judge_clock(const char *source, double read_ns)
+{
+    /* Those that the vdso reads without a system call. */
+    static const char *const fast[] = {"tsc", "kvm-clock", "arch_sys_counter"};
+    const double slow_read_ns = 100;
+
+    if (read_ns > slow_read_ns)
+        return DOCTOR_WARN;
+    for (size_t i = 0; i < sizeof fast / sizeof fast[0]; i++) {
+        if (strcmp(source, fast[i]) == 0)
+            return DOCTOR_OK;
+    }
+    return DOCTOR_WARN;
+}
+
+const char *doctor_chosen_word(const char *text, char *word, size_t word_bytes)
+{
+    const char *open = strchr(text, '[');
+    const char *close = open ? strchr(open, ']') : NULL;
+
+    if (close)
+        snprintf(word, word_bytes, "%.*s", (int)(close - open - 1), open + 1);
+    else
+        snprintf(word, word_bytes, "%s", text);
+    return word;
+}
+
+/* "memory" among "cpu,memory". */
+static int names_memory(const char *controllers, size_t length)
+{
+    static const char memory[] = "memory";
+
+    while (length > 0) {
+        const char *comma = memchr(controllers, ',', length);
+        size_t word = comma ? (size_t)(comma - controllers) : length;
+        if (word == sizeof memory - 1 && memcmp(controllers, memory, word) == 0)
+            return 1;
+        controllers += word + (comma != NULL);
+        length -= word + (comma != NULL);
+    }
+    return 0;
+}
+
+int doctor_memory_group(const char *line, char *group, size_t group_bytes)
+{
+    const char *controllers = strchr(line, ':');
+    const char *path = controllers ? strchr(controllers + 1, ':') : NULL;
+    int version;
+
+    if (!path)
+        return 0;
+    controllers++;
+    if (controllers == path)
+        version = 2;
+    else if (names_memory(controllers, (size_t)(path - controllers)))
+        version = 1;
+    else
+        return 0;
+    snprintf(group, group_bytes, "%.*s", (int)strcspn(path + 1, "\n"), path + 1);
+    return version;
+}
+
+struct doctor_spread doctor_spread(double *values, size_t count)
+{
+    struct median_interval middle = statistics_median(values, count);
+
+    return (struct doctor_spread){.median = middle.median,
+                                  .largest_ratio = values[count - 1] / middle.median};
+}
+
+/* The median over some batches: one of them may be interrupted. */
+static double clock_read_ns(void)
+{
+    enum { BATCHES = 21, READS = 1000 };
+    double cost_ns[BATCHES];
+
+    for (size_t i = 0; i < BATCHES; i++) {
+        uint64_t began_ns = clock_monotonic_ns();
+        for (int j = 1; j < READS; j++)
+            clock_monotonic_ns();
+        cost_ns[i] = (double)(clock_monotonic_ns() - began_ns) / READS;
+    }
+    return statistics_median(cost_ns, BATCHES).median;
+}
+
+static void check_clock(struct doctor *doctor)
+{
+    char source[64] = "of unknown source";
+    double read_ns = clock_read_ns();
+
+    procfs_read_line("/sys/devices/system/clocksource/clocksource0/current_clocksource", source,
+                     sizeof source);
+    doctor_add(doctor, doctor_judge_clock(source, read_ns), "clock",
+               "Each read disturbs what it times: choose tsc, kvm-clock or arch_sys_counter in "
+               "/sys/devices/system/clocksource/clocksource0/current_clocksource where "
+               "available_clocksource beside it has one, and compare long phases only.",
+               "clocksource %s, %.0f ns for one read of CLOCK_MONOTONIC", source, read_ns);
+}
+
+static void *do_nothing(void *argument)
+{
+    return argument;
+}
+
+/* Asks as the sampler does (sampler.c): permission shows when the thread is created. */
+static int try_fifo(void)
+{
+    struct sched_param priority = {.sched_priority = 1};
+    pthread_attr_t attributes;
+    pthread_t thread;
+
+    pthread_attr_init(&attributes);
+    pthread_attr_setinheritsched(&attributes, PTHREAD_EXPLICIT_SCHED);
+    pthread_attr_setschedpolicy(&attributes, SCHED_FIFO);
+    pthread_attr_setschedparam(&attributes, &priority);
+    int error = pthread_create(&thread, &attributes, do_nothing, NULL);
+    pthread_attr_destroy(&attributes);
+    if (!error)
+        pthread_join(thread, NULL);
+    return -error;
+}
+
+static void check_priority(struct doctor *doctor)
+{
+    int error = try_fifo();
+
+    doctor_add(doctor, error ? DOCTOR_WARN : DOCTOR_OK, "real-time priority",
+               "Run as root or raise RLIMIT_RTPRIO to 1 (`rtprio` in /etc/security/limits.conf): "
+               "without it some ticks come late. Their real times are stored either way.",
+               "the sampler's thread %s SCHED_FIFO priority 1%s%s",
+               error ? "is refused" : "is granted", error ? ": " : "",
+               error ? strerror(-error) : "");
+}
+
+static void check_cores(struct doctor *doctor)
+{
+    cpu_set_t allowed;
+
+    CPU_ZERO(&allowed);
+    sched_getaffinity(0, sizeof allowed, &allowed);
+    int usable = CPU_COUNT(&allowed);
+    doctor_add(doctor, usable > 1 ? DOCTOR_OK : DOCTOR_WARN, "cores",
+               "Give this process a second core (taskset, the container's cpuset): with one the "
+               "sampler takes its time from the child, and nothing is pinned.",
+               "%d of %ld online may be used", usable, sysconf(_SC_NPROCESSORS_ONLN));
+}
+
+static void check_huge_pages(struct doctor *doctor)
+{
+    const char *path = "/sys/kernel/mm/transparent_hugepage/enabled";
+    char line[128], word[128];
+
+    if (procfs_read_line(path, line, sizeof line) != 0) {
+        doctor_add(doctor, DOCTOR_NOT_AVAILABLE, "transparent huge pages",
+                   "Nothing to do: every page is a small one.", "this kernel has none");
+        return;
+    }
+    doctor_chosen_word(line, word, sizeof word);
+    doctor_add(doctor, strcmp(word, "always") == 0 ? DOCTOR_WARN : DOCTOR_OK,
+               "transparent huge pages",
+               "One touched byte can make 2 MiB resident, and a freed piece of a huge page stays: "
+               "write `madvise` to /sys/kernel/mm/transparent_hugepage/enabled, or compare only "
+               "with runs under the same setting.",
+               "set to %s", word);
+}
+
+static void check_overcommit(struct doctor *doctor)
+{
+    static const char *const meanings[] = {"0, by a heuristic", "1, always granted",
+                                           "2, strictly counted"};
+    char line[32];
+
+    if (procfs_read_line("/proc/sys/vm/overcommit_memory", line, sizeof line) != 0 ||
+        line[0] < '0' || line[0] > '2') {
+        doctor_add(doctor, DOCTOR_NOT_AVAILABLE, "overcommit",
+                   "Mount /proc: the kernel's setting cannot be read.",
+                   "vm.overcommit_memory is not known");
+        return;
+    }
+    doctor_add(doctor, line[0] == '2' ? DOCTOR_WARN : DOCTOR_OK, "overcommit",
+               "Allocators that reserve address space may be refused it: `sysctl "
+               "vm.overcommit_memory=0`.",
+               "vm.overcommit_memory is %s", meanings[line[0] - '0']);
+}
+
+/* Returns 0 with the limit in `line`, or a negative errno where the group's folder is not seen. */
+static int read_limit(int version, const char *group, char *line, size_t line_bytes)
+{
+    char path[640];
+
+    snprintf(path, sizeof path, "/sys/fs/cgroup%s%s/%s", version == 1 ? "/memory" : "", group,
+             version == 1 ? "memory.limit_in_bytes" : "memory.max");
+    return procfs_read_line(path, line, line_bytes);
+}
+
+/* The group that limits memory: v1's where the memory controller is there, else v2's. */
+static int own_memory_group(char *group, size_t group_bytes)
+{
+    char line[512], found[512];
+    FILE *file = fopen("/proc/self/cgroup", "re");
+    int version = 0;
+
+    while (file && version != 1 && fgets(line, sizeof line, file)) {
+        int of_line = doctor_memory_group(line, found, sizeof found);
+        if (of_line == 0)
+            continue;
+        version = of_line;
+        snprintf(group, group_bytes, "%s", found);
+    }
+    if (file)
+        fclose(file);
+    return version;
+}
+
+static void check_cgroup(struct doctor *doctor)
+{
+    /* v1 writes "no limit" as the largest number of pages. */
+    const uint64_t unlimited_bytes = UINT64_C(1) << 62;
+    char group[512], line[64], bytes[TEXT_NUMBER_BYTES];
+    int version = own_memory_group(group, sizeof group);
+
+    if (version == 0) {
+        doctor_add(doctor, DOCTOR_NOT_AVAILABLE, "cgroup",
+                   "Nothing to do: --memory-limit is kept by the sampler.",
+                   "this process is in no group that counts memory");
+    } else if (read_limit(version, group, line, sizeof line) != 0) {
+        doctor_add(doctor, DOCTOR_OK, "cgroup", "",
+                   "version %d, no memory limit is seen on this process's group", version);
+    } else if (line[0] < '0' || line[0] > '9' || strtoull(line, NULL, 10) >= unlimited_bytes) {
+        doctor_add(doctor, DOCTOR_OK, "cgroup", "",
+                   "version %d, no memory limit on this process's group", version);
+    } else {
+        doctor_add(doctor, DOCTOR_OK, "cgroup", "",
+                   "version %d, memory limit %s on this process's group", version,
+                   text_format_bytes(bytes, (double)strtoull(line, NULL, 10)));
+    }
+}
+
+static void check_memory(struct doctor *doctor)
+{
+    /* More than thrice the largest peak of the quick suite in results/reference. */
+    const uint64_t enough_bytes = UINT64_C(1) << 30;
+    char bytes[TEXT_NUMBER_BYTES];
+    uint64_t available = machine_available_bytes();
+
+    doctor_add(doctor, available < enough_bytes ? DOCTOR_WARN : DOCTOR_OK, "memory",
+               "End other programs or raise the container's limit, or measure with a smaller n: a "
+               "child that does not fit is stopped.",
+               "%s available", text_format_bytes(bytes, (double)available));
+}
+
+static void check_page_reporting(struct doctor *doctor)
+{
+    char line[32];
+    int error = procfs_read_line("/sys/module/page_reporting/parameters/page_reporting_order", line,
+                                 sizeof line);
+    /* -1 until a device that reports has been found (mm/page_reporting.c). */
+    unsigned long order = error ? 0 : strtoul(line, NULL, 10);
+
+    if (error || order >= INT32_MAX)
+        doctor_add(doctor, DOCTOR_NOT_AVAILABLE, "page reporting",
+                   "Nothing to do: free pages are not given to a host.",
+                   "this kernel reports no free pages");
+    else
+        doctor_add(doctor, DOCTOR_WARN, "page reporting",
+                   "This guest may hand free memory to its host, and the first touch of a page "
+                   "then costs more: keep working sets at or below 256 MB, and compare times "
+                   "within one run.",
+                   "free blocks of 2^%lu pages may be reported to the host", order);
+}
+
+int doctor_run(struct doctor *doctor)
+{
+    doctor->count = 0;
+    check_clock(doctor);
+    int error = doctor_check_proc(doctor);
+    if (error)
+        return error;
+    check_priority(doctor);
+    check_cores(doctor);
+    check_huge_pages(doctor);
+    check_overcommit(doctor);
+    check_cgroup(doctor);
+    check_memory(doctor);
+    check_page_reporting(doctor);
+    error = doctor_check_programs(doctor);
+    return error ? error : doctor_check_canary(doctor);
+}

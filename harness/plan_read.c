@@ -1,0 +1,270 @@
+/*
+ * plan.json back to a plan, field by field. Leaves out repair: what does not fit is named and
+ * refused, because samples of two different plans in one folder would be compared as one.
+ */
+#include "harness/plan_read.h"
+
+#include "harness/json_file.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* An object of plan.json and where it stands there, for messages: "" or "cells[3].". */
+struct place {
+    const json_t *object;
+    char where[32];
+    char *error;
+};
+
+__attribute__((format(printf, 2, 3))) static int refuse(const struct place *place,
+                                                        const char *format, ...)
+{
+    va_list words;
+    int used = snprintf(place->error, PLAN_ERROR_BYTES, "plan.json: %s", place->where);
+
+    va_start(words, format);
+    vsnprintf(place->error + used, PLAN_ERROR_BYTES - (size_t)used, format, words);
+    va_end(words);
+    return -EINVAL;
+}
+
+static int find(const struct place *place, const char *key, const json_t **value)
+{
+    *value = json_object_get(place->object, key);
+    return *value ? 0 : refuse(place, "%s is missing", key);
+}
+
+static int read_number(const struct place *place, const char *key, uint64_t minimum,
+                       uint64_t maximum, uint64_t *number)
+{
+    const json_t *value;
+
+    if (find(place, key, &value) != 0)
+        return -EINVAL;
+    if (!json_is_integer(value))
+        return refuse(place, "%s is no whole number", key);
+    json_int_t read = json_integer_value(value);
+    if (read < 0 || (uint64_t)read < minimum || (uint64_t)read > maximum)
+        return refuse(place, "%s is %" JSON_INTEGER_FORMAT ", not between %" PRIu64 " and %" PRIu64,
+                      key, read, minimum, maximum);
+    *number = (uint64_t)read;
+    return 0;
+}
+
+static int read_text(const struct place *place, const char *key, const char **text)
+{
+    const json_t *value;
+
+    if (find(place, key, &value) != 0)
+        return -EINVAL;
+    *text = json_string_value(value);
+    return *text ? 0 : refuse(place, "%s is no string", key);
+}
+
+/* A string that fits, or null, which is an empty one here. */
+static int read_text_or_null(const struct place *place, const char *key, char *text,
+                             size_t text_bytes)
+{
+    const json_t *value;
+    const char *read = "";
+
+    if (find(place, key, &value) != 0)
+        return -EINVAL;
+    if (!json_is_null(value) && !(read = json_string_value(value)))
+        return refuse(place, "%s is neither a string nor null", key);
+    if (strlen(read) >= text_bytes)
+        return refuse(place, "%s is longer than %zu bytes", key, text_bytes - 1);
+    strcpy(text, read);
+    return 0;
+}
+
+static int read_array(const struct place *place, const char *key, const json_t **array)
+{
+    if (find(place, key, array) != 0)
+        return -EINVAL;
+    return json_is_array(*array) ? 0 : refuse(place, "%s is no array", key);
+}
+
+static int read_workload(const struct place *place, struct cell *cell)
+{
+    const char *name;
+
+    if (read_text(place, "workload", &name) != 0)
+        return -EINVAL;
+    cell->workload = workload_find(name);
+    return cell->workload ? 0 : refuse(place, "workload: none is called '%.64s'", name);
+}
+
+static int read_parameter(const struct place *params, const struct parameter *parameter,
+                          uint64_t *value)
+{
+    const char *text;
+
+    if (read_text(params, parameter->name, &text) != 0)
+        return -EINVAL;
+    if (parameter_parse(parameter, text, value) != 0)
+        return refuse(params, "%s does not take the value '%.64s'", parameter->name, text);
+    return 0;
+}
+
+static int has_parameter(const struct workload *workload, const char *name)
+{
+    for (size_t i = 0; workload->parameters[i].name; i++) {
+        if (strcmp(workload->parameters[i].name, name) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* Every parameter of the workload, and no other. */
+static int read_parameters(const struct place *place, struct cell *cell)
+{
+    json_t *object = json_object_get(place->object, "params");
+    struct place params = {.object = object, .error = place->error};
+    const char *name;
+    json_t *value;
+
+    if (!json_is_object(object))
+        return refuse(place, object ? "params is no object" : "params is missing");
+    snprintf(params.where, sizeof params.where, "%.20sparams.", place->where);
+    for (size_t i = 0; cell->workload->parameters[i].name; i++) {
+        if (read_parameter(&params, &cell->workload->parameters[i], &cell->values[i]) != 0)
+            return -EINVAL;
+    }
+    json_object_foreach(object, name, value)
+    {
+        if (!has_parameter(cell->workload, name))
+            return refuse(&params, "%.64s: %s has no such parameter", name, cell->workload->name);
+    }
+    return 0;
+}
+
+static int read_row(const struct place *place, struct cell *cell)
+{
+    char what[ROW_ERROR_BYTES];
+    const char *text;
+
+    if (read_text(place, "allocator", &text) != 0)
+        return -EINVAL;
+    return row_parse(&cell->row, text, what) == 0 ? 0 : refuse(place, "allocator: %s", what);
+}
+
+/*
+ * Looks a host up once for all of its cells, which `before` holds `count` of. A cell that the plan
+ * rules out never runs, so that its interpreter need not be here.
+ */
+static int read_host(const struct place *place, struct cell *cell, const struct cell *before,
+                     size_t count)
+{
+    char what[HOST_ERROR_BYTES];
+    const char *text;
+
+    if (read_text(place, "host", &text) != 0)
+        return -EINVAL;
+    if (strlen(text) >= sizeof cell->host.text)
+        return refuse(place, "host is longer than %zu bytes", sizeof cell->host.text - 1);
+    for (size_t i = count; i > 0; i--) {
+        const struct host *known = &before[i - 1].host;
+        if (strcmp(known->text, text) == 0 && (known->path[0] || host_is_objects(known))) {
+            cell->host = *known;
+            return 0;
+        }
+    }
+    if (host_resolve(&cell->host, text, what) == 0)
+        return 0;
+    if (!cell->not_available[0])
+        return refuse(place, "host: %s", what);
+    strcpy(cell->host.text, text);
+    return 0;
+}
+
+static int read_cell(const struct place *place, struct cell *cells, size_t index)
+{
+    struct cell *cell = &cells[index];
+    uint64_t rounds;
+
+    if (!json_is_object(place->object))
+        return refuse(place, "is no object");
+    if (read_workload(place, cell) != 0 || read_parameters(place, cell) != 0 ||
+        read_row(place, cell) != 0 ||
+        read_text_or_null(place, "not_available", cell->not_available,
+                          sizeof cell->not_available) != 0 ||
+        read_host(place, cell, cells, index) != 0 ||
+        read_number(place, "idle_ns", 0, INT64_MAX, &cell->idle_ns) != 0 ||
+        read_number(place, "rounds", 1, PLAN_MOST_ROUNDS, &rounds) != 0)
+        return -EINVAL;
+    cell->rounds = (unsigned)rounds;
+    return 0;
+}
+
+static int read_cells(const struct place *place, struct plan *plan)
+{
+    const json_t *cells;
+
+    if (read_array(place, "cells", &cells) != 0)
+        return -EINVAL;
+    if (json_array_size(cells) == 0)
+        return refuse(place, "cells is empty: there is nothing to run");
+    plan->cells = calloc(json_array_size(cells), sizeof *plan->cells);
+    if (!plan->cells)
+        return -ENOMEM;
+    for (; plan->cell_count < json_array_size(cells); plan->cell_count++) {
+        struct place at = {.object = json_array_get(cells, plan->cell_count),
+                           .error = place->error};
+        snprintf(at.where, sizeof at.where, "cells[%zu].", plan->cell_count);
+        if (read_cell(&at, plan->cells, plan->cell_count) != 0)
+            return -EINVAL;
+    }
+    return 0;
+}
+
+static int check_order(const struct place *place, const struct plan *plan)
+{
+    const json_t *stored;
+
+    if (read_array(place, "order", &stored) != 0)
+        return -EINVAL;
+    json_t *again = plan_to_json(plan);
+    int is_same = json_equal(json_object_get(again, "order"), stored);
+    json_decref(again);
+    return is_same ? 0
+                   : refuse(place, "order is not what its seed and cells give: the plan has been "
+                                   "changed since, or another version of tidemark wrote it");
+}
+
+static int read_plan(const struct place *place, struct plan *plan)
+{
+    if (!json_is_object(place->object))
+        return refuse(place, "it is no object");
+    if (read_text_or_null(place, "suite", plan->suite, sizeof plan->suite) != 0 ||
+        read_number(place, "seed", 0, INT64_MAX, &plan->seed) != 0)
+        return -EINVAL;
+    /* The cells first: those of `tidemark micro` are none, and its limits are 0. */
+    int failed = read_cells(place, plan);
+    if (failed)
+        return failed;
+    if (read_number(place, "tick_ns", 1, INT64_MAX, &plan->tick_ns) != 0 ||
+        read_number(place, "timeout_ns", 1, INT64_MAX, &plan->timeout_ns) != 0 ||
+        read_number(place, "memory_limit_bytes", 1, INT64_MAX, &plan->memory_limit_bytes) != 0)
+        return -EINVAL;
+    return check_order(place, plan);
+}
+
+int plan_from_json(struct plan *plan, const json_t *json, char *error)
+{
+    struct place place = {.object = json, .error = error};
+    struct plan read = {0};
+    int failed = read_plan(&place, &read);
+
+    if (failed == -ENOMEM)
+        snprintf(error, PLAN_ERROR_BYTES, "not enough memory for the plan");
+    if (failed)
+        plan_free(&read);
+    else
+        *plan = read;
+    return failed;
+}
