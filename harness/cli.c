@@ -22,6 +22,7 @@ static const struct {
     {"show", "the table of a run, or its summary as JSON", cli_show},
     {"plot", "the figures and the report of a run", cli_plot},
     {"micro", "malloc and free by size on each row, by Google Benchmark", cli_micro},
+    {"overhead", "what the harness itself adds, measured", cli_overhead},
     {"doctor", "what of the method holds on this machine, and what to do", cli_doctor},
 };
 

@@ -18,6 +18,7 @@ int cli_run(int argc, char **argv);
 int cli_show(int argc, char **argv);
 int cli_plot(int argc, char **argv);
 int cli_micro(int argc, char **argv);
+int cli_overhead(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
 
 /*

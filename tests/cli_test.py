@@ -29,7 +29,7 @@ class Scratch(unittest.TestCase):
 
 class Help(unittest.TestCase):
     def test_every_subcommand_has_help_with_an_example(self):
-        for command in ("list", "run", "show", "plot", "micro", "doctor"):
+        for command in ("list", "run", "show", "plot", "micro", "doctor", "overhead"):
             with self.subTest(command=command):
                 helped = tidemark(command, "--help")
                 self.assertEqual(helped.returncode, 0)
@@ -532,6 +532,23 @@ class Setup(Scratch):
                 self.assertEqual(refused.returncode, 2)
                 for package in packages:
                     self.assertIn("  %s\n" % package, refused.stderr)
+
+
+class Overhead(unittest.TestCase):
+    def test_each_figure_of_the_harness_is_measured(self):
+        measured = tidemark("overhead", "--rounds", "1", "--size", "16MiB", "--json")
+        self.assertEqual(measured.returncode, 0, measured.stderr)
+        figures = {figure["name"]: figure for figure in json.loads(measured.stdout)}
+        self.assertEqual(set(figures), {"dispatch", "sampling", "parent_cpu", "phase_boundary", "phase_boundary_small",
+                                        "parent_memory"})
+        for name in ("dispatch", "parent_cpu", "phase_boundary", "phase_boundary_small", "parent_memory"):
+            self.assertGreater(figures[name]["median"], 0, name)
+            self.assertIsNone(figures[name]["low"], "one round has no interval")
+
+    def test_bad_options_are_usage_errors(self):
+        for arguments in (["--rounds", "0"], ["--size", "1KiB"], ["--size", "1GB"], ["extra"]):
+            with self.subTest(arguments=arguments):
+                self.assertEqual(tidemark("overhead", *arguments).returncode, 2)
 
 
 class Micro(Scratch):

@@ -1,0 +1,116 @@
+/* tidemark overhead: what the harness adds. Leaves out the measuring (harness/overhead.h). */
+#include "harness/cli.h"
+#include "harness/json_file.h"
+#include "harness/overhead.h"
+#include "harness/text.h"
+
+#include <stdio.h>
+
+struct overhead_cli {
+    struct overhead_options options;
+    int json;
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+    struct overhead_cli *cli = state->input;
+    uint64_t rounds;
+
+    switch (key) {
+    case 'r':
+        if (text_parse_number(argument, 1, 1000, &rounds) != 0)
+            argp_error(state, "--rounds: '%s' is no number between 1 and 1000", argument);
+        cli->options.rounds = (unsigned)rounds;
+        return 0;
+    case 's':
+        if (text_parse_bytes(argument, &cli->options.resident_bytes) != 0 ||
+            cli->options.resident_bytes < 16u << 20 || cli->options.resident_bytes > 64ull << 30)
+            argp_error(state, "--size: '%s' is no size between 16MiB and 64GiB", argument);
+        return 0;
+    case 'j':
+        cli->json = 1;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "no argument is taken, but '%s' is given", argument);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option option_table[] = {
+    {"rounds", 'r', "N", 0, "Pairs of children, 1 to 1000 (default 10)", 0},
+    {"size", 's', "SIZE", 0, "Resident memory of the children, 16MiB to 64GiB (default 1GiB)", 0},
+    {"json", 'j', NULL, 0, "Print JSON", 0},
+    {0},
+};
+
+static const struct argp argument_parser = {
+    .options = option_table,
+    .parser = parse,
+    .doc = "Measure what the harness itself adds on this machine: a call through a pointer, the "
+           "slow-down of a child that is sampled each millisecond against each second, the "
+           "harness's own processor time and memory, and the wait at a phase's end."
+           "\vExample:\n"
+           "  tidemark overhead\n"
+           "  tidemark overhead --rounds 20 --size 256MiB --json\n\n"
+           "Exit status: 0 measured; 1 it could not be; 2 usage.",
+};
+
+static double number_in(const json_t *figure, const char *key)
+{
+    return json_number_value(json_object_get(figure, key));
+}
+
+/* A median alone meets no aim: its interval has to. */
+static const char *verdict(const json_t *figure)
+{
+    if (!json_is_number(json_object_get(figure, "low")))
+        return "too few rounds to tell (6 give an interval)";
+    if (number_in(figure, "high") <= number_in(figure, "aim"))
+        return "met";
+    return number_in(figure, "low") > number_in(figure, "aim") ? "not met here"
+                                                               : "cannot tell: more rounds";
+}
+
+static void print_figure(const json_t *figure)
+{
+    printf("%-21s %9.2f %-3s", json_text(figure, "name"), number_in(figure, "median"),
+           json_text(figure, "unit"));
+    if (json_is_number(json_object_get(figure, "low")))
+        printf(" [%.2f, %.2f]", number_in(figure, "low"), number_in(figure, "high"));
+    if (json_is_number(json_object_get(figure, "aim")))
+        printf("  aim: at most %g; %s", number_in(figure, "aim"), verdict(figure));
+    printf("\n%-21s %s\n", "", json_text(figure, "summary"));
+}
+
+int cli_overhead(int argc, char **argv)
+{
+    struct overhead_cli cli = {.options = {.rounds = 10, .resident_bytes = 1u << 30}};
+    struct program_paths paths;
+    char error[OVERHEAD_ERROR_BYTES] = "";
+    size_t i;
+    const json_t *figure;
+
+    argp_parse(&argument_parser, argc, argv, 0, NULL, &cli);
+    if (cli_refuse_sanitized("overhead"))
+        return CLI_FAILED;
+    if (program_paths_find(&paths) != 0) {
+        fprintf(stderr,
+                "tidemark overhead: tidemark-child is not beside this program: build it first\n");
+        return CLI_FAILED;
+    }
+    json_t *all = overhead_measure(&cli.options, &paths, error);
+    if (!all) {
+        fprintf(stderr, "tidemark overhead: %s\n", error);
+        return CLI_FAILED;
+    }
+    if (cli.json) {
+        json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+        putchar('\n');
+    } else {
+        json_array_foreach(all, i, figure) print_figure(figure);
+    }
+    json_decref(all);
+    return cli_finish("overhead", CLI_OK);
+}

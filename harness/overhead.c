@@ -1,0 +1,285 @@
+/*
+ * The harness measured with its own parts: the row `null` for a call, pairs of samples with and
+ * without the sampler, parks for a phase boundary. Leaves out significance: the interval is that of
+ * the rounds that were asked for.
+ */
+#define _GNU_SOURCE
+#include "harness/overhead.h"
+
+#include "harness/clock.h"
+#include "harness/machine.h"
+#include "harness/plan.h"
+#include "harness/process.h"
+#include "harness/procfs.h"
+#include "harness/progress.h"
+#include "harness/sample.h"
+#include "harness/statistics.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { BLOCK_BYTES = 1000, SMALL_BLOCKS = 1000, MOST_ROUNDS = 1000 };
+
+static const uint64_t sampled_tick_ns = 1000000;
+static const uint64_t unsampled_tick_ns = CLOCK_SECOND_NS; /* the rarest that there is */
+
+/* What is collected, a value a round. */
+enum figure { DISPATCH, SLOWDOWN, PARENT_CPU, PARK_LARGE, PARK_SMALL, FIGURES };
+
+static const struct {
+    const char *name, *summary, *unit;
+    double aim; /* at most; 0: none */
+} figures[FIGURES] = {
+    [DISPATCH] = {"dispatch", "a malloc and a free through pointers that do nothing, and the loop",
+                  "ns", 2},
+    [SLOWDOWN] = {"sampling",
+                  "time of a child sampled each millisecond over one sampled each second, less one",
+                  "%", 1},
+    [PARENT_CPU] = {"parent_cpu", "the harness's processor time for a second of a sampled child",
+                    "%", 0},
+    [PARK_LARGE] = {"phase_boundary", "wait at a phase's end at that size, cut from every time",
+                    "us", 0},
+    [PARK_SMALL] = {"phase_boundary_small", "the same of a child of some megabytes", "us", 0},
+};
+
+struct measurement {
+    const struct overhead_options *options;
+    const struct program_paths *paths;
+    struct plan plan; /* cell 0: the large child, cell 1: the small one */
+    struct sampler sampler;
+    struct sample_settings settings;
+    struct sample sample;
+    struct progress progress;
+    double values[FIGURES][MOST_ROUNDS];
+    size_t counts[FIGURES];
+    char *error;
+};
+
+static volatile sig_atomic_t
+    never_interrupted; /* Ctrl-C ends this command at once: nothing is stored */
+
+static void add(struct measurement *measurement, enum figure figure, double value)
+{
+    measurement->values[figure][measurement->counts[figure]++] = value;
+}
+
+/* Nanoseconds of one pair on `null`, by Google Benchmark. */
+static int measure_dispatch(struct measurement *measurement)
+{
+    static char output[65536], errors[4096];
+    const char *const argv[] = {measurement->paths->micro,
+                                "--object",
+                                "null",
+                                "--benchmark_filter=^pair/64$",
+                                "--benchmark_min_time=0.05",
+                                "--benchmark_format=json",
+                                NULL};
+    struct process_request request = {.argv = argv,
+                                      .output = output,
+                                      .output_bytes = sizeof output,
+                                      .errors = errors,
+                                      .errors_bytes = sizeof errors};
+    int status = 0;
+    int failed = process_run(&request, &status);
+
+    if (failed || status != 0) {
+        snprintf(measurement->error, OVERHEAD_ERROR_BYTES,
+                 "tidemark-micro did not measure the row null");
+        return failed ? failed : -EIO;
+    }
+    json_t *result = json_loads(output, 0, NULL);
+    const json_t *benchmark = json_array_get(json_object_get(result, "benchmarks"), 0);
+    double per_second = json_number_value(json_object_get(benchmark, "items_per_second"));
+    json_decref(result);
+    if (per_second <= 0) {
+        snprintf(measurement->error, OVERHEAD_ERROR_BYTES,
+                 "tidemark-micro gave no figure for pair/64");
+        return -EIO;
+    }
+    add(measurement, DISPATCH, 1e9 / per_second);
+    return 0;
+}
+
+static int run_child(struct measurement *measurement, size_t cell, uint64_t tick_ns, uint64_t seed)
+{
+    struct sample *sample = &measurement->sample;
+
+    measurement->plan.tick_ns = tick_ns;
+    int failed = sample_run(&measurement->settings, &measurement->plan.cells[cell], seed, sample);
+    if (failed)
+        snprintf(measurement->error, OVERHEAD_ERROR_BYTES, "cannot start a child: %s",
+                 strerror(-failed));
+    else if (sample->status != SAMPLE_OK)
+        snprintf(measurement->error, OVERHEAD_ERROR_BYTES, "a child ended with %s: %.400s",
+                 sample_status_name(sample->status), sample->reason);
+    return failed ? failed : sample->status == SAMPLE_OK ? 0 : -EIO;
+}
+
+/* The phase that is compared: the live set stands, and no page is touched for the first time. */
+static const struct sample_phase *work_phase(const struct sample *sample)
+{
+    return &sample->phases[1];
+}
+
+static double work_ns(const struct sample *sample)
+{
+    const struct page_phase *stamps = &work_phase(sample)->stamps;
+
+    return (double)(stamps->end_ns - stamps->begin_ns);
+}
+
+static double own_cpu_seconds(void)
+{
+    struct rusage usage;
+
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+static int run_sampled(struct measurement *measurement, uint64_t seed, double *ns)
+{
+    double cpu = own_cpu_seconds();
+    uint64_t began_ns = clock_monotonic_ns();
+    int failed = run_child(measurement, 0, sampled_tick_ns, seed);
+
+    if (failed)
+        return failed;
+    add(measurement, PARENT_CPU, 100 * (own_cpu_seconds() - cpu) / clock_seconds_since(began_ns));
+    add(measurement, PARK_LARGE, (double)work_phase(&measurement->sample)->park_ns / 1e3);
+    *ns = work_ns(&measurement->sample);
+    return 0;
+}
+
+static int run_unsampled(struct measurement *measurement, uint64_t seed, double *ns)
+{
+    int failed = run_child(measurement, 0, unsampled_tick_ns, seed);
+
+    if (!failed)
+        *ns = work_ns(&measurement->sample);
+    return failed;
+}
+
+/* One pair, its two in turns first, so that drift falls on both alike. */
+static int run_round(struct measurement *measurement, unsigned round)
+{
+    double sampled, unsampled;
+    int failed = measure_dispatch(measurement);
+
+    if (!failed && round % 2 == 0)
+        failed = run_sampled(measurement, round, &sampled);
+    if (!failed)
+        failed = run_unsampled(measurement, round, &unsampled);
+    if (!failed && round % 2 == 1)
+        failed = run_sampled(measurement, round, &sampled);
+    if (failed)
+        return failed;
+    add(measurement, SLOWDOWN, 100 * (sampled / unsampled - 1));
+    failed = run_child(measurement, 1, sampled_tick_ns, round);
+    if (!failed)
+        add(measurement, PARK_SMALL, (double)work_phase(&measurement->sample)->park_ns / 1e3);
+    return failed;
+}
+
+static int make_plan(struct measurement *measurement)
+{
+    static const char *const rows[] = {"glibc"};
+    char workload[128], error[PLAN_ERROR_BYTES];
+    struct plan_request request = {
+        .workload = workload, .rows = rows, .row_count = 1, .host = "objects", .rounds = 1};
+    const unsigned long long blocks[] = {measurement->options->resident_bytes / BLOCK_BYTES,
+                                         SMALL_BLOCKS};
+
+    measurement->plan.timeout_ns = 600ull * CLOCK_SECOND_NS;
+    measurement->plan.memory_limit_bytes = machine_available_bytes() / 5 * 4;
+    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) {
+        snprintf(workload, sizeof workload, "steady:n=%llu,size=%d,replaced=5M", blocks[i],
+                 BLOCK_BYTES);
+        int failed = plan_add(&measurement->plan, &request, error);
+        if (failed) {
+            snprintf(measurement->error, OVERHEAD_ERROR_BYTES, "%.500s", error);
+            return failed;
+        }
+    }
+    return 0;
+}
+
+static json_t *figure_to_json(struct measurement *measurement, enum figure figure)
+{
+    size_t count = measurement->counts[figure];
+    struct median_interval interval = statistics_median(measurement->values[figure], count);
+    json_t *object = json_pack("{s:s, s:s, s:s, s:f, s:i}", "name", figures[figure].name, "summary",
+                               figures[figure].summary, "unit", figures[figure].unit, "median",
+                               interval.median, "n", (int)count);
+
+    json_object_set_new(object, "low",
+                        interval.has_interval ? json_real(interval.low) : json_null());
+    json_object_set_new(object, "high",
+                        interval.has_interval ? json_real(interval.high) : json_null());
+    json_object_set_new(object, "aim",
+                        figures[figure].aim > 0 ? json_real(figures[figure].aim) : json_null());
+    return object;
+}
+
+static json_t *own_memory(void)
+{
+    struct memory_status status;
+
+    if (procfs_read_status(getpid(), &status) != 0)
+        return json_null();
+    return json_pack("{s:s, s:s, s:s, s:f, s:i, s:n, s:n, s:n}", "name", "parent_memory", "summary",
+                     "the harness's own high-water mark, the sampler's ring included", "unit", "MB",
+                     "median", (double)status.peak_bytes / 1e6, "n", 1, "low", "high", "aim");
+}
+
+static int measure_rounds(struct measurement *measurement)
+{
+    unsigned rounds = measurement->options->rounds;
+    uint64_t began_ns = clock_monotonic_ns();
+    int failed = 0;
+
+    progress_init(&measurement->progress, rounds);
+    for (unsigned round = 0; round < rounds && !failed; round++) {
+        measurement->progress.left_seconds =
+            round ? clock_seconds_since(began_ns) / round * (rounds - round) : 5.0 * rounds;
+        progress_show(&measurement->progress, "a pair of children, with and without the sampler");
+        failed = run_round(measurement, round);
+        measurement->progress.done++;
+    }
+    progress_end(&measurement->progress);
+    return failed;
+}
+
+json_t *overhead_measure(const struct overhead_options *options, const struct program_paths *paths,
+                         char *error)
+{
+    static struct measurement measurement; /* too large for a stack */
+    json_t *all = NULL;
+
+    memset(&measurement, 0, sizeof measurement);
+    measurement.options = options;
+    measurement.paths = paths;
+    measurement.error = error;
+    if (options->rounds > MOST_ROUNDS || sampler_init(&measurement.sampler) != 0) {
+        snprintf(error, OVERHEAD_ERROR_BYTES, "not enough memory for the sampler's ring");
+        return NULL;
+    }
+    measurement.settings = (struct sample_settings){.plan = &measurement.plan,
+                                                    .sampler = &measurement.sampler,
+                                                    .paths = paths,
+                                                    .interrupted = &never_interrupted};
+    machine_choose_cpus(&measurement.settings.child_cpu, &measurement.settings.sampler_cpu);
+    if (make_plan(&measurement) == 0 && measure_rounds(&measurement) == 0) {
+        all = json_array();
+        for (int figure = 0; figure < FIGURES; figure++)
+            json_array_append_new(all, figure_to_json(&measurement, (enum figure)figure));
+        json_array_append_new(all, own_memory());
+    }
+    plan_free(&measurement.plan);
+    sampler_destroy(&measurement.sampler);
+    return all;
+}
