@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "harness/doctor.h"
 
+#include "harness/cgroup.h"
 #include "harness/clock.h"
 #include "harness/machine.h"
 #include "harness/procfs.h"
@@ -67,53 +68,6 @@ enum doctor_status doctor_judge_clock(const char *source, double read_ns)
             return DOCTOR_OK;
     }
     return DOCTOR_WARN;
-}
-
-const char *doctor_chosen_word(const char *text, char *word, size_t word_bytes)
-{
-    const char *open = strchr(text, '[');
-    const char *close = open ? strchr(open, ']') : NULL;
-
-    if (close)
-        snprintf(word, word_bytes, "%.*s", (int)(close - open - 1), open + 1);
-    else
-        snprintf(word, word_bytes, "%s", text);
-    return word;
-}
-
-/* "memory" among "cpu,memory". */
-static int names_memory(const char *controllers, size_t length)
-{
-    static const char memory[] = "memory";
-
-    while (length > 0) {
-        const char *comma = memchr(controllers, ',', length);
-        size_t word = comma ? (size_t)(comma - controllers) : length;
-        if (word == sizeof memory - 1 && memcmp(controllers, memory, word) == 0)
-            return 1;
-        controllers += word + (comma != NULL);
-        length -= word + (comma != NULL);
-    }
-    return 0;
-}
-
-int doctor_memory_group(const char *line, char *group, size_t group_bytes)
-{
-    const char *controllers = strchr(line, ':');
-    const char *path = controllers ? strchr(controllers + 1, ':') : NULL;
-    int version;
-
-    if (!path)
-        return 0;
-    controllers++;
-    if (controllers == path)
-        version = 2;
-    else if (names_memory(controllers, (size_t)(path - controllers)))
-        version = 1;
-    else
-        return 0;
-    snprintf(group, group_bytes, "%.*s", (int)strcspn(path + 1, "\n"), path + 1);
-    return version;
 }
 
 struct doctor_spread doctor_spread(double *values, size_t count)
@@ -211,7 +165,7 @@ static void check_huge_pages(struct doctor *doctor)
                    "Nothing to do: every page is a small one.", "this kernel has none");
         return;
     }
-    doctor_chosen_word(line, word, sizeof word);
+    text_in_brackets(line, word, sizeof word);
     doctor_add(doctor, strcmp(word, "always") == 0 ? DOCTOR_WARN : DOCTOR_OK,
                "transparent huge pages",
                "One touched byte can make 2 MiB resident, and a freed piece of a huge page stays: "
@@ -239,57 +193,23 @@ static void check_overcommit(struct doctor *doctor)
                "vm.overcommit_memory is %s", meanings[line[0] - '0']);
 }
 
-/* Returns 0 with the limit in `line`, or a negative errno where the group's folder is not seen. */
-static int read_limit(int version, const char *group, char *line, size_t line_bytes)
-{
-    char path[640];
-
-    snprintf(path, sizeof path, "/sys/fs/cgroup%s%s/%s", version == 1 ? "/memory" : "", group,
-             version == 1 ? "memory.limit_in_bytes" : "memory.max");
-    return procfs_read_line(path, line, line_bytes);
-}
-
-/* The group that limits memory: v1's where the memory controller is there, else v2's. */
-static int own_memory_group(char *group, size_t group_bytes)
-{
-    char line[512], found[512];
-    FILE *file = fopen("/proc/self/cgroup", "re");
-    int version = 0;
-
-    while (file && version != 1 && fgets(line, sizeof line, file)) {
-        int of_line = doctor_memory_group(line, found, sizeof found);
-        if (of_line == 0)
-            continue;
-        version = of_line;
-        snprintf(group, group_bytes, "%s", found);
-    }
-    if (file)
-        fclose(file);
-    return version;
-}
-
 static void check_cgroup(struct doctor *doctor)
 {
-    /* v1 writes "no limit" as the largest number of pages. */
-    const uint64_t unlimited_bytes = UINT64_C(1) << 62;
-    char group[512], line[64], bytes[TEXT_NUMBER_BYTES];
-    int version = own_memory_group(group, sizeof group);
+    char bytes[TEXT_NUMBER_BYTES];
+    uint64_t limit_bytes;
+    int version = cgroup_memory_limit(&limit_bytes);
 
-    if (version == 0) {
+    if (version == 0)
         doctor_add(doctor, DOCTOR_NOT_AVAILABLE, "cgroup",
                    "Nothing to do: --memory-limit is kept by the sampler.",
                    "this process is in no group that counts memory");
-    } else if (read_limit(version, group, line, sizeof line) != 0) {
-        doctor_add(doctor, DOCTOR_OK, "cgroup", "",
-                   "version %d, no memory limit is seen on this process's group", version);
-    } else if (line[0] < '0' || line[0] > '9' || strtoull(line, NULL, 10) >= unlimited_bytes) {
+    else if (limit_bytes == CGROUP_NO_LIMIT)
         doctor_add(doctor, DOCTOR_OK, "cgroup", "",
                    "version %d, no memory limit on this process's group", version);
-    } else {
+    else
         doctor_add(doctor, DOCTOR_OK, "cgroup", "",
                    "version %d, memory limit %s on this process's group", version,
-                   text_format_bytes(bytes, (double)strtoull(line, NULL, 10)));
-    }
+                   text_format_bytes(bytes, (double)limit_bytes));
 }
 
 static void check_memory(struct doctor *doctor)

@@ -61,19 +61,6 @@ int doctor_check_canary(struct doctor *doctor);   /* doctor_canary.c: steadiness
 enum doctor_status doctor_judge_clock(const char *source, double read_ns);
 
 /*
- * "always [madvise] never": the word in brackets, into `word`; the whole text where there are none.
- * Thread-safe.
- */
-const char *doctor_chosen_word(const char *text, char *word, size_t word_bytes);
-
-/*
- * The group of one line of /proc/PID/cgroup (cgroups(7)) that may limit memory. Returns the version
- * of cgroups, 1 or 2, with the group in `group`; 0 for a line of another controller, or of no known
- * form. Thread-safe.
- */
-int doctor_memory_group(const char *line, char *group, size_t group_bytes);
-
-/*
  * How many pages /proc/PID/statm of a process with one thread may lag by on this release of Linux:
  * before 6.2 a thread's batch of 65 faults (TASK_RSS_EVENTS_THRESH, mm/memory.c), since then less
  * than max(32, 2 * cpus) for each CPU that it ran on (lib/percpu_counter.c). Later kernels sum what

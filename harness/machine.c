@@ -4,7 +4,9 @@
 #define _GNU_SOURCE
 #include "harness/machine.h"
 
+#include "harness/cgroup.h"
 #include "harness/procfs.h"
+#include "harness/text.h"
 
 #include "git_describe.h"
 
@@ -25,16 +27,13 @@ static json_t *line_or_null(const char *path)
     return procfs_read_line(path, line, sizeof line) == 0 ? json_string(line) : json_null();
 }
 
-/* "always [madvise] never": the word in brackets. */
 static json_t *chosen_word(const char *path)
 {
-    char line[256];
+    char line[256], word[256];
 
-    if (procfs_read_line(path, line, sizeof line) != 0)
-        return json_null();
-    char *open = strchr(line, '[');
-    char *close = open ? strchr(open, ']') : NULL;
-    return close ? json_stringn(open + 1, (size_t)(close - open - 1)) : json_string(line);
+    return procfs_read_line(path, line, sizeof line) == 0
+               ? json_string(text_in_brackets(line, word, sizeof word))
+               : json_null();
 }
 
 /* The value of the first "key : value" line of a file, or null. */
@@ -58,9 +57,10 @@ static json_t *value_of(const char *path, const char *key)
 
 static json_t *cgroup_version(void)
 {
-    if (access("/sys/fs/cgroup/cgroup.controllers", F_OK) == 0)
-        return json_integer(2);
-    return access("/sys/fs/cgroup/memory", F_OK) == 0 ? json_integer(1) : json_null();
+    uint64_t limit;
+    int version = cgroup_memory_limit(&limit);
+
+    return version ? json_integer(version) : json_null();
 }
 
 static json_t *pythons(const struct plan *plan)
@@ -177,51 +177,12 @@ static uint64_t meminfo_available_bytes(void)
     return bytes;
 }
 
-/* The limit of one cgroup's memory; INT64_MAX where there is none ("max", or v1's largest number).
- */
-static uint64_t cgroup_limit_bytes(const char *controller, const char *group, const char *file)
-{
-    char path[512], line[64];
-
-    snprintf(path, sizeof path, "/sys/fs/cgroup%s%s/%s", controller, group, file);
-    if (procfs_read_line(path, line, sizeof line) != 0 || line[0] < '0' || line[0] > '9')
-        return INT64_MAX;
-    uint64_t bytes = strtoull(line, NULL, 10);
-    return bytes < INT64_MAX ? bytes : INT64_MAX;
-}
-
-/* That of this process's own cgroup, v2 or v1 (cgroups(7)): a container's limit is lower than the
- * machine's memory. */
-static uint64_t own_cgroup_limit_bytes(void)
-{
-    char line[512];
-    FILE *file = fopen("/proc/self/cgroup", "re");
-    uint64_t least = INT64_MAX;
-
-    while (file && fgets(line, sizeof line, file)) {
-        line[strcspn(line, "\n")] = '\0';
-        char *controllers = strchr(line, ':');
-        char *group = controllers ? strchr(controllers + 1, ':') : NULL;
-        if (!group)
-            continue;
-        *group++ = '\0';
-        uint64_t limit = INT64_MAX;
-        if (controllers[1] == '\0')
-            limit = cgroup_limit_bytes("", group, "memory.max");
-        else if (strstr(controllers + 1, "memory"))
-            limit = cgroup_limit_bytes("/memory", group, "memory.limit_in_bytes");
-        least = limit < least ? limit : least;
-    }
-    if (file)
-        fclose(file);
-    return least;
-}
-
 uint64_t machine_available_bytes(void)
 {
     uint64_t available = meminfo_available_bytes();
-    uint64_t limit = own_cgroup_limit_bytes();
+    uint64_t limit;
 
+    cgroup_memory_limit(&limit);
     return available < limit ? available : limit;
 }
 

@@ -1,12 +1,12 @@
 /*
  * Plans: sweeps multiplied out, capabilities checked before anything runs, rounds shuffled.
- * Leaves out what of it is done (harness/tally.h). The generator is splitmix64 (Steele, Lea and
- * Flood, OOPSLA 2014): any seed is a good one.
+ * Leaves out what of it is done (harness/tally.h).
  */
 #define _GNU_SOURCE
 #include "harness/plan.h"
 
 #include "harness/run_folder.h"
+#include "workloads/random.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -171,15 +171,6 @@ int plan_add(struct plan *plan, const struct plan_request *request, char *error)
     return failed;
 }
 
-static uint64_t splitmix64(uint64_t *state)
-{
-    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
-
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
-
 size_t plan_round(const struct plan *plan, unsigned round, size_t *order)
 {
     uint64_t state = plan->seed + 0x632be59bd9b4e019u * (round + 1);
@@ -190,7 +181,7 @@ size_t plan_round(const struct plan *plan, unsigned round, size_t *order)
             order[count++] = i;
     }
     for (size_t i = count; i > 1; i--) {
-        size_t j = (size_t)(splitmix64(&state) % i);
+        size_t j = (size_t)(random_next(&state) % i);
         size_t swapped = order[i - 1];
         order[i - 1] = order[j];
         order[j] = swapped;

@@ -1,7 +1,7 @@
 /*
  * The suites as data. `quick` answers the main question in minutes, `full` takes every way and
- * every row at n = 10M. Leaves out the classic workloads. The experiments are the articles'
- * (results/FORMAT.md names no figure of theirs; docs/method.md does).
+ * every row at n = 10M. Leaves out the classic workloads. The experiments are those that people
+ * published of CPython; docs/method.md says what they are checked against.
  */
 #include "harness/suite.h"
 

@@ -105,6 +105,18 @@ const char *text_format_left(char *text, double seconds)
     return text;
 }
 
+const char *text_in_brackets(const char *text, char *word, size_t word_bytes)
+{
+    const char *open = strchr(text, '[');
+    const char *close = open ? strchr(open, ']') : NULL;
+
+    if (close)
+        snprintf(word, word_bytes, "%.*s", (int)(close - open - 1), open + 1);
+    else
+        snprintf(word, word_bytes, "%s", text);
+    return word;
+}
+
 /* Levenshtein 1965, one row of the table at a time: O(|a|·|b|). */
 unsigned text_distance(const char *a, const char *b)
 {

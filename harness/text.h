@@ -31,6 +31,12 @@ const char *text_format_bytes(char *text, double bytes);
 /* "1 min 42 s": for time left. `text` holds TEXT_NUMBER_BYTES; returned. Thread-safe. */
 const char *text_format_left(char *text, double seconds);
 
+/*
+ * "always [madvise] never": the word in brackets, into `word`; the whole text where there are none.
+ * Thread-safe.
+ */
+const char *text_in_brackets(const char *text, char *word, size_t word_bytes);
+
 /* How many edits (insert, delete, replace) lie between two words; for "did you mean". Words above
  * 63 bytes count as far. Thread-safe. */
 unsigned text_distance(const char *a, const char *b);

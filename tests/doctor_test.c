@@ -1,6 +1,8 @@
 /* What doctor makes of what it reads: settings, groups, bounds, spreads. Leaves out the machine,
  * which differs: tests/cli_test.py asks for its checks, not for their figures. */
+#include "harness/cgroup.h"
 #include "harness/doctor.h"
+#include "harness/text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -67,10 +69,10 @@ static void test_the_word_in_brackets_is_the_setting(void **state)
     char word[32];
 
     (void)state;
-    assert_string_equal(doctor_chosen_word("always [madvise] never", word, sizeof word), "madvise");
-    assert_string_equal(doctor_chosen_word("[always] madvise never", word, sizeof word), "always");
-    assert_string_equal(doctor_chosen_word("never", word, sizeof word), "never");
-    assert_string_equal(doctor_chosen_word("always [never", word, sizeof word), "always [never");
+    assert_string_equal(text_in_brackets("always [madvise] never", word, sizeof word), "madvise");
+    assert_string_equal(text_in_brackets("[always] madvise never", word, sizeof word), "always");
+    assert_string_equal(text_in_brackets("never", word, sizeof word), "never");
+    assert_string_equal(text_in_brackets("always [never", word, sizeof word), "always [never");
 }
 
 static void test_the_memory_group_is_found_in_both_versions(void **state)
@@ -78,16 +80,16 @@ static void test_the_memory_group_is_found_in_both_versions(void **state)
     char group[64] = "untouched";
 
     (void)state;
-    assert_int_equal(doctor_memory_group("3:cpuset:/a\n", group, sizeof group), 0);
-    assert_int_equal(doctor_memory_group("1:name=memory:/a\n", group, sizeof group), 0);
-    assert_int_equal(doctor_memory_group("4:memory2,mem:/a\n", group, sizeof group), 0);
-    assert_int_equal(doctor_memory_group("no line of it", group, sizeof group), 0);
+    assert_int_equal(cgroup_of_line("3:cpuset:/a\n", group, sizeof group), 0);
+    assert_int_equal(cgroup_of_line("1:name=memory:/a\n", group, sizeof group), 0);
+    assert_int_equal(cgroup_of_line("4:memory2,mem:/a\n", group, sizeof group), 0);
+    assert_int_equal(cgroup_of_line("no line of it", group, sizeof group), 0);
     assert_string_equal(group, "untouched");
-    assert_int_equal(doctor_memory_group("4:memory:/a/b\n", group, sizeof group), 1);
+    assert_int_equal(cgroup_of_line("4:memory:/a/b\n", group, sizeof group), 1);
     assert_string_equal(group, "/a/b");
-    assert_int_equal(doctor_memory_group("4:cpu,memory:/a:c\n", group, sizeof group), 1);
+    assert_int_equal(cgroup_of_line("4:cpu,memory:/a:c\n", group, sizeof group), 1);
     assert_string_equal(group, "/a:c");
-    assert_int_equal(doctor_memory_group("0::/user.slice\n", group, sizeof group), 2);
+    assert_int_equal(cgroup_of_line("0::/user.slice\n", group, sizeof group), 2);
     assert_string_equal(group, "/user.slice");
 }
 

@@ -5,6 +5,7 @@
  * Server Applications", ISMM 1998, with one thread and one size.
  */
 #define _GNU_SOURCE
+#include "workloads/random.h"
 #include "workloads/workload.h"
 
 #include <errno.h>
@@ -43,16 +44,6 @@ struct steady {
     size_t size;
     uint64_t random;
 };
-
-/* splitmix64 (Steele, Lea and Flood, OOPSLA 2014). */
-static uint64_t next_random(struct steady *steady)
-{
-    uint64_t z = (steady->random += 0x9e3779b97f4a7c15u);
-
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-}
 
 static void count_operation(struct workload_gauge *gauge, uint64_t value)
 {
@@ -100,7 +91,7 @@ static int run_phases(struct steady *steady, struct workload_context *context)
         error = fill(steady, i);
     workload_phase(context, "replace");
     for (uint64_t i = 0; i < replaced && !error; i++) {
-        size_t index = (size_t)(next_random(steady) % steady->count);
+        size_t index = (size_t)(random_next(&steady->random) % steady->count);
         empty(steady, index);
         error = fill(steady, index);
     }
