@@ -43,6 +43,7 @@ static int jemalloc_open(struct allocator_ops *ops, const struct allocator_ops *
 static void jemalloc_version(char *text)
 {
     const char *version = "of unknown version";
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): the pointer itself is what is read */
     size_t bytes = sizeof version;
 
     jemalloc_mallctl("version", &version, &bytes, NULL, 0);

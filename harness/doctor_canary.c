@@ -98,6 +98,7 @@ static double chase_ns(const struct line *lines, uint32_t *at)
 static double first_touch_ns(void)
 {
     const size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t pages = CANARY_BYTES / page_bytes;
     char *map =
         mmap(NULL, CANARY_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -105,11 +106,11 @@ static double first_touch_ns(void)
         return 0;
     madvise(map, CANARY_BYTES, MADV_NOHUGEPAGE);
     uint64_t began_ns = clock_monotonic_ns();
-    for (size_t at = 0; at < CANARY_BYTES; at += page_bytes)
-        *(volatile char *)(map + at) = 1;
+    for (size_t page = 0; page < pages; page++)
+        *(volatile char *)(map + page * page_bytes) = 1;
     uint64_t took_ns = clock_monotonic_ns() - began_ns;
     munmap(map, CANARY_BYTES);
-    return (double)took_ns / (double)(CANARY_BYTES / page_bytes);
+    return (double)took_ns / (double)pages;
 }
 
 struct canary {

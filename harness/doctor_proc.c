@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -146,13 +147,16 @@ unsigned doctor_statm_bound_pages(unsigned major, unsigned minor, unsigned cpus)
 static unsigned bound_here(void)
 {
     struct utsname kernel;
-    unsigned major = 0, minor = 0;
+    char *end;
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
     uname(&kernel);
-    if (sscanf(kernel.release, "%u.%u", &major, &minor) != 2)
-        major = 6, minor = 2; /* the larger bound */
-    return doctor_statm_bound_pages(major, minor, cpus > 0 ? (unsigned)cpus : 1);
+    unsigned long major = strtoul(kernel.release, &end, 10);
+    unsigned long minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
+    if (major == 0)
+        major = 7; /* a name without a number: the larger bound */
+    return doctor_statm_bound_pages((unsigned)major, (unsigned)minor,
+                                    cpus > 0 ? (unsigned)cpus : 1);
 }
 
 static void check_statm(struct doctor *doctor, const struct toucher *toucher)

@@ -64,8 +64,9 @@ static int is_open(const struct description *description)
 
 static void add_opened(struct doctor *doctor, const char *name, char *said, int opens_without)
 {
-    char *version = strtok(said, "\t");
-    const char *file = strtok(NULL, "\t");
+    char *rest;
+    const char *version = strtok_r(said, "\t", &rest);
+    const char *file = strtok_r(NULL, "\t", &rest);
 
     doctor_add(doctor, DOCTOR_OK, name, "", "%s from %s; it would %sopen without %s",
                version ? version : "", file ? file : "", opens_without ? "" : "not ",
@@ -98,7 +99,7 @@ static int check_library(struct doctor *doctor, const char *micro,
                          const struct allocator *allocator)
 {
     char name[DOCTOR_NAME_BYTES];
-    struct description with, without;
+    struct description with = {0}, without = {0};
     int error = describe(micro, allocator->name, 1, &with);
 
     if (!error && is_open(&with))

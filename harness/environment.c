@@ -53,9 +53,9 @@ static int join(char *joined, size_t joined_bytes, const struct allocator_enviro
                 const struct row_tunable *tunable)
 {
     size_t used = strlen(joined);
-    char separator[2] = {used ? form->separator : '\0', '\0'};
-    int wrote = snprintf(joined + used, joined_bytes - used, "%s%s%s%c%s", separator, form->prefix,
-                         tunable->tunable->name, form->assign, tunable->value);
+    char separator[2] = {form->separator, '\0'};
+    int wrote = snprintf(joined + used, joined_bytes - used, "%s%s%s%c%s", used ? separator : "",
+                         form->prefix, tunable->tunable->name, form->assign, tunable->value);
 
     return wrote < 0 || (size_t)wrote >= joined_bytes - used ? -E2BIG : 0;
 }

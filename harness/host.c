@@ -6,6 +6,7 @@
 #include "harness/host.h"
 
 #include "harness/process.h"
+#include "harness/text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -50,17 +51,25 @@ static int ask_version(struct host *host)
         "print('%s %d %d %d %s %s' % (platform.python_implementation(), sys.version_info[0],"
         " sys.version_info[1], bool(sysconfig.get_config_var('Py_GIL_DISABLED')),"
         " platform.python_version(), sys.executable))\n";
-    char line[384], implementation[32], version[32], path[HOST_PATH_BYTES];
+    enum { NUMBERS = 3 }; /* major, minor, free-threaded */
+    char line[384], implementation[32], words[NUMBERS][8], version[32], path[HOST_PATH_BYTES];
+    uint64_t numbers[NUMBERS];
 
     const char *argv[] = {host->path, "-S", "-c", program, NULL};
 
     int error = process_ask(argv, line, sizeof line);
     if (error)
         return error;
-    if (sscanf(line, "%31s %d %d %d %31s %255[^\n]", implementation, &host->major, &host->minor,
-               &host->free_threaded, version, path) != 6 ||
+    if (sscanf(line, "%31s %7s %7s %7s %31s %255[^\n]", implementation, words[0], words[1],
+               words[2], version, path) != 6 ||
         strcmp(implementation, "CPython") != 0)
         return -EINVAL;
+    for (size_t i = 0; i < NUMBERS; i++)
+        if (text_parse_number(words[i], 0, 9999, &numbers[i]) != 0)
+            return -EINVAL;
+    host->major = (int)numbers[0];
+    host->minor = (int)numbers[1];
+    host->free_threaded = (int)numbers[2];
     snprintf(host->version, sizeof host->version, "CPython %s", version);
     /* The interpreter itself, where what was found is a version manager's script that starts it. */
     snprintf(host->path, sizeof host->path, "%s", path);

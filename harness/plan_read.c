@@ -78,7 +78,7 @@ static int read_text_or_null(const struct place *place, const char *key, char *t
         return refuse(place, "%s is neither a string nor null", key);
     if (strlen(read) >= text_bytes)
         return refuse(place, "%s is longer than %zu bytes", key, text_bytes - 1);
-    strcpy(text, read);
+    snprintf(text, text_bytes, "%s", read);
     return 0;
 }
 
@@ -178,14 +178,14 @@ static int read_host(const struct place *place, struct cell *cell, const struct 
         return 0;
     if (!cell->not_available[0])
         return refuse(place, "host: %s", what);
-    strcpy(cell->host.text, text);
+    snprintf(cell->host.text, sizeof cell->host.text, "%s", text);
     return 0;
 }
 
 static int read_cell(const struct place *place, struct cell *cells, size_t index)
 {
     struct cell *cell = &cells[index];
-    uint64_t rounds;
+    uint64_t rounds = 0;
 
     if (!json_is_object(place->object))
         return refuse(place, "is no object");

@@ -171,6 +171,6 @@ int process_ask(const char *const argv[], char *line, size_t line_bytes)
     output[strcspn(output, "\n")] = '\0';
     if (status != 0 || output[0] == '\0' || strlen(output) >= line_bytes)
         return -EINVAL;
-    strcpy(line, output);
+    snprintf(line, line_bytes, "%s", output);
     return 0;
 }

@@ -34,7 +34,7 @@ static int make_folders(const char *path)
         return -ENOENT;
     if (strlen(path) >= sizeof part)
         return -ENAMETOOLONG;
-    strcpy(part, path);
+    snprintf(part, sizeof part, "%s", path);
     for (char *at = part + 1; *at; at++) {
         if (*at != '/')
             continue;
@@ -65,7 +65,7 @@ static int open_folder(struct run_folder *folder, const char *path)
     *folder = (struct run_folder){.fd = -1, .samples_fd = -1};
     if (strlen(path) >= sizeof folder->path)
         return -ENAMETOOLONG;
-    strcpy(folder->path, path);
+    snprintf(folder->path, sizeof folder->path, "%s", path);
     folder->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     return folder->fd < 0 ? -errno : 0;
 }

@@ -202,7 +202,7 @@ json_t *summary_of_run(const json_t *plan, const json_t *samples, char *error)
 
     if (check(cells, samples, error) != 0)
         return NULL;
-    cell.ok = calloc(room, sizeof *cell.ok);
+    cell.ok = calloc(room, sizeof *cell.ok); /* NOLINT(bugprone-sizeof-expression): of pointers */
     cell.values = calloc(room, sizeof *cell.values);
     if (!cell.ok || !cell.values) {
         snprintf(error, SUMMARY_ERROR_BYTES, "not enough memory for %zu samples", room);

@@ -34,18 +34,18 @@ int tally_is_left(const struct tally *tally, size_t cell, unsigned round)
     return !tally->cells[cell].given_up && !*mark_of(tally, cell, round);
 }
 
-void tally_add(struct tally *tally, size_t index, unsigned round, enum sample_status status,
+void tally_add(struct tally *tally, size_t cell, unsigned round, enum sample_status status,
                double seconds)
 {
-    struct tally_cell *cell = &tally->cells[index];
+    struct tally_cell *counted = &tally->cells[cell];
 
-    *mark_of(tally, index, round) = 1;
+    *mark_of(tally, cell, round) = 1;
     tally->stored++;
-    cell->seconds = seconds;
-    cell->runs_left--;
-    cell->limits_hit += status == SAMPLE_TIMEOUT || status == SAMPLE_OOM;
-    if (status == SAMPLE_NOT_AVAILABLE || cell->limits_hit >= MOST_LIMITS_HIT)
-        cell->given_up = 1;
+    counted->seconds = seconds;
+    counted->runs_left--;
+    counted->limits_hit += status == SAMPLE_TIMEOUT || status == SAMPLE_OOM;
+    if (status == SAMPLE_NOT_AVAILABLE || counted->limits_hit >= MOST_LIMITS_HIT)
+        counted->given_up = 1;
     if (status != SAMPLE_OK && status != SAMPLE_NOT_AVAILABLE)
         tally->failures = 1;
 }

@@ -86,7 +86,7 @@ static void neighbours_in_one_slot_do_not_touch_each_other(void **state)
     assert_covers_exactly(low);
     assert_covers_exactly(high);
     address_map_remove(&map, low);
-    assert_false(address_map_contains(&map, high - 2 * PAGE_BYTES));
+    assert_false(address_map_contains(&map, high - (size_t)2 * PAGE_BYTES));
     assert_covers_exactly(high);
     assert_int_equal(address_map_add(&map, low), 0);
     address_map_remove(&map, high);

@@ -92,7 +92,7 @@ static enum fault read_fault(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
         if (strncmp(argv[i], "n=", 2) == 0)
-            return (enum fault)atoi(argv[i] + 2);
+            return (enum fault)strtol(argv[i] + 2, NULL, 10);
     }
     return FAULT_NONE;
 }

@@ -120,7 +120,7 @@ static void dropped_ints_of_2_7_stay_until_a_full_collection(void **state)
     drop_probes(0, PROBES);
     assert_int_equal(gauge.live_bytes, with_blocks);
     objects_collect(&runtime);
-    assert_int_equal(gauge.live_bytes, with_blocks - BLOCKS * 992);
+    assert_int_equal(gauge.live_bytes, with_blocks - (size_t)BLOCKS * 992);
     finish_with_fillers();
 }
 

@@ -24,7 +24,7 @@ static int folder_fd;
 static int set_up(void **state)
 {
     (void)state;
-    strcpy(strrchr(folder, '-'), "-XXXXXX");
+    memcpy(strrchr(folder, '-'), "-XXXXXX", sizeof "-XXXXXX");
     folder_fd = mkdtemp(folder) ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     return folder_fd < 0 ? -1 : 0;
 }

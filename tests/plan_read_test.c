@@ -249,7 +249,7 @@ static int count(struct tally *tally, json_t *samples)
     assert_int_equal(tally_init(tally, &plan), 0);
     int failed = tally_add_stored(tally, samples, what);
     if (failed)
-        strcpy(error, what);
+        snprintf(error, sizeof error, "%s", what);
     json_decref(samples);
     return failed;
 }

@@ -89,7 +89,7 @@ static void pools_come_from_the_fullest_arena(void **state)
     give(rest, LARGEST_PER_POOL - 1);
     for (size_t i = 0; i < 3; i++)
         give_pools(arenas[i], free_pools[i], POOLS_PER_ARENA - free_pools[i]);
-    give(&blocks[0][0], 6 * LARGEST_PER_POOL);
+    give(&blocks[0][0], (size_t)6 * LARGEST_PER_POOL);
     for (size_t i = 0; i < 3; i++)
         free(arenas[i]);
 }
@@ -112,7 +112,8 @@ static void an_arena_goes_before_those_with_as_many_free_pools(void **state)
     heap.free(block); /* 1 has two again and stays the first */
     void *blocks[2 * LARGEST_PER_POOL + 1];
     take(blocks, 2 * LARGEST_PER_POOL + 1, LARGEST);
-    assert_ptr_equal(arena_at(blocks[2 * LARGEST_PER_POOL]), arena_at(arenas[2]->blocks[0][0]));
+    assert_ptr_equal(arena_at(blocks[(size_t)2 * LARGEST_PER_POOL]),
+                     arena_at(arenas[2]->blocks[0][0]));
 
     give(blocks, 2 * LARGEST_PER_POOL + 1);
     for (size_t i = 0; i < 3; i++) {

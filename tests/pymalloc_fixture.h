@@ -45,9 +45,9 @@ static inline void *map_arena(void *context, size_t bytes)
     assert_int_equal(bytes, ARENA_BYTES);
     if (source_log.fail)
         return NULL;
-    char *base = aligned_alloc(ARENA_BYTES, 2 * ARENA_BYTES);
+    char *base = aligned_alloc(ARENA_BYTES, (size_t)2 * ARENA_BYTES);
     assert_non_null(base);
-    memset(base, 0xa5, 2 * ARENA_BYTES); /* nothing may rely on zeroed arenas */
+    memset(base, 0xa5, (size_t)2 * ARENA_BYTES); /* nothing may rely on zeroed arenas */
     source_log.mapped++;
     return base + source_log.skew;
 }

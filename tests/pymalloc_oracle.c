@@ -137,7 +137,7 @@ static void *map_arena(void *context, size_t bytes)
     char *base = arena_base(side, skew_now, ordinal);
     assert_int_equal(mprotect(base, bytes, PROT_READ | PROT_WRITE), 0);
     region->taken[ordinal] = true;
-    note(side, MAP, ordinal + skew_now * REGION_ARENAS);
+    note(side, MAP, ordinal + (size_t)skew_now * REGION_ARENAS);
     return base;
 }
 
@@ -153,7 +153,7 @@ static struct place locate(int side, const void *address)
     for (enum skew skew = ALIGNED; skew < SKEWS; skew++) {
         size_t offset = (uintptr_t)address - (uintptr_t)arena_base(side, skew, 0);
         if (offset < (size_t)REGION_ARENAS * ARENA_BYTES)
-            return (struct place){offset / ARENA_BYTES + skew * REGION_ARENAS,
+            return (struct place){offset / ARENA_BYTES + (size_t)skew * REGION_ARENAS,
                                   offset % ARENA_BYTES};
     }
     return (struct place){NOT_POOLED, 0};
@@ -434,6 +434,7 @@ static void read_statistics_line(struct pymalloc_statistics *statistics, const c
 
     struct pymalloc_class_statistics class;
     unsigned index, block_bytes;
+    /* NOLINTNEXTLINE(cert-err34-c): CPython printed these from the same types */
     if (sscanf(line, "%u %u %zu %zu %zu", &index, &block_bytes, &class.pools, &class.blocks_in_use,
                &class.blocks_available) == 5 &&
         index < SIZE_CLASSES)

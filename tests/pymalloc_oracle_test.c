@@ -222,7 +222,7 @@ static int close_both(void **state)
 /* The same pattern with each kind of arena; cmocka shows the three under names of their own. */
 #define WITH_ARENAS(skew, set_up, test)                                                            \
     {                                                                                              \
-        .name = #test " (" skew ")", .test_func = test, .setup_func = set_up                       \
+        .name = #test " (" skew ")", .test_func = (test), .setup_func = (set_up)                   \
     }
 #define ON_EVERY_SKEW(test)                                                                        \
     WITH_ARENAS("aligned", align_arenas, test), WITH_ARENAS("one page off", skew_by_a_page, test), \

@@ -21,7 +21,7 @@ static void each_class_has_as_many_blocks_per_pool_as_cpython(void **state)
 
     for (unsigned c = 0; c < SIZE_CLASSES; c++) {
         void *blocks[1024] = {NULL};
-        take(blocks, expected[c] + 1, (c + 1) * 16);
+        take(blocks, expected[c] + 1, (size_t)(c + 1) * 16);
         for (unsigned i = 1; i < expected[c]; i++)
             assert_ptr_equal(pool_at(blocks[i]), pool_at(blocks[0]));
         assert_ptr_not_equal(pool_at(blocks[expected[c]]), pool_at(blocks[0]));
@@ -127,7 +127,7 @@ static void a_full_pool_that_gets_a_block_back_serves_next(void **state)
     assert_ptr_equal(heap.malloc(LARGEST), blocks[0]);
     assert_ptr_equal(heap.malloc(LARGEST), blocks[LARGEST_PER_POOL]);
     void *last = heap.malloc(LARGEST);
-    assert_ptr_equal(pool_at(last), pool_at(blocks[2 * LARGEST_PER_POOL]));
+    assert_ptr_equal(pool_at(last), pool_at(blocks[(size_t)2 * LARGEST_PER_POOL]));
     heap.free(last);
     give(blocks, 3 * LARGEST_PER_POOL - 1);
 }

@@ -11,7 +11,9 @@
 
 #include <cmocka.h>
 
-enum { MIB = 1 << 20, BASELINE_NS = 1000000, PHASES = 3 };
+#define MIB INT64_C(1048576)
+
+enum { BASELINE_NS = 1000000, PHASES = 3 };
 
 static struct sample sample;
 static json_t *record;

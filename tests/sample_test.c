@@ -220,7 +220,7 @@ static int set_up(void **state)
     if (length < 0)
         return -1;
     paths.child[length] = '\0';
-    strcpy(strrchr(paths.child, '/'), "/faulty_child");
+    memcpy(strrchr(paths.child, '/'), "/faulty_child", sizeof "/faulty_child");
     signal(SIGPIPE, SIG_IGN);
     return sampler_init(&sampler);
 }

@@ -47,14 +47,13 @@ static void summarise(const char *plan_text, const char *samples_text)
 /* Samples of cell 0, all ok, with `key` at each of the values in turn. */
 static void summarise_values(const char *key, const char *const *values, size_t count)
 {
-    char text[2048] = "[";
+    char text[2048] = "";
 
     for (size_t i = 0; i < count; i++) {
         size_t used = strlen(text);
-        snprintf(text + used, sizeof text - used, "%s{'cell': 0, 'status': 'ok', '%s': %s}",
-                 i ? ", " : "", key, values[i]);
+        snprintf(text + used, sizeof text - used, "%s{'cell': 0, 'status': 'ok', '%s': %s}%s",
+                 i ? ", " : "[", key, values[i], i + 1 == count ? "]" : "");
     }
-    strcat(text, "]");
     summarise(one_cell, text);
 }
 

@@ -48,13 +48,15 @@ static void begin_phase(struct workload_context *context, const char *name)
 {
     struct witness *witness = context->harness;
 
+    size_t used = strlen(witness->phases);
+
     if (witness->open)
         end_phase(context);
     if (!witness->phases[0])
         witness->live_before = context->gauge->live_bytes;
     assert_true(strlen(name) <= 23);
-    assert_true(strlen(witness->phases) + strlen(name) + 2 <= sizeof witness->phases);
-    strcat(strcat(witness->phases, name), " ");
+    assert_true(used + strlen(name) + 2 <= sizeof witness->phases);
+    snprintf(witness->phases + used, sizeof witness->phases - used, "%s ", name);
     witness->open = 1;
 }
 
@@ -315,12 +317,13 @@ static void on_2_7_only_a_collection_gives_ints_back(void **state)
 {
     struct witness witness;
     static const char *const settings[] = {"way", "del_collect", "profile", "2.7", NULL};
-    const uint64_t blocks_bytes = (INTS - 25 + 40) / 41 * 992; /* 25: left free at start-up */
+    const uint64_t blocks_bytes =
+        (uint64_t)((INTS - 25 + 40) / 41) * 992; /* 25: left free at start-up */
 
     (void)state;
     run_named(&witness, "del_collect", settings);
     assert_int_equal(witness.object_bytes[0], 72 + TINY * 8 + INTS * 24);
-    assert_int_equal(witness.live_bytes[0], STARTUP_BYTES + blocks_bytes + 72 + TINY * 8);
+    assert_int_equal(witness.live_bytes[0], STARTUP_BYTES + blocks_bytes + 72 + (uint64_t)TINY * 8);
     assert_int_equal(witness.object_bytes[1], 24); /* the loop variable */
     assert_int_equal(witness.live_bytes[1], STARTUP_BYTES + blocks_bytes);
     assert_int_equal(witness.object_bytes[2], 0);
@@ -372,7 +375,7 @@ static void a_cycle_is_unreachable_but_live_until_collected(void **state)
 
     (void)state;
     run_named(&witness, "list_lifetime", settings);
-    assert_true(witness.object_bytes[0] > 2 * INTS * 28);
+    assert_true(witness.object_bytes[0] > (uint64_t)2 * INTS * 28);
     assert_int_equal(witness.object_bytes[1], 0);
     assert_int_equal(witness.live_bytes[1], witness.live_bytes[0]);
     assert_int_equal(witness.live_bytes[2], 0);

@@ -91,6 +91,7 @@ static int run_phases(struct steady *steady, struct workload_context *context)
         error = fill(steady, i);
     workload_phase(context, "replace");
     for (uint64_t i = 0; i < replaced && !error; i++) {
+        /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): n is at least 1 (parameters) */
         size_t index = (size_t)(random_next(&steady->random) % steady->count);
         empty(steady, index);
         error = fill(steady, index);
