@@ -1,9 +1,11 @@
 /*
- * What every allocator shares: finding one by name, and the words for its capabilities and family.
- * Leaves out the registry's contents, which CMake generates.
+ * What every allocator shares: finding one by name, the words for its capabilities and family, and
+ * the check of what it promises. Leaves out the registry's contents, which CMake generates. That a
+ * plug-in's required parts are checked once, at load, is fio's way (`check_engine_ops`).
  */
 #include "allocators/allocator.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -61,4 +63,74 @@ const char *allocator_family_name(enum allocator_family family)
         return "region";
     }
     return "unknown";
+}
+
+static int is_name(const char *text)
+{
+    return text && text[0] && text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
+}
+
+int allocator_check(const struct allocator *allocator, char *reason)
+{
+    const struct {
+        const char *field;
+        int is_filled;
+    } required[] = {
+        {"name (lower-case letters, digits and underscores)", is_name(allocator->name)},
+        {"summary", allocator->summary && allocator->summary[0]},
+        {"source", allocator->source && allocator->source[0]},
+        {"family", allocator->family == ALLOCATOR_GENERAL || allocator->family == ALLOCATOR_POOL ||
+                       allocator->family == ALLOCATOR_REGION},
+        {"open", allocator->open != NULL},
+        {"version", allocator->version != NULL},
+        {"environment.prefix, which its tunables need",
+         !allocator->tunables || allocator->environment.prefix},
+    };
+
+    for (size_t i = 0; i < sizeof required / sizeof required[0]; i++) {
+        if (required[i].is_filled)
+            continue;
+        snprintf(reason, ALLOCATOR_TEXT_BYTES, "its struct allocator lacks %s", required[i].field);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+int allocator_check_ops(const struct allocator *allocator, const struct allocator_ops *ops,
+                        char *reason)
+{
+    const int region_functions =
+        !!ops->region_create + !!ops->region_alloc + !!ops->region_reset + !!ops->region_destroy;
+    const struct {
+        unsigned capability;
+        int has_function;
+    } pairs[] = {
+        {ALLOCATOR_MALLOC, ops->malloc != NULL},
+        {ALLOCATOR_CALLOC, ops->calloc != NULL},
+        {ALLOCATOR_REALLOC, ops->realloc != NULL},
+        {ALLOCATOR_ALIGNED, ops->aligned_alloc != NULL},
+        {ALLOCATOR_FREE, ops->free != NULL},
+        {ALLOCATOR_USABLE_SIZE, ops->usable_size != NULL},
+        {ALLOCATOR_PURGE, ops->purge != NULL},
+        {ALLOCATOR_REGIONS, region_functions == 4},
+    };
+    char name[32];
+
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        int is_promised = (allocator->capabilities & pairs[i].capability) != 0;
+        if (is_promised == pairs[i].has_function)
+            continue;
+        allocator_capability_names(pairs[i].capability, name, sizeof name);
+        snprintf(reason, ALLOCATOR_TEXT_BYTES,
+                 is_promised ? "it promises %s and has no function for it"
+                             : "it has a function for %s and does not promise it",
+                 name);
+        return -EINVAL;
+    }
+    if (region_functions != 0 && region_functions != 4) {
+        snprintf(reason, ALLOCATOR_TEXT_BYTES, "it has %d of the 4 region functions",
+                 region_functions);
+        return -EINVAL;
+    }
+    return 0;
 }

@@ -4,9 +4,11 @@
  * (workloads/workload.h). The shape, one struct of operations and one designated initializer per
  * plug-in, is fio's `ioengine_ops`.
  *
- * A plug-in is one C file in allocators/ that defines `const struct allocator allocator_NAME`, and
- * one line in CMakeLists.txt, `tidemark_allocator(NAME)`, which adds it to the generated registry
- * and to the contract tests. docs/add-an-allocator.md walks through one.
+ * An allocator of the suite is one C file in allocators/ that defines `const struct allocator
+ * allocator_NAME`, and one line in CMakeLists.txt, `tidemark_allocator(NAME)`, which adds it to the
+ * generated registry and to the contract tests. A plug-in is one C file of anybody's that includes
+ * this header alone and defines `const struct allocator tidemark_allocator_v1`; built as a shared
+ * object, its path is a row. docs/add-an-allocator.md walks through both.
  *
  * Lifetime: a sample is a fresh process that opens exactly one row, that is one allocator, or two
  * when one stands on the other. Nothing is ever closed: the process ends. State may therefore be
@@ -104,10 +106,20 @@ struct allocator_environment {
     char separator;
 };
 
-enum { ALLOCATOR_TEXT_BYTES = 192 }; /* room for a version or a reason, with its NUL */
+enum {
+    ALLOCATOR_TEXT_BYTES = 192, /* room for a version or a reason, with its NUL */
+    ALLOCATOR_VALUE_BYTES = 64, /* the same for the value of a tunable */
+};
+
+/* How the value of a tunable became known. */
+enum allocator_proof {
+    ALLOCATOR_UNPROVED, /* not at all */
+    ALLOCATOR_TOLD,     /* the allocator says so itself */
+    ALLOCATOR_SEEN,     /* it follows from what the allocator does */
+};
 
 struct allocator {
-    const char *name;    /* as in a row; lower case, underscores */
+    const char *name;    /* as in a row: lower-case letters, digits and underscores */
     const char *summary; /* one line for `tidemark list allocators` */
     const char *source;  /* paper, project or file that it comes from */
     enum allocator_family family;
@@ -115,6 +127,9 @@ struct allocator {
 
     const char *soname;  /* opened at run time, never linked; NULL when built in or part of libc */
     const char *package; /* Debian package that holds it; NULL when nothing has to be installed */
+    /* A function that only libraries of this kind export. A library that is given by its path and
+     * has it is opened as this allocator, `soname` being that path. NULL: none is. */
+    const char *signature;
 
     struct allocator_environment environment;
     const struct allocator_tunable *tunables; /* NULL when there are none */
@@ -122,14 +137,32 @@ struct allocator {
     /*
      * Fills `ops` and returns 0, or returns a negative errno with a sentence in `reason`
      * (ALLOCATOR_TEXT_BYTES) that says what was missing and what to install; the row is then `n/a`.
-     * `raw` is the general allocator beneath a pool allocator, already open and living as long as
-     * the process; NULL for the others.
+     * `self` is the allocator that is opened: this one, or a copy of it whose `soname` is the path
+     * of a library. `raw` is the general allocator beneath a pool allocator, already open and
+     * living as long as the process; NULL for the others.
      */
-    int (*open)(struct allocator_ops *ops, const struct allocator_ops *raw, char *reason);
+    int (*open)(const struct allocator *self, struct allocator_ops *ops,
+                const struct allocator_ops *raw, char *reason);
 
     /* Writes the version of what is really loaded (ALLOCATOR_TEXT_BYTES), after open. */
     void (*version)(char *text);
+
+    /*
+     * Finds out, after open, what the tunable really is in this process, and writes it to `value`
+     * (ALLOCATOR_VALUE_BYTES) as a row would have it; `asked` itself where behaviour shows no
+     * difference from it. `value` is untouched when it is ALLOCATOR_UNPROVED. It may allocate and
+     * leave memory behind: it is called in a process that measures nothing. NULL: there is no way.
+     */
+    enum allocator_proof (*tunable_value)(const struct allocator_tunable *tunable,
+                                          const char *asked, char *value);
 };
+
+/*
+ * What a plug-in defines: one shared object, one allocator. The number is the version of this
+ * header, and goes up whenever the layout of a structure here changes: what was built against
+ * another one lacks the symbol and is refused by name.
+ */
+__attribute__((visibility("default"))) extern const struct allocator tidemark_allocator_v1;
 
 /* The generated registry: every allocator of this build, in the order of CMakeLists.txt. Static
  * storage. */
@@ -142,6 +175,20 @@ const struct allocator *allocator_find(const char *name);
 /* Names of the flags in `capabilities`, separated by ", ", into `text`; cut to fit. Returns `text`.
  * Thread-safe. */
 const char *allocator_capability_names(unsigned capabilities, char *text, size_t text_bytes);
+
+/*
+ * Whether an allocator, as yet unopened, fills what every allocator has to fill. Returns 0, or
+ * -EINVAL with a `reason` (ALLOCATOR_TEXT_BYTES) that names the field. Thread-safe.
+ */
+int allocator_check(const struct allocator *allocator, char *reason);
+
+/*
+ * Whether the opened functions and the capabilities agree. Returns 0, or -EINVAL with a `reason`
+ * (ALLOCATOR_TEXT_BYTES) that names the first capability that has no function, or the function that
+ * has no capability. Thread-safe.
+ */
+int allocator_check_ops(const struct allocator *allocator, const struct allocator_ops *ops,
+                        char *reason);
 
 /* "general", "pool" or "region". Thread-safe. */
 const char *allocator_family_name(enum allocator_family family);

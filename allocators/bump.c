@@ -103,8 +103,10 @@ static void bump_destroy(void *region)
     munmap(bump->newest, bump->newest->mapped_bytes);
 }
 
-static int bump_open(struct allocator_ops *ops, const struct allocator_ops *raw, char *reason)
+static int bump_open(const struct allocator *self, struct allocator_ops *ops,
+                     const struct allocator_ops *raw, char *reason)
 {
+    (void)self;
     (void)raw;
     (void)reason;
     *ops = (struct allocator_ops){

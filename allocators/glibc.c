@@ -4,7 +4,7 @@
  * as a user gives them. Source: malloc/malloc.c of glibc, from Doug Lea's and Wolfram Gloger's
  * allocators.
  */
-#include "allocators/allocator.h"
+#include "allocators/glibc_tunables.h"
 
 #include <gnu/libc-version.h>
 #include <malloc.h>
@@ -17,8 +17,10 @@ static int glibc_purge(void)
     return 0;
 }
 
-static int glibc_open(struct allocator_ops *ops, const struct allocator_ops *raw, char *reason)
+static int glibc_open(const struct allocator *self, struct allocator_ops *ops,
+                      const struct allocator_ops *raw, char *reason)
 {
+    (void)self;
     (void)raw;
     (void)reason;
     *ops = (struct allocator_ops){
@@ -71,4 +73,5 @@ const struct allocator allocator_glibc = {
     .tunables = glibc_tunables,
     .open = glibc_open,
     .version = glibc_version,
+    .tunable_value = glibc_tunable_value,
 };

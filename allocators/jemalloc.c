@@ -6,9 +6,10 @@
 #include "allocators/shared_library.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
-
-extern const struct allocator allocator_jemalloc;
+#include <string.h>
+#include <sys/types.h>
 
 /* MALLCTL_ARENAS_ALL of jemalloc/jemalloc.h: the index that means every arena. */
 #define JEMALLOC_ALL_ARENAS "4096"
@@ -25,10 +26,11 @@ static int jemalloc_purge(void)
     return -error;
 }
 
-static int jemalloc_open(struct allocator_ops *ops, const struct allocator_ops *raw, char *reason)
+static int jemalloc_open(const struct allocator *self, struct allocator_ops *ops,
+                         const struct allocator_ops *raw, char *reason)
 {
     void *handle;
-    int error = shared_library_open(&allocator_jemalloc, ops, &handle, reason);
+    int error = shared_library_open(self, ops, &handle, reason);
 
     (void)raw;
     if (error)
@@ -52,6 +54,46 @@ static void jemalloc_version(char *text)
     while (version[release] && version[release] != '-')
         release++;
     snprintf(text, ALLOCATOR_TEXT_BYTES, "jemalloc %.*s", release, version);
+}
+
+/* What mallctl writes for "opt.NAME", by the manual's type letters: b, zu, u, zd and s. */
+union jemalloc_value {
+    bool truth;
+    const char *text;
+    unsigned number;
+    size_t bytes;
+    ssize_t milliseconds;
+};
+
+static enum allocator_proof jemalloc_tunable_value(const struct allocator_tunable *tunable,
+                                                   const char *asked, char *value)
+{
+    const int is_truth = tunable->words && strcmp(tunable->words, "true|false") == 0;
+    const int is_text = tunable->words && !is_truth;
+    const int is_number = strcmp(tunable->name, "narenas") == 0;
+    const int is_time = strstr(tunable->name, "_ms") != NULL;
+    union jemalloc_value read;
+    size_t bytes = is_truth    ? sizeof read.truth
+                   : is_text   ? sizeof(char *)
+                   : is_number ? sizeof read.number
+                               : sizeof read.bytes;
+    char name[64];
+
+    (void)asked;
+    snprintf(name, sizeof name, "opt.%s", tunable->name);
+    if (jemalloc_mallctl(name, &read, &bytes, NULL, 0) != 0)
+        return ALLOCATOR_UNPROVED;
+    if (is_truth)
+        snprintf(value, ALLOCATOR_VALUE_BYTES, "%s", read.truth ? "true" : "false");
+    else if (is_text)
+        snprintf(value, ALLOCATOR_VALUE_BYTES, "%s", read.text);
+    else if (is_number)
+        snprintf(value, ALLOCATOR_VALUE_BYTES, "%u", read.number);
+    else if (is_time)
+        snprintf(value, ALLOCATOR_VALUE_BYTES, "%zd", read.milliseconds);
+    else
+        snprintf(value, ALLOCATOR_VALUE_BYTES, "%zu", read.bytes);
+    return ALLOCATOR_TOLD;
 }
 
 /* Names and defaults: jemalloc(3), section TUNING and opt.*, for 5.3. */
@@ -86,8 +128,10 @@ const struct allocator allocator_jemalloc = {
     .capabilities = SHARED_LIBRARY_MALLOC_FAMILY | ALLOCATOR_PURGE,
     .soname = "libjemalloc.so.2",
     .package = "libjemalloc2",
+    .signature = "mallctl",
     .environment = {.variable = "MALLOC_CONF", .prefix = "", .assign = ':', .separator = ','},
     .tunables = jemalloc_tunables,
     .open = jemalloc_open,
     .version = jemalloc_version,
+    .tunable_value = jemalloc_tunable_value,
 };

@@ -7,11 +7,11 @@
 
 #include <stdbool.h>
 #include <stdio.h>
-
-extern const struct allocator allocator_mimalloc;
+#include <string.h>
 
 static void (*mimalloc_collect)(bool force);
 static int (*mimalloc_number)(void);
+static long (*mimalloc_option_get)(int option);
 
 static int mimalloc_purge(void)
 {
@@ -19,16 +19,19 @@ static int mimalloc_purge(void)
     return 0;
 }
 
-static int mimalloc_open(struct allocator_ops *ops, const struct allocator_ops *raw, char *reason)
+static int mimalloc_open(const struct allocator *self, struct allocator_ops *ops,
+                         const struct allocator_ops *raw, char *reason)
 {
     void *handle;
-    int error = shared_library_open(&allocator_mimalloc, ops, &handle, reason);
+    int error = shared_library_open(self, ops, &handle, reason);
 
     (void)raw;
     if (!error)
         error = shared_library_symbol(handle, "mi_collect", &mimalloc_collect, reason);
     if (!error)
         error = shared_library_symbol(handle, "mi_version", &mimalloc_number, reason);
+    if (!error)
+        error = shared_library_symbol(handle, "mi_option_get", &mimalloc_option_get, reason);
     if (error)
         return error;
     ops->purge = mimalloc_purge;
@@ -42,6 +45,30 @@ static void mimalloc_version(char *text)
 
     snprintf(text, ALLOCATOR_TEXT_BYTES, "mimalloc %d.%d.%d", number / 100, number / 10 % 10,
              number % 10);
+}
+
+/* Options are read by number, and the numbers move from version to version: those of mi_option_e in
+ * mimalloc.h of the version that Debian 12 has. Of another one nothing is read. */
+static enum allocator_proof mimalloc_tunable_value(const struct allocator_tunable *tunable,
+                                                   const char *asked, char *value)
+{
+    enum { NUMBERED_VERSION = 209 };
+    static const struct {
+        const char *name;
+        int option;
+    } options[] = {
+        {"eager_commit", 3},        {"large_os_pages", 6},  {"page_reset", 11},
+        {"eager_commit_delay", 14}, {"decommit_delay", 15}, {"use_numa_nodes", 16},
+    };
+
+    (void)asked;
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
+        if (mimalloc_number() != NUMBERED_VERSION || strcmp(options[i].name, tunable->name) != 0)
+            continue;
+        snprintf(value, ALLOCATOR_VALUE_BYTES, "%ld", mimalloc_option_get(options[i].option));
+        return ALLOCATOR_TOLD;
+    }
+    return ALLOCATOR_UNPROVED;
 }
 
 /* Names and defaults: mimalloc's readme, "Environment Options", for 2.0.9. */
@@ -64,8 +91,10 @@ const struct allocator allocator_mimalloc = {
     .capabilities = SHARED_LIBRARY_MALLOC_FAMILY | ALLOCATOR_PURGE,
     .soname = "libmimalloc.so.2",
     .package = "libmimalloc2.0",
+    .signature = "mi_version",
     .environment = {.prefix = "MIMALLOC_", .assign = '='},
     .tunables = mimalloc_tunables,
     .open = mimalloc_open,
     .version = mimalloc_version,
+    .tunable_value = mimalloc_tunable_value,
 };

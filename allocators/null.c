@@ -21,8 +21,10 @@ static void null_free(void *block)
     (void)block;
 }
 
-static int null_open(struct allocator_ops *ops, const struct allocator_ops *raw, char *reason)
+static int null_open(const struct allocator *self, struct allocator_ops *ops,
+                     const struct allocator_ops *raw, char *reason)
 {
+    (void)self;
     (void)raw;
     (void)reason;
     *ops = (struct allocator_ops){.malloc = null_malloc, .free = null_free};

@@ -8,6 +8,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,52 +30,117 @@ int shared_library_symbol(void *handle, const char *name, void *function, char *
  * dlsym also finds what a library's dependencies hold: a library without a malloc of its own would
  * get libc's. Two mallocs mixed so would crash, or measure the wrong one.
  */
-static int check_origin(const char *soname, const char *name, const void *function, char *reason)
+static int is_own(void *handle, const void *symbol, const char **holder)
 {
+    struct link_map *own, *map;
     Dl_info info;
-    void *symbol;
 
-    memcpy(&symbol, function, sizeof symbol);
-    const char *file = dladdr(symbol, &info) && info.dli_fname ? info.dli_fname : "";
-    const char *base = strrchr(file, '/') ? strrchr(file, '/') + 1 : file;
-    if (strncmp(base, soname, strlen(soname)) == 0)
+    *holder = "";
+    if (dlinfo(handle, RTLD_DI_LINKMAP, &own) != 0 ||
+        !dladdr1(symbol, &info, (void **)&map, RTLD_DL_LINKMAP))
         return 0;
-    snprintf(reason, ALLOCATOR_TEXT_BYTES, "%s has no %s of its own (that of %.80s would serve)",
-             soname, name, base);
+    *holder = info.dli_fname ? info.dli_fname : "";
+    return map == own;
+}
+
+int shared_library_has(void *handle, const char *name)
+{
+    const char *holder;
+    void *symbol = dlsym(handle, name);
+
+    return symbol && is_own(handle, symbol, &holder);
+}
+
+/* A function of the malloc family, what it is called, and where its address goes. */
+struct member {
+    const char *name;
+    unsigned capability;
+    void *function;
+};
+
+enum { MEMBERS = 6 };
+
+static void list_members(struct allocator_ops *ops, struct member members[MEMBERS])
+{
+    const struct member list[MEMBERS] = {
+        {"malloc", ALLOCATOR_MALLOC, &ops->malloc},
+        {"calloc", ALLOCATOR_CALLOC, &ops->calloc},
+        {"realloc", ALLOCATOR_REALLOC, &ops->realloc},
+        {"aligned_alloc", ALLOCATOR_ALIGNED, &ops->aligned_alloc},
+        {"free", ALLOCATOR_FREE, &ops->free},
+        {"malloc_usable_size", ALLOCATOR_USABLE_SIZE, &ops->usable_size},
+    };
+
+    memcpy(members, list, sizeof list);
+}
+
+unsigned shared_library_malloc_family(void *handle, struct allocator_ops *ops)
+{
+    unsigned capabilities = ALLOCATOR_DISTINCT | ALLOCATOR_THREADS;
+    struct member members[MEMBERS];
+
+    *ops = (struct allocator_ops){0};
+    list_members(ops, members);
+    for (size_t i = 0; i < MEMBERS; i++) {
+        const char *holder;
+        void *symbol = dlsym(handle, members[i].name);
+        if (!symbol || !is_own(handle, symbol, &holder))
+            continue;
+        memcpy(members[i].function, &symbol, sizeof symbol);
+        capabilities |= members[i].capability;
+    }
+    return capabilities;
+}
+
+void *shared_library_load(const char *file, char *reason)
+{
+    void *handle = dlopen(file, RTLD_NOW | RTLD_LOCAL);
+
+    if (!handle)
+        snprintf(reason, ALLOCATOR_TEXT_BYTES, "%s", dlerror());
+    return handle;
+}
+
+static int say_missing(const struct allocator *allocator, void *handle, unsigned capabilities,
+                       char *reason)
+{
+    const char *base = strrchr(allocator->soname, '/');
+    const char *holder = "", *slash;
+    struct allocator_ops ops;
+    struct member members[MEMBERS];
+    size_t i = 0;
+
+    list_members(&ops, members);
+    while (i < MEMBERS - 1 && capabilities & members[i].capability)
+        i++;
+    void *symbol = dlsym(handle, members[i].name);
+    if (symbol)
+        is_own(handle, symbol, &holder);
+    slash = strrchr(holder, '/');
+    snprintf(reason, ALLOCATOR_TEXT_BYTES, "%.60s has no %s of its own%s%.60s%s",
+             base ? base + 1 : allocator->soname, members[i].name, symbol ? " (that of " : "",
+             slash ? slash + 1 : holder, symbol ? " would serve)" : "");
     return -ENOSYS;
 }
 
 int shared_library_open(const struct allocator *allocator, struct allocator_ops *ops, void **handle,
                         char *reason)
 {
-    struct allocator_ops found = {0};
-    void *opened = dlopen(allocator->soname, RTLD_NOW | RTLD_LOCAL);
+    char said[ALLOCATOR_TEXT_BYTES];
+    struct allocator_ops found;
+    void *opened = shared_library_load(allocator->soname, said);
 
     if (!opened) {
         /* The loader's message repeats the name and may be long; the package is what the reader
          * needs. */
-        snprintf(reason, ALLOCATOR_TEXT_BYTES, "%.120s (Debian package %s)", dlerror(),
-                 allocator->package);
+        snprintf(reason, ALLOCATOR_TEXT_BYTES, "%.120s%s%.40s%s", said,
+                 allocator->package ? " (Debian package " : "",
+                 allocator->package ? allocator->package : "", allocator->package ? ")" : "");
         return -ENOENT;
     }
-    const struct {
-        const char *name;
-        void *function;
-    } family[] = {
-        {"malloc", &found.malloc},   {"calloc", &found.calloc},
-        {"realloc", &found.realloc}, {"aligned_alloc", &found.aligned_alloc},
-        {"free", &found.free},       {"malloc_usable_size", &found.usable_size},
-    };
-    for (size_t i = 0; i < sizeof family / sizeof family[0]; i++) {
-        int error = shared_library_symbol(opened, family[i].name, family[i].function, reason);
-        if (error)
-            return error;
-    }
-    for (size_t i = 0; i < sizeof family / sizeof family[0]; i++) {
-        int error = check_origin(allocator->soname, family[i].name, family[i].function, reason);
-        if (error)
-            return error;
-    }
+    unsigned capabilities = shared_library_malloc_family(opened, &found);
+    if (capabilities != SHARED_LIBRARY_MALLOC_FAMILY)
+        return say_missing(allocator, opened, capabilities, reason);
     *ops = found;
     *handle = opened;
     return 0;

@@ -16,17 +16,33 @@ enum {
 };
 
 /*
- * Opens `allocator->soname` with RTLD_NOW | RTLD_LOCAL and fills the malloc family of `ops`.
- * Returns 0 with the handle, which is never closed, in `handle`; or -ENOENT (cannot be opened;
- * `reason` names the package) or -ENOSYS (a function is missing).
+ * Opens `allocator->soname`, a soname or a path, and fills the malloc family of `ops`, all of which
+ * has to be there. Returns 0 with the handle, which is never closed, in `handle`; or -ENOENT
+ * (cannot be opened; `reason` names the package) or -ENOSYS (a function is missing).
  */
 int shared_library_open(const struct allocator *allocator, struct allocator_ops *ops, void **handle,
                         char *reason);
+
+/*
+ * Opens a soname or a path with RTLD_NOW | RTLD_LOCAL. Returns the handle, which is never closed,
+ * or NULL with the loader's own sentence in `reason` (ALLOCATOR_TEXT_BYTES).
+ */
+void *shared_library_load(const char *file, char *reason);
+
+/*
+ * Fills what the library has itself of the malloc family, and leaves the rest of `ops` NULL.
+ * Returns the capabilities that this gives: those of the functions found, and distinct blocks and
+ * threads, which every malloc owes its caller.
+ */
+unsigned shared_library_malloc_family(void *handle, struct allocator_ops *ops);
 
 /*
  * The address of `name` in `handle` stored through `function`, a pointer to a function pointer.
  * Returns 0 or -ENOSYS with a `reason`.
  */
 int shared_library_symbol(void *handle, const char *name, void *function, char *reason);
+
+/* 1 when the library itself, and none that it depends on, exports `name`. */
+int shared_library_has(void *handle, const char *name);
 
 #endif

@@ -106,11 +106,11 @@ static int build_command(struct command *command, const struct program_paths *pa
     char flag[RUN_FOLDER_PATH_BYTES + 512];
     int error = 0;
     const char *const own[] = {"--object",
-                               row->object.allocator->name,
+                               row_component_name(&row->object),
                                "--label",
                                row->text,
                                row->raw.allocator ? "--raw" : NULL,
-                               row->raw.allocator ? row->raw.allocator->name : NULL};
+                               row->raw.allocator ? row_component_name(&row->raw) : NULL};
 
     command_init(command, paths->micro);
     for (size_t i = 0; i < sizeof own / sizeof own[0] && own[i] && !error; i++)

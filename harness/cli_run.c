@@ -4,7 +4,9 @@
  */
 #define _GNU_SOURCE
 #include "harness/cli.h"
+#include "harness/json_file.h"
 #include "harness/machine.h"
+#include "harness/proof.h"
 #include "harness/runner.h"
 #include "harness/suite.h"
 #include "harness/table.h"
@@ -53,7 +55,9 @@ enum option_key {
 };
 
 static const struct argp_option option_table[] = {
-    {"allocator", 'a', "ROW", 0, "A row: name, name+tunable:value, pymalloc@name; may be repeated",
+    {"allocator", 'a', "ROW", 0,
+     "A row: name, name+tunable:value, pymalloc@name; a name may be the full path of a malloc "
+     "library or a plug-in; may be repeated",
      1},
     {"workload", 'w', "WORKLOAD", 0,
      "name:param=value,...; a value may be a sweep (1|2, 1..8, 1M..16M*2); may be repeated", 1},
@@ -207,23 +211,26 @@ static const struct argp argument_parser = {
     .options = option_table,
     .parser = parse,
     .args_doc = "[SUITE]",
-    .doc = "Measure a suite (quick when nothing is named), or the workloads of -w on the rows of "
-           "-a, each sample in a fresh process, into a new run folder. With a suite, -a replaces "
-           "its rows; its long idle cells keep their own rounds and idle time. With -w, "
-           "parameters that are not named take the quick suite's values, and without -a the rows "
-           "are pymalloc, glibc, jemalloc, mimalloc and tcmalloc. A row may have a label, "
-           "lean=jemalloc+dirty_decay_ms:0. Each finished sample is stored before the next one "
-           "starts: Ctrl-C keeps what was measured, and --resume goes on from there, with the same "
-           "build on the same machine."
-           "\vExample:\n"
-           "  tidemark run quick --report\n"
-           "  tidemark run -w 'del_collect:n=8M..32M*2' -a pymalloc \\\n"
-           "      -a pymalloc@glibc+tcache_count:0\n"
-           "  tidemark run -w 'list_lifetime:how=local|cycle_collect' -a pymalloc \\\n"
-           "      --host objects --host python3\n"
-           "  tidemark run --resume results/2026-01-31T120000Z-quick\n\n"
-           "Exit status: 0 done; 1 a sample crashed, hung or broke a limit, or the run could not "
-           "be stored; 2 usage; 130 interrupted.",
+    .doc =
+        "Measure a suite (quick when nothing is named), or the workloads of -w on the rows of "
+        "-a, each sample in a fresh process, into a new run folder. With a suite, -a replaces "
+        "its rows; its long idle cells keep their own rounds and idle time. With -w, "
+        "parameters that are not named take the quick suite's values, and without -a the rows "
+        "are pymalloc, glibc, jemalloc, mimalloc and tcmalloc. A row may have a label, "
+        "lean=jemalloc+dirty_decay_ms:0. That its tunables take effect is proved before the first "
+        "sample, as far as the allocator can be asked or seen. Each finished sample is stored "
+        "before the next one "
+        "starts: Ctrl-C keeps what was measured, and --resume goes on from there, with the same "
+        "build on the same machine."
+        "\vExample:\n"
+        "  tidemark run quick --report\n"
+        "  tidemark run -w 'del_collect:n=8M..32M*2' -a pymalloc \\\n"
+        "      -a pymalloc@glibc+tcache_count:0\n"
+        "  tidemark run -w 'list_lifetime:how=local|cycle_collect' -a pymalloc \\\n"
+        "      --host objects --host python3\n"
+        "  tidemark run --resume results/2026-01-31T120000Z-quick\n\n"
+        "Exit status: 0 done; 1 a sample crashed, hung or broke a limit, or the run could not "
+        "be stored; 2 usage; 130 interrupted.",
 };
 
 static int fail(const char *message)
@@ -372,6 +379,41 @@ static void warn_of_environment(void)
     json_decref(dropped);
 }
 
+/* A tunable that nobody can read back is told: the row's figures rest on trust. */
+static void warn_of_unproved(const struct plan *plan)
+{
+    const char *row;
+    json_t *findings;
+    size_t i;
+    const json_t *finding;
+
+    json_object_foreach(plan->tunables, row, findings)
+    {
+        json_array_foreach(findings, i, finding)
+        {
+            if (json_is_null(json_object_get(finding, "proof")))
+                fprintf(stderr,
+                        "tidemark run: %s: that %s:%s took effect is not proved: %s does not "
+                        "tell it, nor does its behaviour here\n",
+                        row, json_text(finding, "name"), json_text(finding, "asked"),
+                        json_text(finding, "allocator"));
+        }
+    }
+}
+
+/* Returns CLI_OK, or the exit status that ends this program. */
+static int prove_tunables(struct plan *plan)
+{
+    int error = proof_of_plan(plan);
+
+    if (error == -EINTR)
+        return CLI_INTERRUPTED;
+    if (error)
+        return fail("not enough memory to prove the tunables");
+    warn_of_unproved(plan);
+    return CLI_OK;
+}
+
 /* The table, and where everything lies; the report where it was asked for. */
 static int tell(const struct run_options *options, const char *folder, int status)
 {
@@ -441,6 +483,28 @@ static int run_and_tell(struct plan *plan, const struct run_options *options)
     return status;
 }
 
+/* The plan of a new run; an earlier one brings its own. Returns CLI_OK, or the exit status that
+ * ends this program. */
+static int prepare(struct plan *plan, const struct run_options *options)
+{
+    char error[PLAN_ERROR_BYTES];
+
+    if (options->resume)
+        return CLI_OK;
+    if (make_plan(plan, options, error) != 0)
+        return cli_usage_error("run", error);
+    return prove_tunables(plan);
+}
+
+static int run(struct plan *plan, const struct run_options *options)
+{
+    if (options->dry_run) {
+        print_plan(plan);
+        return cli_finish("run", CLI_OK);
+    }
+    return cli_refuse_sanitized("run") ? CLI_FAILED : run_and_tell(plan, options);
+}
+
 int cli_run(int argc, char **argv)
 {
     struct run_options options = {
@@ -450,20 +514,11 @@ int cli_run(int argc, char **argv)
         .timeout_ns = 120000000000,
     };
     struct plan plan = {0};
-    char error[PLAN_ERROR_BYTES];
-    int status;
 
     argp_parse(&argument_parser, argc, argv, 0, NULL, &options);
-    if (!options.resume && make_plan(&plan, &options, error) != 0) {
-        status = cli_usage_error("run", error);
-    } else if (options.dry_run) {
-        print_plan(&plan);
-        status = cli_finish("run", CLI_OK);
-    } else if (cli_refuse_sanitized("run")) {
-        status = CLI_FAILED;
-    } else {
-        status = run_and_tell(&plan, &options);
-    }
+    int status = prepare(&plan, &options);
+    if (status == CLI_OK)
+        status = run(&plan, &options);
     plan_free(&plan);
     return status;
 }

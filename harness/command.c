@@ -60,10 +60,10 @@ static int add_parameters(struct command *command, const struct cell *cell, cons
 static int add_objects_arguments(struct command *command, const struct cell *cell, uint64_t seed)
 {
     char number[32];
-    int error = add_pair(command, "--object", cell->row.object.allocator->name);
+    int error = add_pair(command, "--object", row_component_name(&cell->row.object));
 
     if (!error && cell->row.raw.allocator)
-        error = add_pair(command, "--raw", cell->row.raw.allocator->name);
+        error = add_pair(command, "--raw", row_component_name(&cell->row.raw));
     if (!error)
         error = add_pair(command, "--workload", cell->workload->name);
     if (!error)
@@ -136,6 +136,7 @@ int program_paths_find(struct program_paths *paths)
     self[length] = '\0';
     *strrchr(self, '/') = '\0';
     int longest = snprintf(paths->child, sizeof paths->child, "%s/tidemark-child", self);
+    longest |= snprintf(paths->describe, sizeof paths->describe, "%s/tidemark-describe", self);
     longest |= snprintf(paths->micro, sizeof paths->micro, "%s/tidemark-micro", self);
     if (longest >= (int)sizeof paths->child)
         return -ENAMETOOLONG;

@@ -22,6 +22,7 @@ struct command {
 /* Where the programs of this installation lie. */
 struct program_paths {
     char child[1024];         /* tidemark-child */
+    char describe[1024];      /* tidemark-describe */
     char micro[1024];         /* tidemark-micro */
     char python_folder[1024]; /* workloads/python */
     char report_script[1024]; /* plot/report.py */

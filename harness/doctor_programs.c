@@ -5,117 +5,76 @@
 #define _GNU_SOURCE
 #include "allocators/allocator.h"
 #include "harness/command.h"
+#include "harness/description.h"
 #include "harness/doctor.h"
 #include "harness/host.h"
+#include "harness/json_file.h"
 #include "harness/plot_python.h"
-#include "harness/process.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 
-/* Of tidemark-micro --help. */
-enum { MICRO_NOT_AVAILABLE = 3 };
-
-/* What a fresh process said of an allocator: its version and file, or why it cannot be opened. */
-struct description {
-    int wait_status;
-    char said[1024];   /* "VERSION\tFILE\tFILE" */
-    char errors[1024]; /* "tidemark-micro: REASON" */
-};
-
-static void cut_line(char *text)
+/* Opens the allocator in a fresh process, with or without the static TLS of a sample. */
+static int ask(const struct allocator *allocator, int with_static_tls, json_t **answer,
+               char *reason)
 {
-    text[strcspn(text, "\n")] = '\0';
-}
-
-/* Returns 0 when the process ran, whatever it said; else a negative errno. */
-static int describe(const char *micro, const char *allocator, int with_static_tls,
-                    struct description *description)
-{
-    const char *const argv[] = {micro, "--object", allocator, "--describe", NULL};
     struct environment environment;
-    struct row nothing = {0};
+    struct description_request request = {.object = allocator->name, .environment = &environment};
+    const struct row nothing = {0};
 
-    memset(description, 0, sizeof *description);
     environment_init(&environment);
     /* A row without tunables still gets the static TLS: that is what is tried. */
     int error = with_static_tls ? environment_add_row(&environment, &nothing) : 0;
-    struct process_request request = {
-        .argv = argv,
-        .environment = (const char *const *)environment.variables,
-        .output = description->said,
-        .output_bytes = sizeof description->said,
-        .errors = description->errors,
-        .errors_bytes = sizeof description->errors,
-    };
-    if (!error)
-        error = process_run(&request, &description->wait_status);
-    cut_line(description->said);
-    cut_line(description->errors);
-    return error;
+    return error ? error : description_ask(&request, answer, reason);
 }
 
-static int is_open(const struct description *description)
+static void add_opened(struct doctor *doctor, const char *name, const json_t *answer,
+                       int opens_without)
 {
-    return description->wait_status == 0 && strchr(description->said, '\t');
-}
-
-static void add_opened(struct doctor *doctor, const char *name, char *said, int opens_without)
-{
-    char *rest;
-    const char *version = strtok_r(said, "\t", &rest);
-    const char *file = strtok_r(NULL, "\t", &rest);
-
     doctor_add(doctor, DOCTOR_OK, name, "", "%s from %s; it would %sopen without %s",
-               version ? version : "", file ? file : "", opens_without ? "" : "not ",
-               "GLIBC_TUNABLES=glibc.rtld.optional_static_tls=4096");
+               json_text(answer, "version"), json_text(answer, "object_provider"),
+               opens_without ? "" : "not ", "GLIBC_TUNABLES=glibc.rtld.optional_static_tls=4096");
 }
 
-static void add_closed(struct doctor *doctor, const char *name, const char *package,
-                       const struct description *description)
+static void add_closed(struct doctor *doctor, const char *name, const char *package, int error,
+                       const char *reason)
 {
-    const char *reason = strstr(description->errors, ": ");
     char advice[DOCTOR_TEXT_BYTES];
 
     snprintf(advice, sizeof advice, "apt-get install %s; without it the rows that name it are n/a.",
              package);
-    if (WIFEXITED(description->wait_status) &&
-        WEXITSTATUS(description->wait_status) == MICRO_NOT_AVAILABLE)
-        doctor_add(doctor, DOCTOR_NOT_AVAILABLE, name, advice, "%s", reason ? reason + 2 : "");
-    else
+    if (error == -ENOENT)
+        doctor_add(doctor, DOCTOR_NOT_AVAILABLE, name, advice, "%s", reason);
+    else if (error == -ENOEXEC)
         doctor_add(doctor, DOCTOR_FAIL, name,
                    "Reinstall the package, or leave the row out: the library is there and a "
                    "process that opens it does not live.",
-                   "opening it ended with %s %d",
-                   WIFSIGNALED(description->wait_status) ? "signal" : "status",
-                   WIFSIGNALED(description->wait_status) ? WTERMSIG(description->wait_status)
-                                                         : WEXITSTATUS(description->wait_status));
+                   "%s", reason);
+    else
+        doctor_add(doctor, DOCTOR_FAIL, name,
+                   "Raise the limit on processes, and build tidemark-describe beside tidemark.",
+                   "%s", reason);
 }
 
 /* Returns 0 or -EINTR. */
-static int check_library(struct doctor *doctor, const char *micro,
-                         const struct allocator *allocator)
+static int check_library(struct doctor *doctor, const struct allocator *allocator)
 {
-    char name[DOCTOR_NAME_BYTES];
-    struct description with = {0}, without = {0};
-    int error = describe(micro, allocator->name, 1, &with);
+    char name[DOCTOR_NAME_BYTES], reason[DESCRIPTION_REASON_BYTES] = "";
+    json_t *with = NULL, *without = NULL;
+    int error = ask(allocator, 1, &with, reason);
 
-    if (!error && is_open(&with))
-        error = describe(micro, allocator->name, 0, &without);
-    if (error == -EINTR)
-        return error;
     snprintf(name, sizeof name, "library %s", allocator->name);
-    if (error)
-        doctor_add(doctor, DOCTOR_FAIL, name,
-                   "Raise the limit on processes, and build tidemark-micro beside tidemark.",
-                   "tidemark-micro cannot be started: %s", strerror(-error));
-    else if (is_open(&with))
-        add_opened(doctor, name, with.said, is_open(&without));
-    else
-        add_closed(doctor, name, allocator->package, &with);
-    return 0;
+    if (!error) {
+        char ignored[DESCRIPTION_REASON_BYTES];
+        int opens_without = ask(allocator, 0, &without, ignored) == 0;
+        add_opened(doctor, name, with, opens_without);
+    } else if (error != -EINTR) {
+        add_closed(doctor, name, allocator->package, error, reason);
+    }
+    json_decref(with);
+    json_decref(without);
+    return error == -EINTR ? error : 0;
 }
 
 static int check_libraries(struct doctor *doctor)
@@ -125,13 +84,13 @@ static int check_libraries(struct doctor *doctor)
 
     if (error) {
         doctor_add(doctor, DOCTOR_FAIL, "libraries",
-                   "Build again: `cmake --build` puts the three programs beside one another.",
+                   "Build again: `cmake --build` puts the programs beside one another.",
                    "tidemark-child is not beside this program: %s", strerror(-error));
         return 0;
     }
     for (size_t i = 0; i < allocator_registry_count && !error; i++) {
         if (allocator_registry[i]->soname)
-            error = check_library(doctor, paths.micro, allocator_registry[i]);
+            error = check_library(doctor, allocator_registry[i]);
     }
     return error;
 }

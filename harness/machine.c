@@ -133,6 +133,8 @@ json_t *machine_describe(const struct plan *plan, const char *child_path, const 
     json_object_set_new(machine, "cgroup", cgroup_version());
     json_object_set_new(machine, "sampler", json_null());
     json_object_set_new(machine, "libraries", json_object());
+    json_object_set_new(machine, "tunables",
+                        plan->tunables ? json_incref(plan->tunables) : json_object());
     json_object_set_new(machine, "python", pythons(plan));
     json_object_set_new(machine, "dropped_environment", environment_dropped());
     json_object_set_new(machine, "started", json_string(started));

@@ -171,7 +171,6 @@ struct options {
     const char *object;
     const char *raw;   /* NULL when nothing lies beneath */
     const char *label; /* NULL until given */
-    bool describe;
     bool help;
 };
 
@@ -182,7 +181,6 @@ static void print_help(void)
            "\n"
            "SYNOPSIS\n"
            "  tidemark-micro --object NAME [--raw NAME] [--label ROW] [FLAG ...]\n"
-           "  tidemark-micro --object NAME [--raw NAME] --describe\n"
            "\n"
            "DESCRIPTION\n"
            "  Opens one allocator in this process and times it with Google Benchmark,\n"
@@ -203,9 +201,6 @@ static void print_help(void)
            "                  allocator; glibc unless given\n"
            "  --label ROW     what the results call this row; OBJECT or OBJECT@RAW unless\n"
            "                  given\n"
-           "  --describe      opens the row and measures nothing: one line with the version of\n"
-           "                  what was loaded, the file that serves objects and the file that\n"
-           "                  serves the rest, tabs between them\n"
            "  --help          this text, then the flags of Google Benchmark\n"
            "  Every other argument is a flag of Google Benchmark.\n"
            "\n"
@@ -222,7 +217,7 @@ static void print_help(void)
            "  malloc) and, in a build that must not be timed, tidemark_sanitized.\n"
            "\n"
            "EXIT STATUS\n"
-           "  0  the benchmarks were run or listed, or the row described\n"
+           "  0  the benchmarks were run or listed\n"
            "  1  a benchmark ended with an error, which the JSON names, or the results\n"
            "     could not be written\n"
            "  2  usage\n"
@@ -278,8 +273,6 @@ static int take_options(struct options *options, int *argc, char **argv)
 
         if (strcmp(argv[i], "--help") == 0) {
             options->help = true;
-        } else if (strcmp(argv[i], "--describe") == 0) {
-            options->describe = true;
         } else if (!value) {
             argv[kept++] = argv[i];
         } else {
@@ -293,36 +286,16 @@ static int take_options(struct options *options, int *argc, char **argv)
     return 0;
 }
 
-/* Names that cannot make a row are usage errors; a library that is not installed is not. */
-static int check_row(struct options *options)
-{
-    const struct allocator *object;
-    const struct allocator *raw;
-
-    if (!options->object)
-        return usage_error("--object NAME is missing", "");
-    object = allocator_find(options->object);
-    if (!object)
-        return usage_error("no allocator is called ", options->object);
-    if (options->raw && object->family != ALLOCATOR_POOL)
-        return usage_error("--raw goes beneath a pool allocator, unlike ", options->object);
-    if (!options->raw && object->family == ALLOCATOR_POOL)
-        options->raw = "glibc";
-    raw = options->raw ? allocator_find(options->raw) : NULL;
-    if (options->raw && !raw)
-        return usage_error("no allocator is called ", options->raw);
-    if (raw && raw->family != ALLOCATOR_GENERAL)
-        return usage_error("--raw takes a general allocator, unlike ", options->raw);
-    return 0;
-}
-
 static int add_context(const struct options *options, const struct open_row *row)
 {
     char label[2 * ALLOCATOR_TEXT_BYTES];
     int error;
 
-    snprintf(label, sizeof label, "%s%s%s", options->object, options->raw ? "@" : "",
-             options->raw ? options->raw : "");
+    const int is_composed = row->raw_allocator != row->object_allocator;
+    snprintf(label, sizeof label, "%s%s%s", options->object, is_composed ? "@" : "",
+             !is_composed   ? ""
+             : options->raw ? options->raw
+                            : row->raw_allocator->name);
     error = tidemark_gbench_add_context("tidemark_row", options->label ? options->label : label);
     if (!error)
         error = tidemark_gbench_add_context("tidemark_version", row->version);
@@ -371,29 +344,16 @@ static int register_micros(struct open_row *row)
 }
 
 /* Returns the exit status. */
-static int describe_row(const struct options *options)
-{
-    static struct open_row row;
-    char reason[ALLOCATOR_TEXT_BYTES] = "";
-
-    if (open_row(&row, options->object, options->raw, reason) != 0) {
-        fprintf(stderr, "tidemark-micro: %s\n", reason);
-        return EXIT_NOT_AVAILABLE;
-    }
-    printf("%s\t%s\t%s\n", row.version, row.object_provider, row.raw_provider);
-    return 0;
-}
-
-/* Returns the exit status. */
 static int run_row(const struct options *options)
 {
     static struct open_row row; /* the registered functions use it until the end */
     char reason[ALLOCATOR_TEXT_BYTES] = "";
     int count;
+    int error = open_row(&row, options->object, options->raw, reason);
 
-    if (open_row(&row, options->object, options->raw, reason) != 0) {
+    if (error) {
         fprintf(stderr, "tidemark-micro: %s\n", reason);
-        return EXIT_NOT_AVAILABLE;
+        return error == -EINVAL ? EXIT_USAGE : EXIT_NOT_AVAILABLE;
     }
     count = add_context(options, &row);
     if (count == 0)
@@ -436,14 +396,10 @@ int main(int argc, char **argv)
         print_help();
         return end_output(0);
     }
-    if (options.describe && argc > 1) {
-        usage_error("--describe goes without ", argv[1]);
+    if (!options.object) {
+        usage_error("--object NAME is missing", "");
         return EXIT_USAGE;
     }
-    if (check_row(&options) != 0)
-        return EXIT_USAGE;
-    if (options.describe)
-        return end_output(describe_row(&options));
     if (tidemark_gbench_initialise(argc, argv) != 0)
         return EXIT_USAGE;
     status = run_row(&options);

@@ -5,6 +5,8 @@
 #define _GNU_SOURCE
 #include "harness/open_row.h"
 
+#include "allocators/by_path.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
@@ -56,45 +58,86 @@ static int serve_one_block(const struct allocator_ops *ops, char *reason)
     return 0;
 }
 
-int open_row(struct open_row *row, const char *object_name, const char *raw_name, char *reason)
+/* By its name, or from its file into `loaded`. */
+static int find_allocator(const char *name, struct allocator *loaded,
+                          const struct allocator **allocator, char *reason)
 {
-    const struct allocator *object = allocator_find(object_name);
-    const struct allocator *raw = raw_name ? allocator_find(raw_name) : NULL;
-    char object_version[ALLOCATOR_TEXT_BYTES];
-    char raw_version[ALLOCATOR_TEXT_BYTES];
-    int error;
+    enum by_path_kind kind;
 
-    if (!object || (raw_name && !raw)) {
-        snprintf(reason, ALLOCATOR_TEXT_BYTES, "no allocator is called %.100s",
-                 object ? raw_name : object_name);
-        return -EINVAL;
+    if (!strchr(name, '/')) {
+        *allocator = allocator_find(name);
+        if (!*allocator)
+            snprintf(reason, ALLOCATOR_TEXT_BYTES, "no allocator is called %.100s", name);
+        return *allocator ? 0 : -EINVAL;
     }
-    memset(row, 0, sizeof *row);
-    row->object_allocator = object;
-    row->raw_allocator = raw ? raw : object;
-    if (raw) {
-        error = raw->open(&row->raw, NULL, reason);
-        if (!error)
-            error = serve_one_block(&row->raw, reason);
-        if (error)
-            return error;
-    }
-    error = object->open(&row->object, raw ? &row->raw : NULL, reason);
-    if (!error)
-        error = serve_one_block(&row->object, reason);
+    *allocator = loaded;
+    return by_path_load(name, loaded, &kind, reason);
+}
+
+static int find_allocators(struct open_row *row, const char *object, const char *raw, char *reason)
+{
+    int error = find_allocator(object, &row->loaded[0], &row->object_allocator, reason);
+
     if (error)
         return error;
-    if (!raw)
-        row->raw = row->object;
-
-    object->version(object_version);
-    if (raw) {
-        raw->version(raw_version);
-        snprintf(row->version, sizeof row->version, "%.90s over %.90s", object_version,
-                 raw_version);
-    } else {
-        snprintf(row->version, sizeof row->version, "%s", object_version);
+    row->raw_allocator = row->object_allocator;
+    if (row->object_allocator->family != ALLOCATOR_POOL) {
+        if (raw)
+            snprintf(reason, ALLOCATOR_TEXT_BYTES,
+                     "%.60s is no pool allocator: it serves every size itself, and nothing stands "
+                     "beneath it",
+                     row->object_allocator->name);
+        return raw ? -EINVAL : 0;
     }
+    error = find_allocator(raw ? raw : "glibc", &row->loaded[1], &row->raw_allocator, reason);
+    if (!error && row->raw_allocator->family != ALLOCATOR_GENERAL) {
+        snprintf(reason, ALLOCATOR_TEXT_BYTES,
+                 "beneath a pool allocator stands a general one, unlike %.60s",
+                 row->raw_allocator->name);
+        return -EINVAL;
+    }
+    return error;
+}
+
+static int open_one(const struct allocator *allocator, struct allocator_ops *ops,
+                    const struct allocator_ops *raw, char *reason)
+{
+    int error = allocator->open(allocator, ops, raw, reason);
+
+    if (!error)
+        error = allocator_check_ops(allocator, ops, reason) ? -ENOEXEC : 0;
+    return error ? error : serve_one_block(ops, reason);
+}
+
+static void describe_versions(struct open_row *row)
+{
+    char object[ALLOCATOR_TEXT_BYTES] = "", raw[ALLOCATOR_TEXT_BYTES] = "";
+
+    row->object_allocator->version(object);
+    if (row->raw_allocator == row->object_allocator) {
+        snprintf(row->version, sizeof row->version, "%s", object);
+        return;
+    }
+    row->raw_allocator->version(raw);
+    snprintf(row->version, sizeof row->version, "%.90s over %.90s", object, raw);
+}
+
+int open_row(struct open_row *row, const char *object, const char *raw, char *reason)
+{
+    memset(row, 0, sizeof *row);
+    int error = find_allocators(row, object, raw, reason);
+    const int is_composed = !error && row->raw_allocator != row->object_allocator;
+
+    if (is_composed)
+        error = open_one(row->raw_allocator, &row->raw, NULL, reason);
+    if (!error)
+        error =
+            open_one(row->object_allocator, &row->object, is_composed ? &row->raw : NULL, reason);
+    if (error)
+        return error;
+    if (!is_composed)
+        row->raw = row->object;
+    describe_versions(row);
     provider_of_ops(&row->object, row->object_provider);
     provider_of_ops(&row->raw, row->raw_provider);
     return 0;

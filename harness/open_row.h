@@ -11,6 +11,7 @@
 enum { PROVIDER_BYTES = 192 };
 
 struct open_row {
+    struct allocator loaded[2];  /* those that came from files, the object's and the raw one's */
     struct allocator_ops object; /* serves objects */
     struct allocator_ops
         raw; /* serves the rest; a copy of `object` when one allocator serves both */
@@ -24,10 +25,13 @@ struct open_row {
 };
 
 /*
- * Opens `object_name` and, unless NULL, `raw_name` beneath it, then makes each serve and free one
- * block, so that its first-use costs come before any baseline. Returns 0, or a negative errno with
- * a sentence in `reason` (ALLOCATOR_TEXT_BYTES). Call once per process, from one thread.
+ * Opens `object` and, beneath a pool allocator, `raw` (glibc when it is NULL), then makes each
+ * serve and free one block, so that its first-use costs come before any baseline. Each is a name of
+ * the registry or, with a slash in it, the path of a file, which `row` then borrows. Returns 0;
+ * -EINVAL when no row is made of these; or another negative errno when the row is not available.
+ * Either with a sentence in `reason` (ALLOCATOR_TEXT_BYTES). Call once per process, from one
+ * thread.
  */
-int open_row(struct open_row *row, const char *object_name, const char *raw_name, char *reason);
+int open_row(struct open_row *row, const char *object, const char *raw, char *reason);
 
 #endif

@@ -45,6 +45,10 @@ static void decide_availability(struct cell *cell)
 
     if (cell->not_available[0])
         return;
+    if (cell->row.not_available[0]) {
+        snprintf(cell->not_available, sizeof cell->not_available, "%s", cell->row.not_available);
+        return;
+    }
     if (lacks(cell, object, object->capabilities, cell->workload->object_needs) ||
         lacks(cell, raw, row_raw_capabilities(&cell->row), cell->workload->raw_needs))
         return;
@@ -280,4 +284,6 @@ void plan_free(struct plan *plan)
     free(plan->cells);
     plan->cells = NULL;
     plan->cell_count = 0;
+    json_decref(plan->tunables);
+    plan->tunables = NULL;
 }

@@ -32,6 +32,7 @@ struct plan {
     uint64_t memory_limit_bytes;
     struct cell *cells; /* owned; plan_free */
     size_t cell_count;
+    json_t *tunables; /* owned: what proof_of_plan found, by row, as machine.json has it; or NULL */
 };
 
 /* What plan_add multiplies out. */

@@ -5,8 +5,11 @@
 #define _GNU_SOURCE
 #include "harness/process.h"
 
+#include "harness/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -75,18 +78,24 @@ static void capture_read(struct capture *capture)
     capture->text[capture->used] = '\0';
 }
 
-static void capture_all(struct capture *output, struct capture *errors)
+/* Until both ends are closed. Returns 0, or -ETIMEDOUT at the deadline (0: there is none). */
+static int capture_all(struct capture *output, struct capture *errors, uint64_t deadline_ns)
 {
     while (output->read_fd >= 0 || errors->read_fd >= 0) {
         struct pollfd watched[] = {{.fd = output->read_fd, .events = POLLIN},
                                    {.fd = errors->read_fd, .events = POLLIN}};
-        if (poll(watched, 2, -1) < 0)
+        uint64_t now_ns = clock_monotonic_ns();
+        if (deadline_ns && now_ns >= deadline_ns)
+            return -ETIMEDOUT;
+        uint64_t left_ms = deadline_ns ? (deadline_ns - now_ns) / 1000000u + 1 : 0;
+        if (poll(watched, 2, !deadline_ns ? -1 : left_ms > INT_MAX ? INT_MAX : (int)left_ms) < 0)
             continue;
         if (watched[0].revents)
             capture_read(output);
         if (watched[1].revents)
             capture_read(errors);
     }
+    return 0;
 }
 
 _Noreturn static void become(const struct process_request *request, const struct capture *output,
@@ -129,6 +138,8 @@ int process_run(const struct process_request *request, int *wait_status)
 
     if (!error)
         error = capture_open(&errors, request->errors, request->errors_bytes);
+    const uint64_t deadline_ns =
+        request->timeout_ns ? clock_monotonic_ns() + request->timeout_ns : 0;
     interrupted = 0;
     sigaction(SIGINT, &action, &old_int);
     sigaction(SIGTERM, &action, &old_term);
@@ -142,7 +153,9 @@ int process_run(const struct process_request *request, int *wait_status)
     close_fd(&output.write_fd);
     close_fd(&errors.write_fd);
     if (pid > 0) {
-        capture_all(&output, &errors);
+        error = capture_all(&output, &errors, deadline_ns);
+        if (error)
+            kill(pid, SIGKILL);
         while (waitpid(pid, wait_status, 0) < 0 && errno == EINTR)
             continue;
     }

@@ -7,6 +7,7 @@
 #define TIDEMARK_HARNESS_PROCESS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct process_request {
     const char *const *argv;        /* argv[0] is looked for in PATH */
@@ -16,12 +17,14 @@ struct process_request {
     size_t output_bytes;
     char *errors; /* the same for stderr */
     size_t errors_bytes;
+    uint64_t timeout_ns; /* it is killed after so long; 0: it may take as long as it likes */
 };
 
 /*
  * Runs it and waits. Returns 0 with the wait(2) status in `wait_status`, or a negative errno when
  * it could not be started. A SIGINT, SIGTERM or SIGHUP to this process meanwhile is passed on, and
- * -EINTR returned once the program has ended. One at a time.
+ * -EINTR returned once the program has ended. -ETIMEDOUT when it was killed after its time. One at
+ * a time.
  */
 int process_run(const struct process_request *request, int *wait_status);
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,7 +127,21 @@ int procfs_reset_peak(pid_t pid)
     return error;
 }
 
-int procfs_maps_file(pid_t pid, const char *soname, char *path, size_t path_bytes)
+/*
+ * 1 when `file` is what `library` names. A library is mapped by its real file: that of a path, and
+ * for a soname libjemalloc.so.2 or libmimalloc.so.2.0, which the soname begins.
+ */
+static int is_library(const char *file, const char *library)
+{
+    const char *name = strrchr(file, '/') + 1;
+    char real[PATH_MAX];
+
+    if (strchr(library, '/'))
+        return realpath(library, real) && strcmp(file, real) == 0;
+    return strncmp(name, library, strlen(library)) == 0 && strchr(".", name[strlen(library)]);
+}
+
+int procfs_maps_file(pid_t pid, const char *library, char *path, size_t path_bytes)
 {
     char *line = NULL;
     size_t line_bytes = 0;
@@ -139,15 +154,13 @@ int procfs_maps_file(pid_t pid, const char *soname, char *path, size_t path_byte
             close(fd);
         return 0;
     }
-    /* A library is mapped by its real file, libjemalloc.so.2 or libmimalloc.so.2.0: the soname
-     * begins the file's name. */
     while (!found && getline(&line, &line_bytes, maps) > 0) {
         char *file = strchr(line, '/');
-        char *name = file ? strrchr(file, '/') + 1 : NULL;
-        if (!name || strncmp(name, soname, strlen(soname)) != 0 ||
-            !strchr("\n.", name[strlen(soname)]))
+        if (!file)
             continue;
         file[strcspn(file, "\n")] = '\0';
+        if (!is_library(file, library))
+            continue;
         snprintf(path, path_bytes, "%s", file);
         found = 1;
     }

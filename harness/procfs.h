@@ -40,8 +40,9 @@ int procfs_read_status(pid_t pid, struct memory_status *status);
  * a negative errno. */
 int procfs_reset_peak(pid_t pid);
 
-/* 1 when a file of that name, a soname, is mapped by the process; its path goes to `path`. */
-int procfs_maps_file(pid_t pid, const char *soname, char *path, size_t path_bytes);
+/* 1 when that library, a soname or a path, is mapped by the process; its real file goes to `path`.
+ */
+int procfs_maps_file(pid_t pid, const char *library, char *path, size_t path_bytes);
 
 /* How many processes the kernel has killed for memory since it started (oom_kill of /proc/vmstat);
  * 0 where it does not say. */

@@ -2,12 +2,15 @@
  * Rows: [label=] component [@ row]. A tunable binds to the component on its left, `@` binds last.
  * Leaves out more than one level beneath: a pool allocator stands on one general allocator.
  */
+#define _GNU_SOURCE
 #include "harness/row.h"
 
 #include "harness/grammar.h"
+#include "harness/library.h"
 
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,8 +106,20 @@ static int is_given(const struct row_component *component, const struct allocato
     return 0;
 }
 
+/* A value of which nothing is known but where it ends. */
+static const char *skip_value(const char *name, const char *text, char *error)
+{
+    char value[sizeof((struct row_tunable *)0)->value];
+    const char *end = grammar_word(text, "+,@", value, sizeof value);
+
+    if (!end)
+        snprintf(error, ROW_ERROR_BYTES, "the value of %s is too long", name);
+    return end;
+}
+
 /* `text` is name:value; returns where it stopped or NULL with `error` set. */
-static const char *parse_tunable(struct row_component *component, const char *text, char *error)
+static const char *parse_tunable(const struct row *row, struct row_component *component,
+                                 const char *text, char *error)
 {
     struct row_tunable *slot = &component->tunables[component->tunable_count];
     char name[64];
@@ -118,6 +133,8 @@ static const char *parse_tunable(struct row_component *component, const char *te
         snprintf(error, ROW_ERROR_BYTES, "'+%.64s' is no tunable:value", text);
         return NULL;
     }
+    if (row->not_available[0]) /* nothing is known of its tunables */
+        return skip_value(name, at + 1, error);
     slot->tunable = find_tunable(component->allocator, name);
     if (!slot->tunable) {
         unknown_tunable(component->allocator, name, error);
@@ -138,18 +155,63 @@ static const char *parse_tunable(struct row_component *component, const char *te
     return at;
 }
 
-static const char *parse_component(struct row_component *component, const char *text, char *error)
+static int relative_path(const char *path, char *error)
 {
-    char name[128];
+    char full[PATH_MAX];
+
+    if (realpath(path, full))
+        snprintf(error, ROW_ERROR_BYTES,
+                 "'%.100s': a library is named by its full path, here %.300s", path, full);
+    else
+        snprintf(error, ROW_ERROR_BYTES, "'%.100s': a library is named by its full path, from /",
+                 path);
+    return -EINVAL;
+}
+
+/* Returns 0, or -EINVAL with a message. */
+static int find_library(struct row *row, struct row_component *component, const char *path,
+                        char *error)
+{
+    if (path[0] != '/')
+        return relative_path(path, error);
+    const struct library *library = library_find(path);
+    if (!library) {
+        snprintf(error, ROW_ERROR_BYTES, "not enough memory for %.200s", path);
+        return -EINVAL;
+    }
+    component->allocator = &library->allocator;
+    snprintf(component->path, sizeof component->path, "%s", path);
+    if (library->reason[0] && !row->not_available[0]) {
+        /* The loader's own sentences begin with the path. */
+        const char *reason = library->reason;
+        size_t length = strlen(path);
+        if (strncmp(reason, path, length) == 0 && strncmp(reason + length, ": ", 2) == 0)
+            reason += length + 2;
+        snprintf(row->not_available, sizeof row->not_available, "%.180s: %.300s", path, reason);
+    }
+    return 0;
+}
+
+static int find_component(struct row *row, struct row_component *component, const char *name,
+                          char *error)
+{
+    if (strchr(name, '/'))
+        return find_library(row, component, name, error);
+    component->allocator = allocator_find(name);
+    return component->allocator ? 0 : unknown_allocator(name, error);
+}
+
+static const char *parse_component(struct row *row, struct row_component *component,
+                                   const char *text, char *error)
+{
+    char name[ROW_TEXT_BYTES];
     const char *at = grammar_word(text, "+,@", name, sizeof name);
 
-    component->allocator = at ? allocator_find(name) : NULL;
-    if (!component->allocator) {
-        unknown_allocator(at ? name : text, error);
+    /* A row is shorter than ROW_TEXT_BYTES, and so is each word of it. */
+    if (!at || find_component(row, component, name, error) != 0)
         return NULL;
-    }
     while (*at == '+') {
-        at = parse_tunable(component, at + 1, error);
+        at = parse_tunable(row, component, at + 1, error);
         if (!at)
             return NULL;
     }
@@ -160,14 +222,15 @@ static int parse_raw(struct row *row, const char *text, char *error)
 {
     const struct allocator *object = row->object.allocator;
 
-    if (object->family != ALLOCATOR_POOL) {
+    /* What a file that cannot be used would have been is not known. */
+    if (object->family != ALLOCATOR_POOL && !row->not_available[0]) {
         snprintf(error, ROW_ERROR_BYTES,
                  "'@' puts a pool allocator over a general one; %s serves every size itself",
                  object->name);
         return -EINVAL;
     }
-    const char *end = parse_component(&row->raw, text, error);
-    if (!end)
+    const char *end = parse_component(row, &row->raw, text, error);
+    if (!end || !row->raw.allocator)
         return -EINVAL;
     if (row->raw.allocator->family != ALLOCATOR_GENERAL || *end) {
         snprintf(error, ROW_ERROR_BYTES, "beneath '@' stands one general allocator, not '%.64s'",
@@ -181,7 +244,7 @@ static int parse_raw(struct row *row, const char *text, char *error)
  * 0. */
 static size_t label_length(const char *text)
 {
-    size_t length = strcspn(text, "=+@:,\\");
+    size_t length = strcspn(text, "=+@:,/\\");
 
     return text[length] == '=' && length > 0 ? length + 1 : 0;
 }
@@ -204,7 +267,7 @@ int row_parse(struct row *row, const char *text, char *error)
         return -EINVAL;
     }
     memcpy(read.text, text, strlen(text));
-    const char *at = parse_component(&read.object, text + label, error);
+    const char *at = parse_component(&read, &read.object, text + label, error);
     if (!at)
         return -EINVAL;
     if (*at == '@') {
@@ -219,6 +282,11 @@ int row_parse(struct row *row, const char *text, char *error)
     }
     *row = read;
     return 0;
+}
+
+const char *row_component_name(const struct row_component *component)
+{
+    return component->path[0] ? component->path : component->allocator->name;
 }
 
 unsigned row_raw_capabilities(const struct row *row)

@@ -1,14 +1,15 @@
 /*
  * A row of the tables as its author wrote it: [label=] component [@ component], each component a
- * name and its tunables. Leaves out allocators named by a path and anything that needs the
- * allocator to be open (harness/open_row.h).
+ * name and its tunables. A name with a slash is the path of a library or a plug-in, of which a
+ * process of its own is asked what it is. Leaves out anything that needs the allocator to be open
+ * (harness/open_row.h).
  */
 #ifndef TIDEMARK_HARNESS_ROW_H
 #define TIDEMARK_HARNESS_ROW_H
 
 #include "allocators/allocator.h"
 
-enum { ROW_TUNABLES = 8, ROW_TEXT_BYTES = 256, ROW_ERROR_BYTES = 512 };
+enum { ROW_TUNABLES = 8, ROW_TEXT_BYTES = 256, ROW_ERROR_BYTES = 512, ROW_REASON_BYTES = 512 };
 
 struct row_tunable {
     const struct allocator_tunable *tunable;
@@ -17,6 +18,7 @@ struct row_tunable {
 
 struct row_component {
     const struct allocator *allocator; /* NULL: there is no component on this side */
+    char path[ROW_TEXT_BYTES];         /* of the file that holds it; empty: it is known by name */
     struct row_tunable tunables[ROW_TUNABLES];
     size_t tunable_count;
 };
@@ -27,14 +29,18 @@ struct row {
     /* What lies beneath a pool allocator: the component after `@`, or plain glibc. `allocator` is
      * NULL when `object` serves both. */
     struct row_component raw;
+    char not_available[ROW_REASON_BYTES]; /* what is wrong with a file; empty: nothing is known */
 };
 
 /*
  * Reads `text` by the grammar above. Returns 0, or -EINVAL with a message in `error`
- * (ROW_ERROR_BYTES) that names the bad part and what is accepted; `row` is then untouched.
- * Thread-safe.
+ * (ROW_ERROR_BYTES) that names the bad part and what is accepted; `row` is then untouched. A file
+ * that is no allocator is no error: the row says what is wrong with it. Thread-safe without paths.
  */
 int row_parse(struct row *row, const char *text, char *error);
+
+/* The component as a child takes it: its path or its name. Thread-safe. */
+const char *row_component_name(const struct row_component *component);
 
 /* Capabilities of the side that serves list storage and other large blocks. Thread-safe. */
 unsigned row_raw_capabilities(const struct row *row);

@@ -308,8 +308,9 @@ static void decide_not_loaded(struct session *session)
 
     session->sample->status = SAMPLE_NOT_AVAILABLE;
     snprintf(session->sample->reason, SAMPLE_REASON_BYTES,
-             "%s was not loaded into the interpreter (Debian package %s)", raw->soname,
-             raw->package);
+             "%s was not loaded into the interpreter%s%s%s", raw->soname,
+             raw->package ? " (Debian package " : "", raw->package ? raw->package : "",
+             raw->package ? ")" : "");
 }
 
 static void finish(struct session *session, int served, int wait_status)

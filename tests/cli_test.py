@@ -641,22 +641,5 @@ class Doctor(unittest.TestCase):
         self.assertIn("  doctor ", tidemark("--help").stdout)
 
 
-class DescribedRow(unittest.TestCase):
-    MICRO = os.path.join(os.path.dirname(TIDEMARK), "tidemark-micro")
-
-    def describe(self, *arguments):
-        return subprocess.run([self.MICRO, *arguments, "--describe"], capture_output=True, text=True, check=False)
-
-    def test_version_and_providers_are_one_line(self):
-        described = self.describe("--object", "pymalloc", "--raw", "mimalloc")
-        self.assertEqual(described.returncode, 0, described.stderr)
-        self.assertRegex(described.stdout, r"^.+ over mimalloc [0-9.]+\ttidemark-micro\t/.*libmimalloc[^\t]*\n$")
-
-    def test_it_takes_no_flag_of_google_benchmark(self):
-        refused = self.describe("--object", "null", "--benchmark_filter=pair")
-        self.assertEqual(refused.returncode, 2)
-        self.assertIn("--benchmark_filter=pair", refused.stderr)
-
-
 if __name__ == "__main__":
     unittest.main(verbosity=2)

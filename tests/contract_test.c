@@ -1,6 +1,7 @@
 /*
- * The allocator contract, for one row a process: `contract_test OBJECT [RAW]`. Each check names the
- * capability that it needs and is not run without it, since the row promises nothing there.
+ * The allocator contract, for one row a process: `contract_test OBJECT [RAW]`, names or paths. Each
+ * check names the capability that it needs and is not run without it, since the row promises
+ * nothing there.
  */
 #define _GNU_SOURCE
 #include "harness/open_row.h"
@@ -20,6 +21,7 @@
 
 static struct open_row row;
 static const char *object_name, *raw_name;
+static char reason[ALLOCATOR_TEXT_BYTES];
 
 /* `capability` may join several: all of them are needed. */
 #define NEEDS(capability)                                                                          \
@@ -33,29 +35,22 @@ static void *volatile sink;
 
 static void test_flags_and_functions_agree(void **state)
 {
-    const struct allocator_ops *ops = &row.object;
-    unsigned capabilities = row.object_allocator->capabilities;
+    struct allocator_ops none = {0};
 
     (void)state;
-    assert_int_equal(!!(capabilities & ALLOCATOR_MALLOC), ops->malloc != NULL);
-    assert_int_equal(!!(capabilities & ALLOCATOR_CALLOC), ops->calloc != NULL);
-    assert_int_equal(!!(capabilities & ALLOCATOR_REALLOC), ops->realloc != NULL);
-    assert_int_equal(!!(capabilities & ALLOCATOR_ALIGNED), ops->aligned_alloc != NULL);
-    assert_int_equal(!!(capabilities & ALLOCATOR_FREE), ops->free != NULL);
-    assert_int_equal(!!(capabilities & ALLOCATOR_USABLE_SIZE), ops->usable_size != NULL);
-    assert_int_equal(!!(capabilities & ALLOCATOR_PURGE), ops->purge != NULL);
-    assert_int_equal(!!(capabilities & ALLOCATOR_REGIONS),
-                     ops->region_create && ops->region_alloc && ops->region_reset &&
-                         ops->region_destroy);
+    assert_int_equal(allocator_check_ops(row.object_allocator, &row.object, reason), 0);
+    /* What it promises without a function is found. */
+    assert_int_not_equal(allocator_check_ops(row.object_allocator, &none, reason), 0);
+    assert_non_null(strstr(reason, "it promises "));
 }
 
 static void test_describes_itself(void **state)
 {
     (void)state;
-    assert_true(row.object_allocator->summary[0]);
-    assert_true(row.object_allocator->source[0]);
+    assert_int_equal(allocator_check(row.object_allocator, reason), 0);
     assert_true(row.version[0]);
-    assert_ptr_equal(allocator_find(row.object_allocator->name), row.object_allocator);
+    if (!strchr(object_name, '/'))
+        assert_ptr_equal(allocator_find(row.object_allocator->name), row.object_allocator);
 }
 
 static void test_blocks_are_aligned(void **state)
@@ -279,9 +274,13 @@ static int ends_in(const char *path, const char *name)
 #define PROCESS_MALLOC "libc.so.6"
 #endif
 
-static void check_provider(const struct allocator *allocator, const char *provider)
+/* `name` is the allocator as it was asked for. */
+static void check_provider(const struct allocator *allocator, const char *name,
+                           const char *provider)
 {
-    if (allocator->soname)
+    if (strchr(name, '/'))
+        assert_string_equal(strrchr(provider, '/'), strrchr(name, '/'));
+    else if (allocator->soname)
         assert_true(ends_in(provider, allocator->soname));
     else if (strcmp(allocator->name, "glibc") == 0)
         assert_true(ends_in(provider, PROCESS_MALLOC));
@@ -291,9 +290,15 @@ static void check_provider(const struct allocator *allocator, const char *provid
 
 static void test_own_file_serves_the_row(void **state)
 {
+    int is_composed = row.raw_allocator != row.object_allocator;
+
     (void)state;
-    check_provider(row.object_allocator, row.object_provider);
-    check_provider(row.raw_allocator, row.raw_provider);
+    check_provider(row.object_allocator, object_name, row.object_provider);
+    check_provider(row.raw_allocator,
+                   raw_name      ? raw_name
+                   : is_composed ? "glibc"
+                                 : object_name,
+                   row.raw_provider);
 }
 
 static int count_foreign(struct dl_phdr_info *info, size_t size, void *data)
@@ -303,8 +308,9 @@ static int count_foreign(struct dl_phdr_info *info, size_t size, void *data)
     (void)size;
     for (size_t i = 0; i < allocator_registry_count; i++) {
         const struct allocator *other = allocator_registry[i];
-        if (other->soname && other != row.object_allocator && other != row.raw_allocator &&
-            ends_in(info->dlpi_name, other->soname))
+        if (other->soname && ends_in(info->dlpi_name, other->soname) &&
+            strcmp(info->dlpi_name, row.object_provider) != 0 &&
+            strcmp(info->dlpi_name, row.raw_provider) != 0)
             (*foreign)++;
     }
     return 0;
@@ -394,7 +400,6 @@ static void test_large_blocks_of_a_pool_come_from_beneath(void **state)
 
 int main(int argc, char **argv)
 {
-    char reason[ALLOCATOR_TEXT_BYTES];
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_flags_and_functions_agree),
         cmocka_unit_test(test_describes_itself),

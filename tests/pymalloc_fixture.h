@@ -69,7 +69,7 @@ static inline int open_heap_skewed_by(size_t skew)
     memset(&raw_log, 0, sizeof(raw_log));
     memset(&source_log, 0, sizeof(source_log));
     source_log.skew = skew;
-    if (allocator_pymalloc.open(&heap, &raw, reason) != 0)
+    if (allocator_pymalloc.open(&allocator_pymalloc, &heap, &raw, reason) != 0)
         return -1;
     pymalloc_set_arena_source(&source);
     return 0;

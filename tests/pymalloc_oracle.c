@@ -295,7 +295,7 @@ int oracle_open(void)
                 return -1;
 
     char reason[ALLOCATOR_TEXT_BYTES];
-    if (allocator_pymalloc.open(&ours, &our_raw, reason) != 0)
+    if (allocator_pymalloc.open(&allocator_pymalloc, &ours, &our_raw, reason) != 0)
         return -1;
     pymalloc_set_arena_source(
         &(struct pymalloc_arena_source){map_arena, unmap_arena, &sides[OURS]});

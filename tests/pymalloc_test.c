@@ -328,7 +328,7 @@ static void open_without_a_raw_allocator_says_what_is_missing(void **state)
     (void)state;
     struct allocator_ops ops = {0};
     char reason[ALLOCATOR_TEXT_BYTES] = "";
-    assert_true(allocator_pymalloc.open(&ops, NULL, reason) < 0);
+    assert_true(allocator_pymalloc.open(&allocator_pymalloc, &ops, NULL, reason) < 0);
     assert_non_null(strstr(reason, "beneath"));
     assert_null(ops.malloc);
 }

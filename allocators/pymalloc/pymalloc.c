@@ -261,15 +261,16 @@ void pymalloc_statistics(struct pymalloc_statistics *statistics)
     arenas_count(&arenas, statistics);
 }
 
-static int pymalloc_open(struct allocator_ops *ops, const struct allocator_ops *beneath,
-                         char *reason)
+static int pymalloc_open(const struct allocator *self, struct allocator_ops *ops,
+                         const struct allocator_ops *beneath, char *reason)
 {
+    (void)self;
     if (beneath == NULL || beneath->malloc == NULL || beneath->calloc == NULL ||
         beneath->realloc == NULL || beneath->free == NULL) {
         snprintf(reason, ALLOCATOR_TEXT_BYTES,
                  "pymalloc needs a general allocator beneath it, with malloc, calloc, realloc and "
                  "free, as in pymalloc@glibc");
-        return -EINVAL;
+        return -ENOSYS;
     }
     /*
      * The first time there is nothing to close, and nothing is touched; a test may open again, over

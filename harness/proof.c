@@ -1,0 +1,120 @@
+/*
+ * One process for each tunable: an experiment that shows one (allocators/glibc_tunables.c) may hide
+ * another. Leaves out rows that cannot be opened: their samples say so.
+ */
+#define _GNU_SOURCE
+#include "harness/proof.h"
+
+#include "harness/description.h"
+#include "harness/json_file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Alike as text, or as numbers: 007 is 7. */
+static int is_same_value(const char *a, const char *b)
+{
+    char *end_a, *end_b;
+    long long number_a = strtoll(a, &end_a, 10), number_b = strtoll(b, &end_b, 10);
+
+    if (strcmp(a, b) == 0)
+        return 1;
+    return end_a != a && !*end_a && end_b != b && !*end_b && number_a == number_b;
+}
+
+/* What was asked for and what was found, as machine.json has it. */
+static json_t *finding_of(const struct row_component *component, const struct row_tunable *tunable,
+                          const json_t *answer)
+{
+    json_t *value = json_object_get(answer, "value"), *proof = json_object_get(answer, "proof");
+    json_t *finding = json_pack("{s:s, s:s, s:s}", "allocator", component->allocator->name, "name",
+                                tunable->tunable->name, "asked", tunable->value);
+
+    json_object_set(finding, "value", value ? value : json_null());
+    json_object_set(finding, "proof", proof ? proof : json_null());
+    return finding;
+}
+
+static void refuse(struct row *row, const struct row_component *component, const json_t *finding)
+{
+    int is_told = strcmp(json_text(finding, "proof"), "told") == 0;
+
+    snprintf(row->not_available, sizeof row->not_available,
+             "%.64s:%.64s did not take effect: %.64s %s %.64s", json_text(finding, "name"),
+             json_text(finding, "asked"), component->allocator->name,
+             is_told ? "says that it is" : "behaves as with", json_text(finding, "value"));
+}
+
+/* Returns 0 or -EINTR. A row that cannot be asked stays as it is. */
+static int prove_tunable(struct row *row, const struct row_component *component,
+                         const struct row_tunable *tunable, json_t *findings)
+{
+    char assignment[ROW_TEXT_BYTES], reason[DESCRIPTION_REASON_BYTES];
+    struct environment environment;
+    json_t *answer = NULL;
+    struct description_request request = {
+        .object = row_component_name(&row->object),
+        .raw = row->raw.allocator ? row_component_name(&row->raw) : NULL,
+        .prove = component == &row->object ? "--prove-object" : "--prove-raw",
+        .assignment = assignment,
+        .environment = &environment,
+    };
+
+    snprintf(assignment, sizeof assignment, "%s=%s", tunable->tunable->name, tunable->value);
+    environment_init(&environment);
+    int error = environment_add_row(&environment, row);
+    if (!error)
+        error = description_ask(&request, &answer, reason);
+    json_t *finding = finding_of(component, tunable, answer);
+    if (json_is_string(json_object_get(finding, "value")) &&
+        !is_same_value(json_text(finding, "value"), tunable->value))
+        refuse(row, component, finding);
+    json_array_append_new(findings, finding);
+    json_decref(answer);
+    return error == -EINTR ? error : 0;
+}
+
+static int prove_component(struct row *row, const struct row_component *component, json_t *findings)
+{
+    int error = 0;
+
+    for (size_t i = 0; component->allocator && i < component->tunable_count && !error; i++)
+        error = prove_tunable(row, component, &component->tunables[i], findings);
+    return error;
+}
+
+/* The cells of a row share what was found; `row` is that of the first. */
+static void spread(struct plan *plan, const struct row *row)
+{
+    for (size_t i = 0; i < plan->cell_count; i++) {
+        struct cell *cell = &plan->cells[i];
+        if (strcmp(cell->row.text, row->text) != 0 || cell->not_available[0])
+            continue;
+        snprintf(cell->not_available, sizeof cell->not_available, "%s", row->not_available);
+    }
+}
+
+int proof_of_plan(struct plan *plan)
+{
+    int error = 0;
+
+    if (!plan->tunables)
+        plan->tunables = json_object();
+    if (!plan->tunables)
+        return -ENOMEM;
+    for (size_t i = 0; i < plan->cell_count && !error; i++) {
+        struct row *row = &plan->cells[i].row;
+        if (plan->cells[i].not_available[0] || json_object_get(plan->tunables, row->text) ||
+            row->object.tunable_count + row->raw.tunable_count == 0)
+            continue;
+        json_t *findings = json_array();
+        error = prove_component(row, &row->object, findings);
+        if (!error)
+            error = prove_component(row, &row->raw, findings);
+        json_object_set_new(plan->tunables, row->text, findings);
+        spread(plan, row);
+    }
+    return error;
+}
