@@ -43,8 +43,8 @@ static void print_help(FILE *out)
           "`tidemark --complete WORD...` prints what may stand in place of the last word.\n\n"
           "Example:\n"
           "  tidemark run quick\n"
-          "  tidemark run -w list_lifetime:n=10M,how=local|cycle_collect -a pymalloc -a "
-          "pymalloc@jemalloc\n"
+          "  tidemark run -w 'list_lifetime:n=10M,how=local|cycle_collect' -a pymalloc \\\n"
+          "      -a pymalloc@jemalloc\n"
           "  tidemark show results/2026-01-31T120000Z-quick\n",
           out);
 }

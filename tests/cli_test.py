@@ -46,7 +46,7 @@ class Help(unittest.TestCase):
         self.assertEqual(tidemark("help", "run").stdout, tidemark("run", "--help").stdout)
 
     def test_a_full_stdout_is_no_success(self):
-        for command in (["list", "allocators"], ["--help"], ["run", "--dry-run"]):
+        for command in (["list", "allocators"], ["--help"], ["run", "--dry-run"], ["--complete", ""]):
             with self.subTest(command=command), open("/dev/full", "w", encoding="utf-8") as full:
                 failed = subprocess.run([TIDEMARK, *command], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
                 self.assertEqual(failed.returncode, 1)

@@ -117,6 +117,8 @@ static void test_the_word_after_an_option_is_what_the_option_takes(void **state)
     assert_offers("run --allocator=mi", "--allocator=mimalloc");
     assert_offers("run -ami", "-amimalloc");
     assert_offers("run -na ", "mimalloc");
+    assert_offers("run -aglibc ", "quick");
+    assert_leaves_out("run -aglibc ", "mimalloc");
     assert_offers("run --workload=ste", "--workload=steady");
     assert_offers("run --host ", "python3");
     assert_offers("run --host=obj", "--host=objects");
