@@ -287,8 +287,11 @@ class Completion(Scratch):
         words = self.folder + "/words"
         process, terminal = pty.fork()
         if process == 0:
-            os.chdir(self.folder)
-            os.execvpe(command[0], command, self.environment)
+            try:
+                os.chdir(self.folder)
+                os.execvpe(command[0], command, self.environment)
+            finally:
+                os._exit(127)
         shown = b""
         try:
             os.write(terminal, (load % os.path.join(prefix, self.PLACES[shell])).encode())
