@@ -7,26 +7,29 @@
 #include "harness/run_folder.h"
 #include "harness/summary.h"
 
+#include "git_describe.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const struct {
-    const char *name;
-    const char *summary;
-    int (*main)(int argc, char **argv);
-} subcommands[] = {
-    {"list", "the allocators, workloads and suites of this build", cli_list},
-    {"run", "measure: a suite, or workloads on rows, into a new run folder", cli_run},
-    {"show", "the table of a run, or its summary as JSON", cli_show},
-    {"plot", "the figures and the report of a run", cli_plot},
-    {"micro", "malloc and free by size on each row, by Google Benchmark", cli_micro},
-    {"overhead", "what the harness itself adds, measured", cli_overhead},
-    {"doctor", "what of the method holds on this machine, and what to do", cli_doctor},
+const struct cli_command cli_commands[] = {
+    {"list", "the allocators, workloads and suites of this build", cli_list, &cli_list_parser},
+    {"run", "measure: a suite, or workloads on rows, into a new run folder", cli_run,
+     &cli_run_parser},
+    {"show", "the table of a run, or its summary as JSON", cli_show, &cli_show_parser},
+    {"plot", "the figures and the report of a run", cli_plot, &cli_plot_parser},
+    {"micro", "malloc and free by size on each row, by Google Benchmark", cli_micro,
+     &cli_micro_parser},
+    {"overhead", "what the harness itself adds, measured", cli_overhead, &cli_overhead_parser},
+    {"doctor", "what of the method holds on this machine, and what to do", cli_doctor,
+     &cli_doctor_parser},
 };
 
-enum { SUBCOMMANDS = sizeof subcommands / sizeof subcommands[0] };
+enum { COMMANDS = sizeof cli_commands / sizeof cli_commands[0] };
+
+const size_t cli_command_count = COMMANDS;
 
 static void print_help(FILE *out)
 {
@@ -34,26 +37,27 @@ static void print_help(FILE *out)
           "What does an allocator cost in time, how high does memory rise, and how much of it,\n"
           "how soon, goes back to the operating system?\n\n",
           out);
-    for (size_t i = 0; i < SUBCOMMANDS; i++)
-        fprintf(out, "  %-8s %s\n", subcommands[i].name, subcommands[i].summary);
-    fputs("\n`tidemark COMMAND --help` explains each. `tidemark --version` prints the version.\n\n"
+    for (size_t i = 0; i < COMMANDS; i++)
+        fprintf(out, "  %-9s %s\n", cli_commands[i].name, cli_commands[i].summary);
+    fputs("\n`tidemark COMMAND --help` explains each. `tidemark --version` prints the version.\n"
+          "`tidemark --complete WORD...` prints what may stand in place of the last word.\n\n"
           "Example:\n"
           "  tidemark run quick\n"
-          "  tidemark run -w list_lifetime:n=10M,how=local|cycle_collect -a pymalloc -a "
-          "pymalloc@jemalloc\n"
+          "  tidemark run -w 'list_lifetime:n=10M,how=local|cycle_collect' -a pymalloc \\\n"
+          "      -a pymalloc@jemalloc\n"
           "  tidemark show results/2026-01-31T120000Z-quick\n",
           out);
 }
 
 static int unknown_subcommand(const char *name)
 {
-    const char *names[SUBCOMMANDS];
+    const char *names[COMMANDS];
     char message[GRAMMAR_ERROR_BYTES];
 
-    for (size_t i = 0; i < SUBCOMMANDS; i++)
-        names[i] = subcommands[i].name;
+    for (size_t i = 0; i < COMMANDS; i++)
+        names[i] = cli_commands[i].name;
     snprintf(message, sizeof message, "no command is called '%.64s'", name);
-    grammar_suggest(message, sizeof message, name, names, SUBCOMMANDS);
+    grammar_suggest(message, sizeof message, name, names, COMMANDS);
     fprintf(stderr, "tidemark: %s\n", message);
     return CLI_USAGE;
 }
@@ -63,13 +67,13 @@ static int run_subcommand(int argc, char **argv)
 {
     char name[64];
 
-    for (size_t i = 0; i < SUBCOMMANDS; i++) {
-        if (strcmp(argv[0], subcommands[i].name) != 0)
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(argv[0], cli_commands[i].name) != 0)
             continue;
         /* argp prints argv[0] in its messages: let them say which subcommand it was. */
-        snprintf(name, sizeof name, "tidemark %s", subcommands[i].name);
+        snprintf(name, sizeof name, "tidemark %s", cli_commands[i].name);
         argv[0] = name;
-        return subcommands[i].main(argc, argv);
+        return cli_commands[i].main(argc, argv);
     }
     return unknown_subcommand(argv[0]);
 }
@@ -95,8 +99,13 @@ int cli_main(int argc, char **argv)
         return cli_finish("help", CLI_OK);
     }
     if (!strcmp(argv[1], "--version")) {
-        puts("tidemark " TIDEMARK_VERSION);
+        puts(TIDEMARK_GIT[0] ? "tidemark " TIDEMARK_VERSION " (git " TIDEMARK_GIT ")"
+                             : "tidemark " TIDEMARK_VERSION);
         return cli_finish("version", CLI_OK);
+    }
+    if (!strcmp(argv[1], "--complete")) {
+        cli_complete(stdout, (const char *const *)argv + 2, (size_t)argc - 2);
+        return cli_finish("--complete", CLI_OK);
     }
     return is_help ? help_on(argv[2]) : run_subcommand(argc - 1, argv + 1);
 }
@@ -146,6 +155,16 @@ int cli_refuse_sanitized(const char *command)
     (void)command;
     return 0;
 #endif
+}
+
+int cli_find_programs(const char *command, struct program_paths *paths)
+{
+    char error[PROGRAM_PATHS_ERROR_BYTES];
+
+    if (program_paths_find(paths, error) == 0)
+        return CLI_OK;
+    fprintf(stderr, "tidemark %s: %s\n", command, error);
+    return CLI_FAILED;
 }
 
 /* What is there of what was planned, when that is not all. */

@@ -12,6 +12,20 @@
 
 enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
 
+/* A subcommand: its parser holds its options and what it takes, for argp and for completion. */
+struct cli_command {
+    const char *name;
+    const char *summary;
+    int (*main)(int argc, char **argv);
+    const struct argp *parser;
+};
+
+extern const struct cli_command cli_commands[];
+extern const size_t cli_command_count;
+
+extern const struct argp cli_list_parser, cli_run_parser, cli_show_parser, cli_plot_parser,
+    cli_micro_parser, cli_overhead_parser, cli_doctor_parser;
+
 int cli_main(int argc, char **argv);
 int cli_list(int argc, char **argv);
 int cli_run(int argc, char **argv);
@@ -39,6 +53,17 @@ int cli_usage_error(const char *command, const char *message);
  * sanitizer's, so it measures nothing that could be taken for an allocator's.
  */
 int cli_refuse_sanitized(const char *command);
+
+/*
+ * Prints what may stand in place of the last of `words`, those of a command line after the
+ * program's name, unquoted: a word a line, a tab and its summary where it has one. What the shells
+ * ask by `tidemark --complete`.
+ */
+void cli_complete(FILE *out, const char *const *words, size_t count);
+
+/* Finds the parts of this installation. Returns CLI_OK, or CLI_FAILED with a message on stderr that
+ * names the missing file. */
+int cli_find_programs(const char *command, struct program_paths *paths);
 
 /* Reads the run at `path` and summarises it afresh. NULL with a message on stderr. The caller owns
  * the result. */

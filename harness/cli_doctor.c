@@ -29,7 +29,7 @@ static const struct argp_option option_table[] = {
     {0},
 };
 
-static const struct argp argument_parser = {
+const struct argp cli_doctor_parser = {
     .options = option_table,
     .parser = parse,
     .doc = "Check what of the method holds on this machine: the clock, what /proc tells of a "
@@ -114,7 +114,7 @@ int cli_doctor(int argc, char **argv)
     static struct doctor doctor;
     int json = 0;
 
-    argp_parse(&argument_parser, argc, argv, 0, NULL, &json);
+    argp_parse(&cli_doctor_parser, argc, argv, 0, NULL, &json);
     if (doctor_run(&doctor) != 0)
         return CLI_INTERRUPTED;
     if (json)

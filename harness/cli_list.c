@@ -202,7 +202,7 @@ static const struct argp_option option_table[] = {
     {0},
 };
 
-static const struct argp argument_parser = {
+const struct argp cli_list_parser = {
     .options = option_table,
     .parser = parse,
     .args_doc = "allocators|workloads|suites",
@@ -219,7 +219,7 @@ int cli_list(int argc, char **argv)
     const char *names[LISTS];
     char message[GRAMMAR_ERROR_BYTES];
 
-    argp_parse(&argument_parser, argc, argv, 0, NULL, &options);
+    argp_parse(&cli_list_parser, argc, argv, 0, NULL, &options);
     for (size_t i = 0; i < LISTS; i++) {
         names[i] = lists[i].name;
         if (strcmp(options.what, lists[i].name) != 0)

@@ -62,7 +62,7 @@ static const struct argp_option option_table[] = {
     {0},
 };
 
-static const struct argp argument_parser = {
+const struct argp cli_micro_parser = {
     .options = option_table,
     .parser = parse,
     .args_doc = "[-- GOOGLE_BENCHMARK_FLAG...]",
@@ -328,17 +328,14 @@ int cli_micro(int argc, char **argv)
     struct program_paths paths;
     char error[RUN_FOLDER_ERROR_BYTES], utc[32], path[128];
 
-    argp_parse(&argument_parser, argc, argv, 0, NULL, &options);
+    argp_parse(&cli_micro_parser, argc, argv, 0, NULL, &options);
     size_t count = choose_rows(&options, rows, error);
     if (count == 0)
         return cli_usage_error("micro", error);
     if (cli_refuse_sanitized("micro"))
         return CLI_FAILED;
-    if (program_paths_find(&paths) != 0 || access(paths.micro, X_OK) != 0) {
-        fprintf(stderr,
-                "tidemark micro: tidemark-micro is not beside this program: build it first\n");
+    if (cli_find_programs("micro", &paths) != CLI_OK)
         return CLI_FAILED;
-    }
     int tried = try_flags(&paths, &options);
     if (tried != CLI_OK)
         return tried == CLI_STOP ? CLI_OK : tried;

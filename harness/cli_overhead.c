@@ -45,7 +45,7 @@ static const struct argp_option option_table[] = {
     {0},
 };
 
-static const struct argp argument_parser = {
+const struct argp cli_overhead_parser = {
     .options = option_table,
     .parser = parse,
     .doc = "Measure what the harness itself adds on this machine: a call through a pointer, the "
@@ -92,14 +92,11 @@ int cli_overhead(int argc, char **argv)
     size_t i;
     const json_t *figure;
 
-    argp_parse(&argument_parser, argc, argv, 0, NULL, &cli);
+    argp_parse(&cli_overhead_parser, argc, argv, 0, NULL, &cli);
     if (cli_refuse_sanitized("overhead"))
         return CLI_FAILED;
-    if (program_paths_find(&paths) != 0) {
-        fprintf(stderr,
-                "tidemark overhead: tidemark-child is not beside this program: build it first\n");
+    if (cli_find_programs("overhead", &paths) != CLI_OK)
         return CLI_FAILED;
-    }
     json_t *all = overhead_measure(&cli.options, &paths, error);
     if (!all) {
         fprintf(stderr, "tidemark overhead: %s\n", error);

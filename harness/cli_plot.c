@@ -70,14 +70,12 @@ int cli_draw_report(const char *command, const char *path)
                 command);
         return CLI_FAILED;
     }
-    if (program_paths_find(&paths) != 0) {
-        fprintf(stderr, "tidemark %s: cannot find this program's own files\n", command);
+    if (cli_find_programs(command, &paths) != CLI_OK)
         return CLI_FAILED;
-    }
     return run_script(command, interpreter, paths.report_script, path);
 }
 
-static const struct argp argument_parser = {
+const struct argp cli_plot_parser = {
     .parser = cli_parse_run,
     .args_doc = "RUN",
     .doc = "Draw the figures of a run folder (figures/*.png and *.svg) and its report "
@@ -91,6 +89,6 @@ int cli_plot(int argc, char **argv)
 {
     const char *run = NULL;
 
-    argp_parse(&argument_parser, argc, argv, 0, NULL, &run);
+    argp_parse(&cli_plot_parser, argc, argv, 0, NULL, &run);
     return cli_draw_report("plot", run);
 }

@@ -207,7 +207,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     }
 }
 
-static const struct argp argument_parser = {
+const struct argp cli_run_parser = {
     .options = option_table,
     .parser = parse,
     .args_doc = "[SUITE]",
@@ -466,8 +466,8 @@ static int run_and_tell(struct plan *plan, const struct run_options *options)
                                            : default_folder(plan, path, sizeof path);
     int status;
 
-    if (program_paths_find(&paths) != 0)
-        return fail("tidemark-child is not beside this program: build it first");
+    if (cli_find_programs("run", &paths) != CLI_OK)
+        return CLI_FAILED;
     int failed = options->resume ? run_start_resumed(&start, plan, &paths, folder, error)
                                  : run_start_new(&start, plan, &paths, folder, error);
     if (failed) {
@@ -515,7 +515,7 @@ int cli_run(int argc, char **argv)
     };
     struct plan plan = {0};
 
-    argp_parse(&argument_parser, argc, argv, 0, NULL, &options);
+    argp_parse(&cli_run_parser, argc, argv, 0, NULL, &options);
     int status = prepare(&plan, &options);
     if (status == CLI_OK)
         status = run(&plan, &options);

@@ -33,7 +33,7 @@ static const struct argp_option option_table[] = {
 static const struct argp run_argument = {.parser = cli_parse_run};
 static const struct argp_child children[] = {{&run_argument, 0, NULL, 0}, {0}};
 
-static const struct argp argument_parser = {
+const struct argp cli_show_parser = {
     .children = children,
     .options = option_table,
     .parser = parse,
@@ -49,7 +49,7 @@ int cli_show(int argc, char **argv)
 {
     struct show_options options = {0};
 
-    argp_parse(&argument_parser, argc, argv, 0, NULL, &options);
+    argp_parse(&cli_show_parser, argc, argv, 0, NULL, &options);
     json_t *summary = cli_read_summary("show", options.run);
     if (!summary)
         return CLI_FAILED;

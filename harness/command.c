@@ -125,24 +125,3 @@ int command_for_cell(struct command *command, const struct program_paths *paths,
         error = add_descriptors(&command->environment);
     return error ? error : environment_add_pad(&command->environment, pad_bytes);
 }
-
-int program_paths_find(struct program_paths *paths)
-{
-    char self[1024];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-
-    if (length < 0)
-        return -errno;
-    self[length] = '\0';
-    *strrchr(self, '/') = '\0';
-    int longest = snprintf(paths->child, sizeof paths->child, "%s/tidemark-child", self);
-    longest |= snprintf(paths->describe, sizeof paths->describe, "%s/tidemark-describe", self);
-    longest |= snprintf(paths->micro, sizeof paths->micro, "%s/tidemark-micro", self);
-    if (longest >= (int)sizeof paths->child)
-        return -ENAMETOOLONG;
-    snprintf(paths->python_folder, sizeof paths->python_folder, "%s",
-             TIDEMARK_SOURCE_DIR "/workloads/python");
-    snprintf(paths->report_script, sizeof paths->report_script, "%s",
-             TIDEMARK_SOURCE_DIR "/plot/report.py");
-    return access(paths->child, X_OK) == 0 ? 0 : -errno;
-}

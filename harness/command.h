@@ -7,6 +7,7 @@
 
 #include "harness/environment.h"
 #include "harness/plan.h"
+#include "harness/program_paths.h"
 
 enum { COMMAND_ARGUMENTS = 16 + 2 * WORKLOAD_PARAMETERS, COMMAND_BYTES = 8192 };
 
@@ -17,15 +18,6 @@ struct command {
     char text[COMMAND_BYTES];
     size_t used_bytes;
     struct environment environment;
-};
-
-/* Where the programs of this installation lie. */
-struct program_paths {
-    char child[1024];         /* tidemark-child */
-    char describe[1024];      /* tidemark-describe */
-    char micro[1024];         /* tidemark-micro */
-    char python_folder[1024]; /* workloads/python */
-    char report_script[1024]; /* plot/report.py */
 };
 
 /* Starts an empty command that executes `path`. */
@@ -40,9 +32,5 @@ int command_add(struct command *command, const char *argument);
  */
 int command_for_cell(struct command *command, const struct program_paths *paths,
                      const struct cell *cell, uint64_t seed, unsigned pad_bytes);
-
-/* Finds the programs: beside this one, and in the source tree that it was built from. Returns 0 or
- * a negative errno. */
-int program_paths_find(struct program_paths *paths);
 
 #endif

@@ -8,6 +8,7 @@
 #include "harness/clock.h"
 #include "harness/command.h"
 #include "harness/process.h"
+#include "harness/program_paths.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -62,19 +63,17 @@ static int say_unasked(int error, char *reason)
     return error == -ETIMEDOUT ? -ENOEXEC : error;
 }
 
-static int build_command(struct command *command, const struct description_request *request)
+static int build_command(struct command *command, const char *program,
+                         const struct description_request *request)
 {
-    struct program_paths paths;
     const char *const pairs[][2] = {
         {"--object", request->object},
         {"--raw", request->raw},
         {request->prove, request->assignment},
     };
-    int error = program_paths_find(&paths);
+    int error = 0;
 
-    if (error)
-        return error;
-    command_init(command, paths.describe);
+    command_init(command, program);
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0] && !error; i++) {
         if (!pairs[i][0] || !pairs[i][1])
             continue;
@@ -89,9 +88,16 @@ int description_ask(const struct description_request *request, json_t **answer, 
 {
     static char output[ANSWER_BYTES];
     char said[SAID_BYTES];
+    char missing[PROGRAM_PATHS_ERROR_BYTES];
+    struct program_paths paths;
     struct command command;
     int wait_status = 0;
-    int error = build_command(&command, request);
+
+    if (program_paths_find(&paths, missing) != 0) {
+        snprintf(reason, DESCRIPTION_REASON_BYTES, "%.300s", missing);
+        return -EIO;
+    }
+    int error = build_command(&command, paths.describe, request);
     struct process_request process = {
         .argv = (const char *const *)command.argv,
         .environment = (const char *const *)request->environment->variables,

@@ -1,6 +1,7 @@
 /*
- * What other programs and libraries are there: the malloc libraries, each opened in a fresh process
- * as a sample does, and the interpreters. Leaves out running anything on them.
+ * What other programs and libraries are there: the parts of this installation, the malloc
+ * libraries, each opened in a fresh process as a sample does, and the interpreters. Leaves out
+ * running anything on them.
  */
 #define _GNU_SOURCE
 #include "allocators/allocator.h"
@@ -57,6 +58,22 @@ static void add_closed(struct doctor *doctor, const char *name, const char *pack
                    "%s", reason);
 }
 
+/* Returns 0 or a negative errno. */
+static int check_installation(struct doctor *doctor, struct program_paths *paths)
+{
+    char missing[PROGRAM_PATHS_ERROR_BYTES];
+    int error = program_paths_find(paths, missing);
+
+    if (error)
+        doctor_add(doctor, DOCTOR_FAIL, "installation",
+                   "Build again by `cmake --build`, or install again by `cmake --install`.", "%s",
+                   missing);
+    else
+        doctor_add(doctor, DOCTOR_OK, "installation", "", "samples run by %s, scripts in %s",
+                   paths->child, paths->python_folder);
+    return error;
+}
+
 /* Returns 0 or -EINTR. */
 static int check_library(struct doctor *doctor, const struct allocator *allocator)
 {
@@ -77,17 +94,11 @@ static int check_library(struct doctor *doctor, const struct allocator *allocato
     return error == -EINTR ? error : 0;
 }
 
+/* Returns 0 or -EINTR. */
 static int check_libraries(struct doctor *doctor)
 {
-    struct program_paths paths;
-    int error = program_paths_find(&paths);
+    int error = 0;
 
-    if (error) {
-        doctor_add(doctor, DOCTOR_FAIL, "libraries",
-                   "Build again: `cmake --build` puts the programs beside one another.",
-                   "tidemark-child is not beside this program: %s", strerror(-error));
-        return 0;
-    }
     for (size_t i = 0; i < allocator_registry_count && !error; i++) {
         if (allocator_registry[i]->soname)
             error = check_library(doctor, allocator_registry[i]);
@@ -129,7 +140,8 @@ static void check_cpython(struct doctor *doctor)
 
 int doctor_check_programs(struct doctor *doctor)
 {
-    int error = check_libraries(doctor);
+    struct program_paths paths;
+    int error = check_installation(doctor, &paths) == 0 ? check_libraries(doctor) : 0;
 
     if (!error)
         error = check_plot_python(doctor);
