@@ -542,8 +542,8 @@ class Overhead(unittest.TestCase):
         measured = tidemark("overhead", "--rounds", "1", "--size", "16MiB", "--json")
         self.assertEqual(measured.returncode, 0, measured.stderr)
         figures = {figure["name"]: figure for figure in json.loads(measured.stdout)}
-        self.assertEqual(set(figures), {"loop", "pair_direct", "pair", "dispatch", "sampling", "parent_cpu", "phase_boundary",
-                                        "phase_boundary_small", "parent_memory"})
+        self.assertEqual(set(figures), {"loop", "pair_direct", "pair", "dispatch", "sampling", "parent_cpu",
+                                        "phase_boundary", "phase_boundary_small", "parent_memory"})
         for name in ("loop", "pair_direct", "pair", "parent_cpu", "phase_boundary", "phase_boundary_small", "parent_memory"):
             self.assertGreater(figures[name]["median"], 0, name)
             self.assertIsNone(figures[name]["low"], "one round has no interval")
