@@ -3,6 +3,8 @@
  * free cost that do nothing. Leaves out everything: blocks are not distinct, so only what measures
  * pairs may run on it. Source: fio's `null` engine, which measures fio.
  */
+#include "allocators/null.h"
+
 #include "allocators/allocator.h"
 
 #include <stdio.h>
@@ -11,12 +13,12 @@ enum { NULL_SLOT_BYTES = 1 << 20 };
 
 static _Alignas(64) unsigned char slot[NULL_SLOT_BYTES];
 
-static void *null_malloc(size_t size)
+void *null_malloc(size_t size)
 {
     return size <= NULL_SLOT_BYTES ? slot : NULL;
 }
 
-static void null_free(void *block)
+void null_free(void *block)
 {
     (void)block;
 }

@@ -163,28 +163,36 @@ static int is_printable(const char *name)
     return !*name;
 }
 
+/* Whether a file, not a folder, may stand where `kind` is asked for. */
+static int is_offered(const char *path, const char *name, const struct stat *entry,
+                      enum path_kind kind)
+{
+    if (!S_ISREG(entry->st_mode))
+        return 0;
+    return kind == PATH_PROGRAM   ? access(path, X_OK) == 0
+           : kind == PATH_LIBRARY ? strstr(name, ".so") != NULL
+                                  : 0;
+}
+
 /* An entry of `folder`, offered as `shown` and its name in place of `typed`. */
 static void offer_entry(const struct completion *completion, const char *typed, const char *folder,
                         const char *shown, const char *name, enum path_kind kind)
 {
-    char path[PATH_MAX], text[PATH_MAX];
+    char path[PATH_MAX], plan[PATH_MAX], text[PATH_MAX];
     struct stat entry;
-    size_t length = (size_t)snprintf(path, sizeof path, "%s%s", folder, name);
+    int length = snprintf(plan, sizeof plan, "%s%s/plan.json", folder, name);
 
+    snprintf(path, sizeof path, "%s%s", folder, name);
     snprintf(text, sizeof text, "%s%s", shown, name);
-    if (length + sizeof "/plan.json" > sizeof path || stat(path, &entry) != 0)
+    if (length >= (int)sizeof plan || stat(path, &entry) != 0)
         return;
-    int is_folder = S_ISDIR(entry.st_mode);
-    int is_program = S_ISREG(entry.st_mode) && access(path, X_OK) == 0;
-    strcpy(path + length, "/plan.json");
-    if (kind == PATH_RUN && is_folder && access(path, R_OK) == 0)
-        offer(completion, typed, text, '\0', "a run");
-    else if (is_folder)
-        offer(completion, typed, text, '/', NULL);
-    else if (kind == PATH_PROGRAM && is_program)
-        offer(completion, typed, text, '\0', NULL);
-    else if (kind == PATH_LIBRARY && S_ISREG(entry.st_mode) && strstr(name, ".so"))
-        offer(completion, typed, text, '\0', NULL);
+    if (!S_ISDIR(entry.st_mode)) {
+        if (is_offered(path, name, &entry, kind))
+            offer(completion, typed, text, '\0', NULL);
+        return;
+    }
+    int is_run = kind == PATH_RUN && access(plan, R_OK) == 0;
+    offer(completion, typed, text, is_run ? '\0' : '/', is_run ? "a run" : NULL);
 }
 
 static void offer_folder(const struct completion *completion, const char *typed, const char *folder,

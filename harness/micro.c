@@ -8,6 +8,7 @@
  * Google Benchmark allocates from libc, outside of the measured loops: only `glibc` shares a heap
  * with it.
  */
+#include "allocators/null.h"
 #include "harness/gbench_shim.h"
 #include "harness/open_row.h"
 
@@ -18,7 +19,13 @@
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NOT_AVAILABLE = 3 };
 
-enum { BLOCKS = 1000, SMALLEST_BYTES = 8, LARGEST_PAIR_BYTES = 1 << 20, LARGEST_MANY_BYTES = 4096 };
+enum {
+    BLOCKS = 1000,
+    SMALLEST_BYTES = 8,
+    LARGEST_PAIR_BYTES = 1 << 20,
+    LARGEST_MANY_BYTES = 4096,
+    DISPATCH_BYTES = 64
+};
 
 static int failed_benchmarks;
 
@@ -38,10 +45,11 @@ static void write_word(void *block, int64_t word)
 
 /*
  * The calls go through the pointers of struct allocator_ops, loaded anew each time, as a workload
- * makes them: the compiler cannot know what open_row() put there.
+ * makes them: the compiler cannot know what open_row() put there. It is inlined so that the same
+ * loop, given operations that are known, becomes one with direct calls (run_direct, run_loop).
  */
-static void measure_pairs(struct tidemark_gbench_state *state, const struct allocator_ops *ops,
-                          size_t size)
+static inline __attribute__((always_inline)) void
+measure_pairs(struct tidemark_gbench_state *state, const struct allocator_ops *ops, size_t size)
 {
     for (int64_t left; (left = tidemark_gbench_keep_running_batch(state)) > 0;) {
         for (; left > 0; left--) {
@@ -76,6 +84,37 @@ static void run_pair(struct tidemark_gbench_state *state, void *data)
     write_word(neighbour, 0);
     measure_pairs(state, ops, size);
     ops->free(neighbour);
+}
+
+static int64_t slot;
+
+static void *slot_malloc(size_t size)
+{
+    (void)size;
+    return &slot;
+}
+
+static void slot_free(void *block)
+{
+    (void)block;
+}
+
+/* The loop of `pair` by itself: these calls vanish, the written word and the count stay. */
+static void run_loop(struct tidemark_gbench_state *state, void *data)
+{
+    static const struct allocator_ops vanishing = {.malloc = slot_malloc, .free = slot_free};
+
+    (void)data;
+    measure_pairs(state, &vanishing, (size_t)tidemark_gbench_argument(state, 0));
+}
+
+/* `pair` on `null`, but that the compiler knows whom it calls. */
+static void run_direct(struct tidemark_gbench_state *state, void *data)
+{
+    static const struct allocator_ops known = {.malloc = null_malloc, .free = null_free};
+
+    (void)data;
+    measure_pairs(state, &known, (size_t)tidemark_gbench_argument(state, 0));
 }
 
 static void free_stack(const struct allocator_ops *ops, void **blocks, int count)
@@ -153,24 +192,35 @@ static const struct micro {
     const char *name;
     tidemark_gbench_function *run;
     unsigned needs;
-    int64_t largest_bytes;
+    int64_t smallest_bytes, largest_bytes;
     const char *summary;
 } micros[] = {
-    {"pair", run_pair, ALLOCATOR_MALLOC | ALLOCATOR_FREE, LARGEST_PAIR_BYTES,
+    {"pair", run_pair, ALLOCATOR_MALLOC | ALLOCATOR_FREE, SMALLEST_BYTES, LARGEST_PAIR_BYTES,
      "malloc, write one word, free, beside one live block of\n"
      "                  the size; sizes to 1 MiB; an item is a pair"},
-    {"stack", run_stack, ALLOCATOR_MALLOC | ALLOCATOR_FREE, LARGEST_MANY_BYTES,
+    {"stack", run_stack, ALLOCATOR_MALLOC | ALLOCATOR_FREE, SMALLEST_BYTES, LARGEST_MANY_BYTES,
      "1000 of malloc and write, then 1000 of free, last in first out;\n"
      "                  sizes to 4 KiB; an item is a pair"},
-    {"region", run_region, ALLOCATOR_REGIONS, LARGEST_MANY_BYTES,
+    {"region", run_region, ALLOCATOR_REGIONS, SMALLEST_BYTES, LARGEST_MANY_BYTES,
      "1000 of region_alloc and write, then one reset; sizes to 4 KiB;\n"
      "                  an item is a block"},
+};
+
+/* What a pair on `null` consists of: each does what the one before does, and one thing more. */
+static const struct micro dispatch_micros[] = {
+    {"loop", run_loop, 0, DISPATCH_BYTES, DISPATCH_BYTES,
+     "the loop of pair by itself: count and write one word"},
+    {"direct", run_direct, 0, DISPATCH_BYTES, DISPATCH_BYTES,
+     "and a malloc and a free that do nothing, called by name"},
+    {"pair", run_pair, ALLOCATOR_MALLOC | ALLOCATOR_FREE, DISPATCH_BYTES, DISPATCH_BYTES,
+     "the same, but that the two are called through pointers"},
 };
 
 struct options {
     const char *object;
     const char *raw;   /* NULL when nothing lies beneath */
     const char *label; /* NULL until given */
+    bool dispatch;
     bool help;
 };
 
@@ -181,6 +231,7 @@ static void print_help(void)
            "\n"
            "SYNOPSIS\n"
            "  tidemark-micro --object NAME [--raw NAME] [--label ROW] [FLAG ...]\n"
+           "  tidemark-micro --object null --dispatch [FLAG ...]\n"
            "\n"
            "DESCRIPTION\n"
            "  Opens one allocator in this process and times it with Google Benchmark,\n"
@@ -201,6 +252,8 @@ static void print_help(void)
            "                  allocator; glibc unless given\n"
            "  --label ROW     what the results call this row; OBJECT or OBJECT@RAW unless\n"
            "                  given\n"
+           "  --dispatch      measures what a pair on `null` consists of, see below; only with\n"
+           "                  --object null\n"
            "  --help          this text, then the flags of Google Benchmark\n"
            "  Every other argument is a flag of Google Benchmark.\n"
            "\n"
@@ -210,6 +263,10 @@ static void print_help(void)
            "  `n/a: NAME (reason)` on stderr.\n");
     for (size_t i = 0; i < sizeof micros / sizeof micros[0]; i++)
         printf("  %-15s %s\n", micros[i].name, micros[i].summary);
+    printf("  With --dispatch, in their place and at %d bytes only (`tidemark overhead`):\n",
+           DISPATCH_BYTES);
+    for (size_t i = 0; i < sizeof dispatch_micros / sizeof dispatch_micros[0]; i++)
+        printf("  %-15s %s\n", dispatch_micros[i].name, dispatch_micros[i].summary);
     printf("\n"
            "CONTEXT\n"
            "  The JSON's \"context\" has tidemark_row, tidemark_version (of what was loaded),\n"
@@ -273,6 +330,8 @@ static int take_options(struct options *options, int *argc, char **argv)
 
         if (strcmp(argv[i], "--help") == 0) {
             options->help = true;
+        } else if (strcmp(argv[i], "--dispatch") == 0) {
+            options->dispatch = true;
         } else if (!value) {
             argv[kept++] = argv[i];
         } else {
@@ -314,13 +373,13 @@ static int add_context(const struct options *options, const struct open_row *row
 }
 
 /* Registers what the row can run and says what it cannot. Returns how many, or a negative errno. */
-static int register_micros(struct open_row *row)
+static int register_micros(struct open_row *row, const struct micro *table, size_t count)
 {
     const struct allocator *allocator = row->object_allocator;
     int registered = 0;
 
-    for (size_t i = 0; i < sizeof micros / sizeof micros[0]; i++) {
-        const struct micro *micro = &micros[i];
+    for (size_t i = 0; i < count; i++) {
+        const struct micro *micro = &table[i];
         unsigned missing = micro->needs & ~allocator->capabilities;
         struct tidemark_gbench_registration *registration;
         int error;
@@ -335,7 +394,8 @@ static int register_micros(struct open_row *row)
         registration = tidemark_gbench_register(micro->name, micro->run, &row->object);
         if (!registration)
             return -ENOMEM;
-        error = tidemark_gbench_add_range(registration, SMALLEST_BYTES, micro->largest_bytes, 2);
+        error =
+            tidemark_gbench_add_range(registration, micro->smallest_bytes, micro->largest_bytes, 2);
         if (error)
             return error;
         registered++;
@@ -356,8 +416,11 @@ static int run_row(const struct options *options)
         return error == -EINVAL ? EXIT_USAGE : EXIT_NOT_AVAILABLE;
     }
     count = add_context(options, &row);
-    if (count == 0)
-        count = register_micros(&row);
+    if (count == 0 && options->dispatch)
+        count = register_micros(&row, dispatch_micros,
+                                sizeof dispatch_micros / sizeof dispatch_micros[0]);
+    else if (count == 0)
+        count = register_micros(&row, micros, sizeof micros / sizeof micros[0]);
     if (count == 0) {
         fprintf(stderr, "tidemark-micro: %s can run none of the benchmarks\n", options->object);
         return EXIT_NOT_AVAILABLE;
@@ -398,6 +461,10 @@ int main(int argc, char **argv)
     }
     if (!options.object) {
         usage_error("--object NAME is missing", "");
+        return EXIT_USAGE;
+    }
+    if (options.dispatch && strcmp(options.object, "null") != 0) {
+        usage_error("--dispatch goes with --object null, unlike ", options.object);
         return EXIT_USAGE;
     }
     if (tidemark_gbench_initialise(argc, argv) != 0)

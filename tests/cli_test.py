@@ -3,6 +3,8 @@ import csv
 import gzip
 import json
 import os
+import platform
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +16,7 @@ import unittest
 sys.path.insert(0, "tests")
 from tidemark_run import TIDEMARK, show, tidemark  # noqa: E402
 
+MICRO = os.path.join(os.path.dirname(TIDEMARK), "tidemark-micro")
 SMALL = ("-w", "list_lifetime:n=20k", "--idle", "20ms")
 
 
@@ -538,11 +541,38 @@ class Overhead(unittest.TestCase):
         measured = tidemark("overhead", "--rounds", "1", "--size", "16MiB", "--json")
         self.assertEqual(measured.returncode, 0, measured.stderr)
         figures = {figure["name"]: figure for figure in json.loads(measured.stdout)}
-        self.assertEqual(set(figures), {"dispatch", "sampling", "parent_cpu", "phase_boundary", "phase_boundary_small",
-                                        "parent_memory"})
-        for name in ("dispatch", "parent_cpu", "phase_boundary", "phase_boundary_small", "parent_memory"):
+        self.assertEqual(set(figures), {"loop", "pair_direct", "pair", "dispatch", "sampling", "parent_cpu",
+                                        "phase_boundary", "phase_boundary_small", "parent_memory"})
+        for name in ("loop", "pair_direct", "pair", "parent_cpu", "phase_boundary", "phase_boundary_small", "parent_memory"):
             self.assertGreater(figures[name]["median"], 0, name)
             self.assertIsNone(figures[name]["low"], "one round has no interval")
+        self.assertAlmostEqual(figures["dispatch"]["median"], figures["pair"]["median"] - figures["pair_direct"]["median"],
+                               places=4)
+        self.assertEqual([name for name, figure in figures.items() if figure["aim"] is not None], ["dispatch", "sampling"])
+
+    @unittest.skipUnless(platform.machine() == "x86_64", "reads x86-64 code")
+    def test_the_three_kinds_of_a_pair_call_as_they_say(self):
+        calls = {name: self.calls_of("run_" + name) for name in ("loop", "direct", "pair")}
+        inside = lambda name, what: [call for call in calls[name] if what in call]
+        self.assertEqual([call for name in ("loop", "direct") for call in calls[name] if "*" in call], [])
+        self.assertEqual((inside("loop", "<null_"), inside("pair", "<null_")), ([], []))
+        self.assertEqual(sorted(inside("direct", "<null_")), ["<null_free>", "<null_malloc>"])
+        self.assertGreaterEqual(len(inside("pair", "*")), 3, "the live neighbour's malloc, and the pair")
+
+    @staticmethod
+    def calls_of(function):
+        """What each call instruction of a function of tidemark-micro calls, as objdump shows it."""
+        shown = subprocess.run(["objdump", "-d", "--no-show-raw-insn", "--disassemble=" + function, MICRO],
+                               capture_output=True, text=True, check=True)
+        return re.findall(r"\tcallq?\s+(?:[0-9a-f]+ )?(\S+)", shown.stdout)
+
+    def test_a_pair_is_taken_apart_on_null_only(self):
+        listed = subprocess.run([MICRO, "--object", "null", "--dispatch", "--benchmark_list_tests"], capture_output=True,
+                                text=True, check=False)
+        self.assertEqual((listed.returncode, listed.stdout.split()), (0, ["loop/64", "direct/64", "pair/64"]))
+        refused = subprocess.run([MICRO, "--object", "glibc", "--dispatch"], capture_output=True, text=True, check=False)
+        self.assertEqual((refused.returncode, refused.stdout), (2, ""))
+        self.assertIn("--dispatch goes with --object null, unlike glibc", refused.stderr)
 
     def test_bad_options_are_usage_errors(self):
         for arguments in (["--rounds", "0"], ["--size", "1KiB"], ["--size", "1GB"], ["extra"]):

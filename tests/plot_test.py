@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """
 Promises of plot/: figures and a report from a run folder alone, deterministic, self-contained, safe against hostile names.
-It leaves out looks; those need eyes. The run folders here are synthetic, written as results/FORMAT.md says, and for tests only.
+It leaves out looks; those need eyes. The run folders here are synthetic, written as results/FORMAT.md says, and for tests only,
+but for one: results/reference has to be readable by this code, drawn by it, and shown as it is.
 Run from the repository root: /usr/bin/python3 tests/plot_test.py
 """
 import contextlib
@@ -13,14 +14,20 @@ import math
 import os
 import random
 import re
+import shutil
 import statistics
 import struct
 import sys
 import tempfile
 import unittest
+import xml.etree.ElementTree
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "plot"))
+
+import matplotlib  # noqa: E402
+import numpy  # noqa: E402
+import PIL.Image  # noqa: E402
 
 import findings  # noqa: E402
 import micro  # noqa: E402
@@ -31,8 +38,10 @@ import run_folder  # noqa: E402
 import style  # noqa: E402
 import trade_off  # noqa: E402
 import words  # noqa: E402
+from tidemark_run import show, tidemark  # noqa: E402
 
 MB, SECOND = 10**6, 10**9
+FULL_DOTS = style.DOTS
 style.DOTS = 60  # per inch: coarse, for speed
 HOSTILE = "<script>$\\nosuch{$</script>&\n\x1b"  # markup, broken mathtext, control characters
 TICK_NS = 4_000_000
@@ -40,6 +49,10 @@ FIGURES = ("wall_ns", "cpu_ns", "peak_bytes", "retained_bytes", "baseline_bytes"
            "return_ratio_live", "since_last_free_ns", "minor_faults")
 OVER = ("pymalloc", "pymalloc@glibc+tcache_count:0", "pymalloc@jemalloc", "pymalloc@mimalloc")
 KEY = ("workload", "params", "allocator", "host", "idle_ns")
+QUICK_PICTURES = [
+    "idle-list_lifetime-5M-del_collect-3.11", "memory-return-del_collect-5M-del-range-2.7",
+    "memory-return-del_collect-5M-del_collect-range-2.7", "memory-return-del_collect-5M-pass-range-2.7",
+    "memory-return-list_lifetime-5M-del_collect-3.11", "replay-list_lifetime-5M-del_collect-3.11-pymalloc", "trade-off"]
 
 
 # --- a synthetic run --------------------------------------------------------------------------------------------------------
@@ -187,6 +200,14 @@ def read(*path, mode="r"):
         return file.read()
 
 
+def png_size(path):
+    """(width, height) in pixels, from the header."""
+    data = read(path, mode="rb")
+    if data[:8] != b"\x89PNG\r\n\x1a\n":
+        raise AssertionError(f"{path} is no PNG")
+    return struct.unpack(">II", data[16:24])
+
+
 def change_json(folder, name, change):
     value = json.loads(read(folder, name))
     change(value)
@@ -224,6 +245,25 @@ class References(html.parser.HTMLParser):
     @property
     def text(self):
         return re.sub(r"\s+", " ", " ".join(self.words))
+
+
+class TableOfCells(html.parser.HTMLParser):
+    """The rows of the table of cells: for each cell of the table its words, the small ones after the others."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.rows = []
+        self.feed(text[text.index('id="cells"'):].partition("</table>")[0])
+
+    def handle_starttag(self, tag, attributes):
+        if tag == "tr":
+            self.rows.append([])
+        elif tag == "td":
+            self.rows[-1].append([])
+
+    def handle_data(self, data):
+        if self.rows and self.rows[-1] and data.strip():
+            self.rows[-1][-1].append(data.strip())
 
 
 class Folder(unittest.TestCase):
@@ -273,16 +313,10 @@ class QuickRun(unittest.TestCase):
         figures = os.path.join(self.folder, "figures")
         names = sorted(os.listdir(figures))
         pictures = [name[:-4] for name in names if name.endswith(".png")]
-        self.assertEqual(pictures, [
-            "idle-list_lifetime-5M-del_collect-3.11", "memory-return-del_collect-5M-del-range-2.7",
-            "memory-return-del_collect-5M-del_collect-range-2.7", "memory-return-del_collect-5M-pass-range-2.7",
-            "memory-return-list_lifetime-5M-del_collect-3.11", "replay-list_lifetime-5M-del_collect-3.11-pymalloc",
-            "trade-off"])
+        self.assertEqual(pictures, QUICK_PICTURES)
         self.assertEqual(names, sorted([name + ".png" for name in pictures] + [name + ".svg" for name in pictures]))
         for name in pictures:
-            data = read(figures, name + ".png", mode="rb")
-            self.assertEqual(data[:8], b"\x89PNG\r\n\x1a\n")
-            width, height = struct.unpack(">II", data[16:24])
+            width, height = png_size(os.path.join(figures, name + ".png"))
             self.assertEqual(width, round(style.WIDTH * style.DOTS))
             self.assertGreater(height, 4 * style.DOTS)
 
@@ -318,6 +352,163 @@ class QuickRun(unittest.TestCase):
     def test_no_temporary_file_stays(self):
         left = [name for _, _, names in os.walk(self.folder) for name in names if name.startswith(".")]
         self.assertEqual(left, [])
+
+
+# --- the reference run ------------------------------------------------------------------------------------------------------
+
+REFERENCE = os.path.abspath("results/reference")
+SHOWN = re.compile(r"(−?[\d,]+)(\.\d+)?(?:\s(ns|µs|ms|s|MB|%))?")
+FACTORS = {"ns": 1, "µs": 1e3, "ms": 1e6, "s": 1e9, "MB": 1e6, "%": 0.01}  # to the units of summary.json
+COLUMNS = ("wall_ns", "peak_bytes", "retained_bytes", "return_ratio", "return_ratio_live", "since_last_free_ns")
+
+
+class ReferenceRun(unittest.TestCase):
+    """
+    results/reference, drawn once in full size. Where these fail, the code and the run that we show have parted:
+    renew what is computed (`tidemark show --json`, `tidemark plot`), or measure the run anew.
+    """
+
+    @classmethod
+    def setUpClass(cls):
+        holder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(holder.cleanup)
+        cls.folder = os.path.join(holder.name, "reference")
+        shutil.copytree(REFERENCE, cls.folder, ignore=shutil.ignore_patterns("figures", "report.html"))
+        cls.addClassCleanup(setattr, style, "DOTS", style.DOTS)
+        style.DOTS = FULL_DOTS
+        status, cls.out, err = run_report(cls.folder)
+        if (status, err) != (0, ""):
+            raise AssertionError(f"results/reference cannot be drawn by this code: status {status}: {err}")
+        cls.html = read(cls.folder, "report.html")
+        cls.page = References(cls.html)
+        cls.summary = json.loads(read(REFERENCE, "summary.json"))
+        cls.pictures = sorted(QUICK_PICTURES + ["micro"])
+
+    def texts_of(self, picture):
+        """Every text of a figure: matplotlib leaves each as a comment beside its outlines."""
+        svg = read(self.folder, "figures", picture + ".svg")
+        return [text.replace(words.NARROW, " ") for text in re.findall(r"<!-- (.*?) -->", svg)]
+
+    def assert_shown(self, text, wanted, unit=None):
+        """`text` is `wanted`, rounded to the digits that it shows. Returns its unit."""
+        match = SHOWN.fullmatch(text)
+        self.assertTrue(match, f"{text!r} is no quantity")
+        whole, digits, unit = match[1].replace(",", "").replace(words.MINUS, "-"), match[2] or "", match[3] or unit
+        half = 0.5 * 10.0 ** -max(len(digits) - 1, 0) * FACTORS[unit]
+        self.assertAlmostEqual(float(whole + digits) * FACTORS[unit], wanted, delta=half * 1.001)
+        return unit
+
+    def assert_figure(self, told, figure):
+        """A cell of the table: the median and, where there is one, its interval."""
+        if figure is None:
+            self.assertEqual(told, ["n/a"])
+            return
+        unit = self.assert_shown(told[0], figure["median"])
+        bounds = [figure[bound] for bound in ("low", "high") if figure[bound] is not None]
+        self.assertEqual(len(told), 2 if bounds else 1)
+        for text, bound in zip(told[1].strip("[]").split(", ") if bounds else (), bounds, strict=True):
+            self.assert_shown(text, bound, unit)
+
+    def test_it_is_computed_today_as_it_is_stored(self):
+        self.assertEqual(show(REFERENCE), self.summary, "build/tidemark show results/reference --json gives another summary")
+
+    def test_its_plan_and_samples_can_be_gone_on_with(self):
+        resumed = tidemark("run", "--resume", self.folder)
+        self.assertEqual(resumed.returncode, 0, resumed.stderr)
+        self.assertIn("is complete: nothing is left to run", resumed.stdout + resumed.stderr)
+
+    def test_every_figure_is_there_in_the_stated_size(self):
+        figures = os.path.join(self.folder, "figures")
+        self.assertEqual(sorted(os.listdir(figures)),
+                         sorted(name + end for name in self.pictures for end in (".png", ".svg")))
+        for name in self.pictures:
+            width, height = png_size(os.path.join(figures, name + ".png"))
+            root = xml.etree.ElementTree.parse(os.path.join(figures, name + ".svg")).getroot()
+            self.assertEqual((width, root.tag, root.get("width")), (1650, "{http://www.w3.org/2000/svg}svg", "792pt"))
+            self.assertAlmostEqual(float(root.get("height").removesuffix("pt")) / 792, height / width, delta=1.5 / width)
+
+    @unittest.skipUnless(matplotlib.__version__.startswith("3.6."), "kept as matplotlib 3.6 of Debian 12 draws them")
+    def test_the_figures_that_are_kept_are_those_that_this_code_draws(self):
+        kept = os.path.join(REFERENCE, "figures")
+        self.assertEqual(sorted(name for name in os.listdir(kept) if name.endswith(".png")),
+                         [name + ".png" for name in self.pictures])
+        for name in self.pictures:
+            shown, drawn = (numpy.asarray(PIL.Image.open(os.path.join(folder, name + ".png")).convert("RGB"), int)
+                            for folder in (kept, os.path.join(self.folder, "figures")))
+            self.assertEqual(shown.shape, drawn.shape, name)
+            # The palette and the edges of letters may differ with the libraries; a digit alone is some fifty pixels.
+            differ = int((abs(shown - drawn).max(axis=2) > 64).sum())
+            self.assertLessEqual(differ, 20, f"{name}.png: draw it anew with build/tidemark plot results/reference")
+
+    def test_each_curve_names_its_row_and_the_share_of_the_summary(self):
+        for picture, idle_ns, params in (
+                ("memory-return-del_collect-5M-pass-range-2.7", SECOND // 2, {"way": "pass"}),
+                ("memory-return-del_collect-5M-del-range-2.7", SECOND // 2, {"way": "del"}),
+                ("memory-return-del_collect-5M-del_collect-range-2.7", SECOND // 2, {"way": "del_collect"}),
+                ("memory-return-list_lifetime-5M-del_collect-3.11", SECOND // 2, {"how": "del_collect"}),
+                ("idle-list_lifetime-5M-del_collect-3.11", 12 * SECOND, {"how": "del_collect"})):
+            with self.subTest(picture=picture):
+                titles = dict(text.split(" · gives back ") for text in self.texts_of(picture) if " · gives back " in text)
+                cells = {cell["allocator"] + (" in CPython 3.11.2" if cell["host"] == "python3" else ""): cell
+                         for cell in self.summary if cell["idle_ns"] == idle_ns and params.items() <= cell["params"].items()}
+                self.assertEqual(set(titles), set(cells))
+                for row, title in titles.items():
+                    self.assert_shown(title.split(",")[0], cells[row]["return_ratio"]["median"])
+
+    def test_the_other_figures_name_their_rows(self):
+        rows = {name.removesuffix(".json") for name in os.listdir(os.path.join(REFERENCE, "micro"))}
+        self.assertEqual(len(rows), 7)
+        self.assertLessEqual(rows, set(self.texts_of("micro")))
+        self.assertLessEqual({cell["allocator"] for cell in self.summary}, set(self.texts_of("trade-off")))
+        self.assertLessEqual({"CPython 3.11.2", "replay in C"},
+                             set(self.texts_of("replay-list_lifetime-5M-del_collect-3.11-pymalloc")))
+
+    def test_the_table_has_every_row_with_the_numbers_of_the_summary(self):
+        rows = [row for row in TableOfCells(self.html).rows if row]
+        groups = {}  # as the page has them: equal in workload, parameters and idle time
+        for cell in self.summary:
+            groups.setdefault((cell["workload"], str(cell["params"]), cell["idle_ns"]), []).append(cell)
+        cells = [cell for group in groups.values() for cell in group]
+        self.assertEqual([(row[0], row[1]) for row in rows],
+                         [([cell["allocator"], cell["version"]], [cell["host"]]) for cell in cells])
+        for row, cell in zip(rows, cells):
+            with self.subTest(row=cell["allocator"], params=cell["params"], idle=cell["idle_ns"]):
+                self.assertEqual(row[8:], [[str(cell["samples"])], ["ok"]])
+                for told, column in zip(row[2:8], COLUMNS, strict=True):
+                    self.assert_figure(told, cell[column])
+
+    def test_every_cell_of_the_plan_is_in_the_summary(self):
+        plan = json.loads(read(REFERENCE, "plan.json"))
+        self.assertEqual([[cell[name] for name in KEY] for cell in plan["cells"]],
+                         [[cell[name] for name in KEY] for cell in self.summary])
+        self.assertNotIn('id="not-run"', self.html)
+
+    def test_the_words_name_the_rows_that_gave_back_most_and_least(self):
+        shares = sorted((cell["return_ratio"]["median"], cell["allocator"]) for cell in self.summary
+                        if cell["workload"] == "list_lifetime" and cell["host"] == "objects" and cell["idle_ns"] < SECOND)
+        for end, (share, row) in (("most", shares[-1]), ("least", shares[0])):
+            told = re.search(rf"(\S+) gave back {end}: ([\d.]+\s%)", self.page.text)
+            self.assertEqual(told[1], row)
+            self.assert_shown(told[2], share)
+
+    def test_nothing_is_referred_to_that_is_not_there(self):
+        for tag, value in self.page.found:
+            if tag == "a":
+                self.assertIn(value.removeprefix("#"), self.page.anchors)
+            else:
+                self.assertTrue(value.startswith("data:image/png;base64,"), value[:60])
+        self.assertEqual(len([tag for tag, _ in self.page.found if tag == "img"]), len(self.pictures))
+        self.assertEqual([path for path in self.out.split() if not os.path.exists(path)], [])
+
+    def test_what_the_documents_show_of_it_is_there(self):
+        pages = ["README.md", *(os.path.join("docs", name) for name in sorted(os.listdir("docs")) if name.endswith(".md"))]
+        found = {path for page in pages for path in re.findall(r"\(((?:\.\./)?results/reference[^)\s]*)\)", read(page))}
+        self.assertGreaterEqual(len(found), 3)
+        self.assertEqual([path for path in found if not os.path.exists(path.removeprefix("../"))], [])
+
+    def test_the_table_of_the_readme_is_what_show_prints(self):
+        block = re.search(r"```\n(list_lifetime .*?)```", read("README.md"), re.DOTALL)
+        self.assertIn(block[1], tidemark("show", REFERENCE).stdout)
 
 
 # --- partial and odd runs ---------------------------------------------------------------------------------------------------
