@@ -67,7 +67,7 @@ const char *allocator_family_name(enum allocator_family family)
 
 static int is_name(const char *text)
 {
-    return text && text[0] && text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_")] == '\0';
+    return text && text[0] && text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_.-")] == '\0';
 }
 
 int allocator_check(const struct allocator *allocator, char *reason)
@@ -76,7 +76,7 @@ int allocator_check(const struct allocator *allocator, char *reason)
         const char *field;
         int is_filled;
     } required[] = {
-        {"name (lower-case letters, digits and underscores)", is_name(allocator->name)},
+        {"name (lower-case letters, digits, '_', '.' and '-')", is_name(allocator->name)},
         {"summary", allocator->summary && allocator->summary[0]},
         {"source", allocator->source && allocator->source[0]},
         {"family", allocator->family == ALLOCATOR_GENERAL || allocator->family == ALLOCATOR_POOL ||

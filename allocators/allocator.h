@@ -119,7 +119,7 @@ enum allocator_proof {
 };
 
 struct allocator {
-    const char *name;    /* as in a row: lower-case letters, digits and underscores */
+    const char *name;    /* as in a row: lower-case letters, digits, '_', '.' and '-' */
     const char *summary; /* one line for `tidemark list allocators` */
     const char *source;  /* paper, project or file that it comes from */
     enum allocator_family family;

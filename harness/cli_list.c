@@ -111,13 +111,13 @@ static void print_allocator(const json_t *entry)
     size_t i;
     const json_t *tunable;
 
-    printf("%-10s %-8s %s\n", json_text(entry, "name"), json_text(entry, "family"),
+    printf("%-13s %-8s %s\n", json_text(entry, "name"), json_text(entry, "family"),
            json_text(entry, "summary"));
     if (json_text(entry, "package")[0])
-        printf("%-10s %-8s package %s (%s)\n", "", "", json_text(entry, "package"),
+        printf("%-13s %-8s package %s (%s)\n", "", "", json_text(entry, "package"),
                json_text(entry, "soname"));
     json_array_foreach(json_object_get(entry, "tunables"), i, tunable)
-        printf("%-10s %-8s   +%s  %s\n", "", "", json_text(tunable, "name"),
+        printf("%-13s %-8s   +%s  %s\n", "", "", json_text(tunable, "name"),
                json_text(tunable, "summary"));
 }
 

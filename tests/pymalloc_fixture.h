@@ -25,7 +25,8 @@
 #include <cmocka.h>
 /* clang-format on */
 
-extern const struct allocator allocator_pymalloc;
+extern const struct allocator PYMALLOC_NAME(allocator_pymalloc);
+#define allocator_pymalloc PYMALLOC_NAME(allocator_pymalloc)
 
 static struct allocator_ops heap;
 
@@ -114,7 +115,7 @@ static inline char *arena_at(const void *block)
 static inline struct pymalloc_statistics statistics(void)
 {
     struct pymalloc_statistics now;
-    pymalloc_statistics(&now);
+    pymalloc_count(&now);
     return now;
 }
 

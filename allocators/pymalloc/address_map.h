@@ -61,6 +61,10 @@ struct address_map {
     size_t bottom_nodes;
 };
 
+#define address_map_add    PYMALLOC_NAME(address_map_add)
+#define address_map_remove PYMALLOC_NAME(address_map_remove)
+#define address_map_clear  PYMALLOC_NAME(address_map_clear)
+
 /*
  * Marks the ARENA_BYTES at `base` as ours. Returns 0, or -ENOMEM when the raw allocator had no room
  * for a node; the addresses are then not marked. Not thread-safe. At most four callocs, each once

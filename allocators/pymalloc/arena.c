@@ -1,13 +1,12 @@
 /*
  * Arenas: mapping them, carving pools from them, keeping them sorted from full to empty, giving
  * them back. Leaves out everything about blocks. Nothing here is on a fast path: it runs once per
- * pool, not once per block. From CPython 3.11, Objects/obmalloc.c (new_arena,
+ * pool, not once per block. From CPython, Objects/obmalloc.c (new_arena,
  * allocate_from_new_pool, insert_to_freepool).
  */
 #define _GNU_SOURCE
 #include "allocators/pymalloc/arena.h"
 
-#include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -32,21 +31,21 @@ static const struct pymalloc_arena_source page_source = {.map = map_pages, .unma
 /* --- Records and mappings. --- */
 
 /*
- * Doubles the vector when no record is unused. Pointers to arenas do not survive that, and none is
- * held: it happens only when every record has an arena and every arena is full, so that `usable`
- * and last_with are empty.
+ * Doubles the vector when no record is unused; returns one that is, or NULL without memory.
+ * Pointers to arenas do not survive that, and none is held: it happens only when every record has
+ * an arena and every arena is full, so that `usable` and last_with are empty.
  */
-static int grow_vector(struct arenas *arenas)
+static struct arena *grow_vector(struct arenas *arenas)
 {
     assert(arenas->usable == NULL && arenas->unused == NULL);
     size_t old_length = arenas->vector_length;
     size_t length = old_length == 0 ? ARENA_VECTOR_START : 2 * old_length;
 
     if (length > UINT32_MAX) /* pool.arena_index could not name the last: 4 PiB of small blocks */
-        return -ENOMEM;
+        return NULL;
     struct arena *vector = arenas->raw->realloc(arenas->vector, length * sizeof(*vector));
     if (vector == NULL)
-        return -ENOMEM;
+        return NULL;
     for (size_t i = length; i-- > old_length;) {
         vector[i].base = 0;
         vector[i].next = arenas->unused;
@@ -54,7 +53,7 @@ static int grow_vector(struct arenas *arenas)
     }
     arenas->vector = vector;
     arenas->vector_length = length;
-    return 0;
+    return arenas->unused;
 }
 
 /*
@@ -73,20 +72,51 @@ static void lay_out(struct arena *arena, uintptr_t base)
     arena->pools_free = arena->pools_total;
 }
 
+/* The addresses of an arena are ours from now on, or no longer. The index of the vector, to 3.9,
+ * needs no table. */
+#if PYMALLOC_HAS_ADDRESS_MAP
+
+static int own_addresses(struct arenas *arenas, uintptr_t base)
+{
+    return address_map_add(&arenas->map, base);
+}
+
+static void disown_addresses(struct arenas *arenas, uintptr_t base)
+{
+    address_map_remove(&arenas->map, base);
+}
+
+#else
+
+static int own_addresses(struct arenas *arenas, uintptr_t base)
+{
+    (void)arenas;
+    (void)base;
+    return 0;
+}
+
+static void disown_addresses(struct arenas *arenas, uintptr_t base)
+{
+    (void)arenas;
+    (void)base;
+}
+
+#endif
+
 /* A fresh arena in no list, or NULL. */
 static struct arena *map_arena(struct arenas *arenas)
 {
     const struct pymalloc_arena_source *source = &arenas->source;
 
-    if (arenas->unused == NULL && grow_vector(arenas) != 0)
+    struct arena *arena = arenas->unused != NULL ? arenas->unused : grow_vector(arenas);
+    if (arena == NULL)
         return NULL;
     void *base = source->map(source->context, ARENA_BYTES);
     if (base == NULL)
         return NULL;
-    if (address_map_add(&arenas->map, (uintptr_t)base) != 0)
+    if (own_addresses(arenas, (uintptr_t)base) != 0)
         goto unmap;
 
-    struct arena *arena = arenas->unused;
     arenas->unused = arena->next;
     lay_out(arena, (uintptr_t)base);
     arenas->allocated++;
@@ -106,7 +136,7 @@ static void unmap_arena(struct arenas *arenas, struct arena *arena)
     const struct pymalloc_arena_source *source = &arenas->source;
     void *base = (void *)arena->base;
 
-    address_map_remove(&arenas->map, arena->base);
+    disown_addresses(arenas, arena->base);
     source->unmap(source->context, base, ARENA_BYTES);
     arena->base = 0;
     arena->next = arenas->unused;
@@ -145,6 +175,20 @@ static void unlink_arena(struct arenas *arenas, struct arena *arena)
 }
 
 /*
+ * Where an arena goes whose number of free pools has grown: behind those with fewer, before those
+ * with as many. note_count and forget_count keep last_with true; `place` is what has to be known
+ * from before the count grew.
+ */
+#if PYMALLOC_KNOWS_LAST
+
+/* `arena` stands in the list where its count belongs, as the last with that count or before it. */
+static void note_count(struct arenas *arenas, struct arena *arena)
+{
+    if (arenas->last_with[arena->pools_free] == NULL)
+        arenas->last_with[arena->pools_free] = arena;
+}
+
+/*
  * Takes `arena` out of last_with before its count changes. Its neighbour in front, if that has as
  * many, is the last of them now; nothing changes when `arena` was not the last.
  */
@@ -157,6 +201,68 @@ static void forget_count(struct arenas *arenas, const struct arena *arena)
         return;
     arenas->last_with[count] = previous != NULL && previous->pools_free == count ? previous : NULL;
 }
+
+/* The last of those that have as many as `arena` now; NULL for a full one, which is in no list. */
+static struct arena *place_of(const struct arenas *arenas, const struct arena *arena)
+{
+    return arenas->last_with[arena->pools_free];
+}
+
+static void restore_order(struct arenas *arenas, struct arena *arena, struct arena *place)
+{
+    note_count(arenas, arena);
+    /* It was the last of those with the old count: whoever follows has as many as it, or more. */
+    if (arena == place)
+        return;
+    unlink_arena(arenas, arena);
+    insert_after(arena, place);
+}
+
+static void forget_counts(struct arenas *arenas)
+{
+    memset(arenas->last_with, 0, sizeof(arenas->last_with));
+}
+
+#else
+
+static void note_count(struct arenas *arenas, struct arena *arena)
+{
+    (void)arenas;
+    (void)arena;
+}
+
+static void forget_count(struct arenas *arenas, const struct arena *arena)
+{
+    (void)arenas;
+    (void)arena;
+}
+
+static struct arena *place_of(const struct arenas *arenas, const struct arena *arena)
+{
+    (void)arenas;
+    (void)arena;
+    return NULL;
+}
+
+/* Walks past all that have fewer: as many steps as there are such arenas. */
+static void restore_order(struct arenas *arenas, struct arena *arena, struct arena *place)
+{
+    (void)place;
+    struct arena *behind = arena;
+    while (behind->next != NULL && behind->next->pools_free < arena->pools_free)
+        behind = behind->next;
+    if (behind == arena)
+        return;
+    unlink_arena(arenas, arena);
+    insert_after(arena, behind);
+}
+
+static void forget_counts(struct arenas *arenas)
+{
+    (void)arenas;
+}
+
+#endif
 
 /* --- Pools. --- */
 
@@ -185,7 +291,7 @@ struct pool *arenas_take_pool(struct arenas *arenas)
         if (fresh == NULL)
             return NULL;
         insert_first(arenas, fresh);
-        arenas->last_with[fresh->pools_free] = fresh;
+        note_count(arenas, fresh);
     }
 
     /*
@@ -196,49 +302,39 @@ struct pool *arenas_take_pool(struct arenas *arenas)
     forget_count(arenas, arena);
     arena->pools_free--;
     if (arena->pools_free > 0)
-        arenas->last_with[arena->pools_free] = arena;
+        note_count(arenas, arena);
     else
         unlink_arena(arenas, arena);
 
     return arena->free_pools != NULL ? pop_free_pool(arena) : carve_pool(arenas, arena);
 }
 
-/*
- * `arena` has one free pool more than when it was placed, and is in `usable` with more than one:
- * moves it up if need be.
- */
-static void restore_order(struct arenas *arenas, struct arena *arena, struct arena *last_of_old)
+/* Whether an arena without a block in use stays: the last of the list, from 3.9 on, so that a
+ * program on the edge of an arena does not map and unmap one for ever. */
+static bool is_kept(const struct arena *arena)
 {
-    if (arenas->last_with[arena->pools_free] == NULL)
-        arenas->last_with[arena->pools_free] = arena;
-    /* It was the last of those with the old count: whoever follows has as many as it, or more. */
-    if (arena == last_of_old)
-        return;
-    unlink_arena(arenas, arena);
-    insert_after(arena, last_of_old);
+    return PYMALLOC_KEEPS_LAST_ARENA && arena->next == NULL;
 }
 
 void arenas_return_pool(struct arenas *arenas, struct pool *pool)
 {
     struct arena *arena = &arenas->vector[pool->arena_index];
-    struct arena *last_of_old = arenas->last_with[arena->pools_free];
+    struct arena *place = place_of(arenas, arena);
 
     pool->next = arena->free_pools;
     arena->free_pools = pool;
-    /* A full arena is in no list, and last_with[0] is always NULL. */
     forget_count(arenas, arena);
     arena->pools_free++;
 
     bool empty = arena->pools_free == arena->pools_total;
     if (arena->pools_free == 1) {
         insert_first(arenas, arena);
-        if (arenas->last_with[1] == NULL)
-            arenas->last_with[1] = arena;
-    } else if (empty && arena->next != NULL) {
+        note_count(arenas, arena);
+    } else if (empty && !is_kept(arena)) {
         unlink_arena(arenas, arena);
         unmap_arena(arenas, arena);
     } else {
-        restore_order(arenas, arena, last_of_old);
+        restore_order(arenas, arena, place);
     }
 }
 
@@ -248,7 +344,9 @@ void arenas_open(struct arenas *arenas, const struct allocator_ops *raw,
                  const struct pymalloc_arena_source *source)
 {
     arenas->raw = raw;
+#if PYMALLOC_HAS_ADDRESS_MAP
     arenas->map.raw = raw;
+#endif
     arenas->source = source != NULL ? *source : page_source;
 }
 
@@ -263,11 +361,13 @@ void arenas_close(struct arenas *arenas)
     arenas->vector_length = 0;
     arenas->unused = NULL;
     arenas->usable = NULL;
-    memset(arenas->last_with, 0, sizeof(arenas->last_with));
+    forget_counts(arenas);
     arenas->allocated = 0;
     arenas->current = 0;
     arenas->highwater = 0;
+#if PYMALLOC_HAS_ADDRESS_MAP
     address_map_clear(&arenas->map);
+#endif
 }
 
 /* --- Statistics. --- */
@@ -309,8 +409,10 @@ void arenas_count(const struct arenas *arenas, struct pymalloc_statistics *stati
     statistics->arenas_reclaimed = arenas->allocated - arenas->current;
     statistics->arenas_highwater = arenas->highwater;
     statistics->arenas_current = arenas->current;
+#if PYMALLOC_HAS_ADDRESS_MAP
     statistics->map_mid_nodes = arenas->map.mid_nodes;
     statistics->map_bottom_nodes = arenas->map.bottom_nodes;
+#endif
     for (size_t i = 0; i < arenas->vector_length; i++)
         if (arenas->vector[i].base != 0)
             count_arena(&arenas->vector[i], statistics);

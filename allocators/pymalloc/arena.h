@@ -1,8 +1,7 @@
 /*
  * Arenas: where pools come from, where they return to, and which arena goes back to the operating
  * system when. Leaves out what happens inside a pool (pymalloc.c) and how an address is known to be
- * ours (address_map.h). From CPython 3.11, Objects/obmalloc.c; the constant-time order of arenas
- * from 3.8 (bpo-37029), the kept last arena from 3.9 (bpo-37257).
+ * ours (address_map.h). From Objects/obmalloc.c of CPython 2.7 to 3.11 (geometry.h).
  */
 #ifndef TIDEMARK_ALLOCATORS_PYMALLOC_ARENA_H
 #define TIDEMARK_ALLOCATORS_PYMALLOC_ARENA_H
@@ -13,6 +12,7 @@
 #include "allocators/pymalloc/pymalloc.h"
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -60,15 +60,18 @@ static_assert(sizeof(struct arena) == 48,
  * All arenas of a heap. Invariants:
  *   - `usable` holds exactly the arenas with a free pool, by ascending pools_free;
  *   - last_with[n] is the last arena of `usable` with n free pools, NULL when there is none.
- * The second finds in constant time where an arena goes whose count has just grown. A search, as
- * before 3.8, is quadratic over the life of a program with many arenas.
+ * The second, from 3.8 on, finds in constant time where an arena goes whose count has just grown.
+ * The search of before is quadratic over the life of a program with many arenas. Both give the same
+ * order.
  */
 struct arenas {
     struct arena *vector; /* of vector_length records, from the raw realloc */
     size_t vector_length;
     struct arena *unused; /* records without an arena, linked by `next` */
     struct arena *usable;
+#if PYMALLOC_KNOWS_LAST
     struct arena *last_with[POOLS_PER_ARENA + 1];
+#endif
 
     const struct allocator_ops *raw;
     struct pymalloc_arena_source source;
@@ -76,8 +79,16 @@ struct arenas {
     size_t current;
     size_t highwater;
 
+#if PYMALLOC_HAS_ADDRESS_MAP
     struct address_map map;
+#endif
 };
+
+#define arenas_open        PYMALLOC_NAME(arenas_open)
+#define arenas_close       PYMALLOC_NAME(arenas_close)
+#define arenas_take_pool   PYMALLOC_NAME(arenas_take_pool)
+#define arenas_return_pool PYMALLOC_NAME(arenas_return_pool)
+#define arenas_count       PYMALLOC_NAME(arenas_count)
 
 /*
  * Makes `arenas`, all zero or closed before, ready for use. `raw` must outlive it; `source` NULL
@@ -104,5 +115,44 @@ void arenas_return_pool(struct arenas *arenas, struct pool *pool);
 
 /* Adds what arenas and pools hold to `statistics`, which is zeroed. Visits every carved pool. */
 void arenas_count(const struct arenas *arenas, struct pymalloc_statistics *statistics);
+
+/* The pool in which this block lies, if it is a block of a pool. */
+static inline struct pool *pool_of(const void *block)
+{
+    return (struct pool *)((uintptr_t)block & ~(uintptr_t)(POOL_BYTES - 1));
+}
+
+/*
+ * Whether this block is of a pool of ours; any block of the raw allocator, and NULL, is not.
+ * Constant time. In the header because `free` pays for it every time.
+ */
+#if PYMALLOC_HAS_ADDRESS_MAP
+
+static inline bool arenas_hold(const struct arenas *arenas, const void *block)
+{
+    return address_map_contains(&arenas->map, (uintptr_t)block);
+}
+
+#else
+
+/*
+ * Reads where the head of the block's pool would be, in a page that may be anybody's: what stands
+ * there is only believed when the arena that it names holds the block. The page is there, since the
+ * block is in it (CPython's Py_ADDRESS_IN_RANGE, to 3.9); a sanitizer would call it an error.
+ */
+static_assert(POOL_BYTES <= 4096, "no larger than a page, so that the block's own page is read");
+static inline __attribute__((no_sanitize("address", "thread"))) bool
+arenas_hold(const struct arenas *arenas, const void *block)
+{
+    if (block == NULL)
+        return false;
+    uint32_t index = *(const volatile uint32_t *)&pool_of(block)->arena_index;
+    if (index >= arenas->vector_length)
+        return false;
+    uintptr_t base = arenas->vector[index].base;
+    return base != 0 && (uintptr_t)block - base < ARENA_BYTES;
+}
+
+#endif
 
 #endif

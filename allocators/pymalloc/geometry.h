@@ -1,9 +1,17 @@
 /*
- * The sizes that make CPython's small-object allocator what it is: block, pool, arena, and the
- * counts that follow from them. Leaves out every rule; a rule that needs a number takes it from
- * here, so that a profile of another version is a recompile. From CPython 3.11, Objects/obmalloc.c.
- * Versions 2.7 to 3.9 have 4 KiB pools in 256 KiB arenas: build all of pymalloc/ with
- * -DPYMALLOC_POOL_BITS=12 -DPYMALLOC_ARENA_BITS=18.
+ * What differs between the CPythons whose small-object allocator this is: the sizes of pool and
+ * arena, and which of the rules a version has. Leaves out the rules themselves; whatever needs a
+ * number or a choice takes it from here. All of pymalloc/ is compiled once per profile
+ * (tidemark_pymalloc in CMakeLists.txt), so nothing here costs anything at run time. From
+ * Objects/obmalloc.c of CPython 2.7.18, 3.8, 3.9 and 3.11:
+ *
+ *     profile   pool      arena      order of arenas     own addresses    last empty arena
+ *     2.7       4 KiB     256 KiB    linear search       arena index      unmapped
+ *     3.8       4 KiB     256 KiB    by count, O(1)      arena index      unmapped
+ *     3.9       4 KiB     256 KiB    by count, O(1)      arena index      kept
+ *     3.11      16 KiB    1 MiB      by count, O(1)      radix tree       kept
+ *
+ * 3.6 and 3.7 are as 2.7, 3.10 and 3.12 to 3.14 as 3.11.
  */
 #ifndef TIDEMARK_ALLOCATORS_PYMALLOC_GEOMETRY_H
 #define TIDEMARK_ALLOCATORS_PYMALLOC_GEOMETRY_H
@@ -11,12 +19,32 @@
 #include <assert.h>
 
 /* Macros, for once, because a compiler's command line has to reach them. */
-#ifndef PYMALLOC_POOL_BITS
-#define PYMALLOC_POOL_BITS 14
+#ifndef PYMALLOC_MAJOR
+#define PYMALLOC_MAJOR 3
+#define PYMALLOC_MINOR 11
 #endif
-#ifndef PYMALLOC_ARENA_BITS
-#define PYMALLOC_ARENA_BITS 20
-#endif
+#define PYMALLOC_VERSION (PYMALLOC_MAJOR * 100 + PYMALLOC_MINOR)
+
+/* 3.10, bpo-37448 and bpo-43593: larger pools and arenas, and a radix tree in place of the index.
+ */
+#define PYMALLOC_HAS_ADDRESS_MAP (PYMALLOC_VERSION >= 310)
+#define PYMALLOC_POOL_BITS       (PYMALLOC_HAS_ADDRESS_MAP ? 14 : 12)
+#define PYMALLOC_ARENA_BITS      (PYMALLOC_HAS_ADDRESS_MAP ? 20 : 18)
+/* 3.8, bpo-37029: the last arena of each count is known (nfp2lasta). */
+#define PYMALLOC_KNOWS_LAST (PYMALLOC_VERSION >= 308)
+/* 3.9, bpo-37257: an empty arena that is the last in the list stays. */
+#define PYMALLOC_KEEPS_LAST_ARENA (PYMALLOC_VERSION >= 309)
+
+/* Names with external linkage are those of their profile, arenas_open_3_11: all profiles live in
+ * one program. */
+#define PYMALLOC_PASTE(name, major, minor)  name##_##major##_##minor
+#define PYMALLOC_EXPAND(name, major, minor) PYMALLOC_PASTE(name, major, minor)
+#define PYMALLOC_NAME(name)                 PYMALLOC_EXPAND(name, PYMALLOC_MAJOR, PYMALLOC_MINOR)
+
+#define PYMALLOC_STRING_OF(text) #text
+#define PYMALLOC_STRING(text)    PYMALLOC_STRING_OF(text)
+/* "3.11" */
+#define PYMALLOC_PROFILE PYMALLOC_STRING(PYMALLOC_MAJOR) "." PYMALLOC_STRING(PYMALLOC_MINOR)
 
 enum {
     BLOCK_ALIGNMENT = 16,

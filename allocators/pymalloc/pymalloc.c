@@ -1,7 +1,7 @@
 /*
- * pymalloc, the fast paths: malloc, calloc, realloc and free of CPython 3.11's small-object
+ * pymalloc, the fast paths: malloc, calloc, realloc and free of CPython's small-object
  * allocator, and its row. Leaves out where pools come from (arena.c); everything else about blocks
- * is here. Start with pymalloc.h. From CPython 3.11, Objects/obmalloc.c; the code is ours, the
+ * is here. Start with pymalloc.h. From CPython, Objects/obmalloc.c; the code is ours, the
  * rules and the numbers are theirs.
  */
 #include "allocators/pymalloc/pymalloc.h"
@@ -169,12 +169,7 @@ static inline void *pymalloc_malloc(size_t size)
 
 static bool is_pooled(const void *block)
 {
-    return address_map_contains(&arenas.map, (uintptr_t)block);
-}
-
-static struct pool *pool_of(void *block)
-{
-    return (struct pool *)((uintptr_t)block & ~(uintptr_t)(POOL_BYTES - 1));
+    return arenas_hold(&arenas, block);
 }
 
 static OUT_OF_LINE void return_pool(struct pool *pool)
@@ -185,7 +180,7 @@ static OUT_OF_LINE void return_pool(struct pool *pool)
 
 static void pymalloc_free(void *pointer)
 {
-    if (UNLIKELY(!is_pooled(pointer))) { /* NULL as well: no arena holds address 0 */
+    if (UNLIKELY(!is_pooled(pointer))) { /* NULL as well */
         raw.free(pointer);
         return;
     }
@@ -255,7 +250,7 @@ void pymalloc_set_arena_source(const struct pymalloc_arena_source *source)
     close_rings();
 }
 
-void pymalloc_statistics(struct pymalloc_statistics *statistics)
+void pymalloc_count(struct pymalloc_statistics *statistics)
 {
     *statistics = (struct pymalloc_statistics){0};
     arenas_count(&arenas, statistics);
@@ -291,16 +286,33 @@ static int pymalloc_open(const struct allocator *self, struct allocator_ops *ops
 
 static void pymalloc_version(char *text)
 {
-    snprintf(text, ALLOCATOR_TEXT_BYTES, "3.11 geometry");
+    snprintf(text, ALLOCATOR_TEXT_BYTES, PYMALLOC_PROFILE " geometry");
 }
 
-const struct allocator allocator_pymalloc = {
-    .name = "pymalloc",
-    .summary = "CPython 3.11's small objects: blocks in 16 KiB pools in 1 MiB arenas",
-    .source = "CPython 3.11, Objects/obmalloc.c",
-    .family = ALLOCATOR_POOL,
-    .capabilities = ALLOCATOR_MALLOC | ALLOCATOR_CALLOC | ALLOCATOR_REALLOC | ALLOCATOR_FREE |
-                    ALLOCATOR_DISTINCT,
-    .open = pymalloc_open,
-    .version = pymalloc_version,
-};
+#if PYMALLOC_HAS_ADDRESS_MAP
+#define PYMALLOC_SIZES "16 KiB pools in 1 MiB arenas"
+#else
+#define PYMALLOC_SIZES "4 KiB pools in 256 KiB arenas"
+#endif
+
+#define PYMALLOC_ALLOCATOR(row_name, row_summary)                                                  \
+    {                                                                                              \
+        .name = (row_name), .summary = (row_summary),                                              \
+        .source = "CPython " PYMALLOC_PROFILE ", Objects/obmalloc.c", .family = ALLOCATOR_POOL,    \
+        .capabilities = ALLOCATOR_MALLOC | ALLOCATOR_CALLOC | ALLOCATOR_REALLOC | ALLOCATOR_FREE | \
+                        ALLOCATOR_DISTINCT,                                                        \
+        .open = pymalloc_open, .version = pymalloc_version,                                        \
+    }
+
+extern const struct allocator PYMALLOC_NAME(allocator_pymalloc);
+const struct allocator PYMALLOC_NAME(allocator_pymalloc) =
+    PYMALLOC_ALLOCATOR("pymalloc-" PYMALLOC_PROFILE,
+                       "CPython " PYMALLOC_PROFILE "'s small objects: blocks in " PYMALLOC_SIZES);
+
+#if PYMALLOC_VERSION == 311
+/* Without a profile it has that of the workload (harness/plan.c), and this one where there is none.
+ */
+extern const struct allocator allocator_pymalloc;
+const struct allocator allocator_pymalloc = PYMALLOC_ALLOCATOR(
+    "pymalloc", "CPython's small objects, in the geometry of the workload's profile");
+#endif

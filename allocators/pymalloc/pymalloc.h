@@ -1,9 +1,10 @@
 /*
- * pymalloc: CPython 3.11's allocator for small objects, written anew from its rules; the row
- * `pymalloc` of the tables. Here: what others may use beyond the contract, its statistics and a
- * hook for tests. Leaves out threads (CPython relies on its global lock), purge and usable_size
- * (CPython has neither). From Vladimir Marangozov's design of 2000 as it stands in CPython 3.11,
- * Objects/obmalloc.c.
+ * pymalloc: CPython's allocator for small objects, written anew from its rules; the rows
+ * `pymalloc-2.7` to `pymalloc-3.11` of the tables, one for each profile of geometry.h, and
+ * `pymalloc`, which is that of the workload's profile. Here: what others may use beyond the
+ * contract, its statistics and a hook for tests. Leaves out threads (CPython relies on its global
+ * lock), purge and usable_size (CPython has neither). From Vladimir Marangozov's design of 2000 as
+ * it stands in CPython 3.11, Objects/obmalloc.c.
  *
  * The design, from the outside in:
  *
@@ -56,12 +57,15 @@ struct pymalloc_statistics {
     struct pymalloc_class_statistics classes[SIZE_CLASSES];
 };
 
+#define pymalloc_count            PYMALLOC_NAME(pymalloc_count)
+#define pymalloc_set_arena_source PYMALLOC_NAME(pymalloc_set_arena_source)
+
 /*
  * Fills `statistics` for the heap as it stands. Never fails. Not thread-safe. Reads the header of
  * every pool ever carved in a current arena, so it costs one cache miss per pool: for the end of a
  * phase, not for a loop.
  */
-void pymalloc_statistics(struct pymalloc_statistics *statistics);
+void pymalloc_count(struct pymalloc_statistics *statistics);
 
 /* Where arenas come from. Both functions get `context` and `bytes`, which is always ARENA_BYTES. */
 struct pymalloc_arena_source {
@@ -75,7 +79,7 @@ struct pymalloc_arena_source {
 /*
  * For tests: ends the heap (every arena is unmapped and every table freed, so blocks still held are
  * gone; raw blocks are not) and starts an empty one whose arenas come from `source`, NULL for mmap.
- * Call it after open. The source is copied. The counters of pymalloc_statistics start again from 0.
+ * Call it after open. The source is copied. The counters of pymalloc_count start again from 0.
  * Not thread-safe.
  */
 void pymalloc_set_arena_source(const struct pymalloc_arena_source *source);
