@@ -32,6 +32,7 @@ static const struct {
     {ALLOCATOR_PURGE, "purge"},
     {ALLOCATOR_DISTINCT, "distinct blocks"},
     {ALLOCATOR_THREADS, "threads"},
+    {ALLOCATOR_PRELOAD, "preloadable library"},
 };
 
 const char *allocator_capability_names(unsigned capabilities, char *text, size_t text_bytes)

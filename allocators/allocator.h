@@ -47,6 +47,8 @@ enum allocator_capability {
     ALLOCATOR_DISTINCT = 1u << 8, /* two live blocks never overlap; absent in `null`, whose every
                                      block is the same slot */
     ALLOCATOR_THREADS = 1u << 9,  /* any function may be called from any thread */
+    ALLOCATOR_PRELOAD = 1u << 10, /* `soname` exports malloc and free, so that a program runs on it
+                                     unchanged when it is preloaded */
 };
 
 /*

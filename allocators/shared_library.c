@@ -76,7 +76,7 @@ static void list_members(struct allocator_ops *ops, struct member members[MEMBER
 
 unsigned shared_library_malloc_family(void *handle, struct allocator_ops *ops)
 {
-    unsigned capabilities = ALLOCATOR_DISTINCT | ALLOCATOR_THREADS;
+    unsigned capabilities = ALLOCATOR_DISTINCT | ALLOCATOR_THREADS | ALLOCATOR_PRELOAD;
     struct member members[MEMBERS];
 
     *ops = (struct allocator_ops){0};

@@ -12,7 +12,7 @@
 enum {
     SHARED_LIBRARY_MALLOC_FAMILY = ALLOCATOR_MALLOC | ALLOCATOR_CALLOC | ALLOCATOR_REALLOC |
                                    ALLOCATOR_ALIGNED | ALLOCATOR_FREE | ALLOCATOR_USABLE_SIZE |
-                                   ALLOCATOR_DISTINCT | ALLOCATOR_THREADS,
+                                   ALLOCATOR_DISTINCT | ALLOCATOR_THREADS | ALLOCATOR_PRELOAD,
 };
 
 /*
@@ -31,8 +31,8 @@ void *shared_library_load(const char *file, char *reason);
 
 /*
  * Fills what the library has itself of the malloc family, and leaves the rest of `ops` NULL.
- * Returns the capabilities that this gives: those of the functions found, and distinct blocks and
- * threads, which every malloc owes its caller.
+ * Returns the capabilities that this gives: those of the functions found, what every malloc owes
+ * its caller (distinct blocks, threads), and that it can be preloaded.
  */
 unsigned shared_library_malloc_family(void *handle, struct allocator_ops *ops);
 

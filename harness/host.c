@@ -118,7 +118,7 @@ static const struct allocator *python_malloc(const struct row *row)
 
 static int is_python_malloc(const struct allocator *allocator)
 {
-    return strcmp(allocator->name, "glibc") == 0 || allocator->soname;
+    return strcmp(allocator->name, "glibc") == 0 || allocator->capabilities & ALLOCATOR_PRELOAD;
 }
 
 void host_python_conflict(const struct host *host, const struct row *row, const char *profile,
