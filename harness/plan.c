@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "harness/plan.h"
 
+#include "harness/geometry.h"
 #include "harness/run_folder.h"
 #include "workloads/random.h"
 
@@ -38,8 +39,16 @@ static int lacks(struct cell *cell, const struct allocator *allocator, unsigned 
     return 1;
 }
 
+int cell_choose_geometry(struct cell *cell, char *reason)
+{
+    return geometry_choose(&cell->row, cell_profile(cell), reason);
+}
+
 static void decide_availability(struct cell *cell)
 {
+    if (!cell->not_available[0])
+        cell_choose_geometry(cell, cell->not_available);
+
     const struct allocator *object = cell->row.object.allocator;
     const struct allocator *raw = cell->row.raw.allocator ? cell->row.raw.allocator : object;
 

@@ -55,6 +55,12 @@ struct plan_request {
 int plan_add(struct plan *plan, const struct plan_request *request, char *error);
 
 /*
+ * Gives plain `pymalloc` the geometry of the cell's profile. Returns 0, or -EINVAL with a sentence
+ * in `reason` (PLAN_REASON_BYTES) when the row names another one. plan_add has done it.
+ */
+int cell_choose_geometry(struct cell *cell, char *reason);
+
+/*
  * Fills `order` (room for cell_count) with the cells to run in `round`, shuffled by the plan's seed
  * and the round, and returns how many. The same plan gives the same order.
  */

@@ -145,12 +145,15 @@ static int read_parameters(const struct place *place, struct cell *cell)
 
 static int read_row(const struct place *place, struct cell *cell)
 {
-    char what[ROW_ERROR_BYTES];
+    char what[ROW_ERROR_BYTES], conflict[PLAN_REASON_BYTES];
     const char *text;
 
     if (read_text(place, "allocator", &text) != 0)
         return -EINVAL;
-    return row_parse(&cell->row, text, what) == 0 ? 0 : refuse(place, "allocator: %s", what);
+    if (row_parse(&cell->row, text, what) != 0)
+        return refuse(place, "allocator: %s", what);
+    cell_choose_geometry(cell, conflict); /* a cell that conflicts is n/a in the plan */
+    return 0;
 }
 
 /*
