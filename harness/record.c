@@ -165,6 +165,7 @@ json_t *record_sample(const struct sample *sample, size_t sample_number, size_t 
     set(object, "round", round);
     json_object_set_new(object, "status", json_string(sample_status_name(sample->status)));
     json_object_set_new(object, "reason", text_or_null(sample->reason));
+    json_object_set_new(object, "limited_by", json_string(sample_limiter_name(sample->limited_by)));
     json_object_set_new(object, "version", text_or_null(sample->version));
     json_object_set_new(object, "providers",
                         json_pack("{s:o, s:o}", "object", text_or_null(sample->object_provider),

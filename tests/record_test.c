@@ -398,6 +398,16 @@ static void test_a_record_says_which_sample_it_is(void **state)
     assert_true(json_is_null(figure("reason")));
 }
 
+static void test_a_record_says_who_kept_the_memory_limit(void **state)
+{
+    (void)state;
+    sample.limited_by = SAMPLE_LIMITED_BY_CGROUP;
+    assert_text(figure("limited_by"), "cgroup");
+    tear_down(state);
+    sample.limited_by = SAMPLE_LIMITED_BY_SAMPLER;
+    assert_text(figure("limited_by"), "sampler");
+}
+
 static void test_what_is_not_known_is_null(void **state)
 {
     (void)state;
@@ -431,6 +441,7 @@ static void test_a_record_has_every_key_of_the_format_whatever_became_of_it(void
                                        "round",
                                        "status",
                                        "reason",
+                                       "limited_by",
                                        "version",
                                        "providers",
                                        "started",
@@ -499,6 +510,7 @@ int main(void)
         record_test(test_a_phase_keeps_its_counters_idle_too),
         record_test(test_a_phase_keeps_what_was_read_at_its_park),
         record_test(test_a_record_says_which_sample_it_is),
+        record_test(test_a_record_says_who_kept_the_memory_limit),
         record_test(test_what_is_not_known_is_null),
         record_test(test_what_is_known_is_kept_also_zero_and_negative),
         record_test(test_a_record_has_every_key_of_the_format_whatever_became_of_it),
