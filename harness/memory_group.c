@@ -173,7 +173,7 @@ static size_t list_processes(int folder_fd, pid_t *pids)
         long pid = strtol(at, &end, 10);
         /* A number that the end of the room has cut has no newline. 0 is a process that this
          * process's namespace does not show; kill(2) would take it for the caller's own. */
-        if (end == at || *end != '\n')
+        if (*end != '\n')
             break;
         if (pid > 1 && pid != getpid())
             pids[count++] = (pid_t)pid;

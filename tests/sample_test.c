@@ -102,7 +102,10 @@ static void assert_dies(uint64_t pid)
     /* Whoever adopted it may need a moment to wait for it; a zombie is dead as well. */
     for (int tries = 0; tries < 200 && is_running((pid_t)pid); tries++)
         usleep(10000);
-    assert_false(is_running((pid_t)pid));
+    int lives = is_running((pid_t)pid);
+    if (lives)
+        kill((pid_t)pid, SIGKILL);
+    assert_false(lives);
 }
 
 static void test_a_crash_at_once_is_a_signal(void **state)
@@ -239,26 +242,40 @@ static void test_what_a_child_has_started_counts_for_the_limit_of_its_group(void
                      : "killed by the kernel in its memory group");
 }
 
-/* A group above that of the sample, with a limit below its own. */
-static void test_a_kill_for_want_of_memory_elsewhere_says_so(void **state)
+/* Eats in a group beneath one that the test makes, having written to a file of it. */
+static void eat_beneath(const char *file, const char *text)
 {
-    static struct memory_parent tight;
+    static struct memory_parent above;
     char folder[MEMORY_PARENT_FOLDER_BYTES + 64];
 
+    snprintf(folder, sizeof folder, "%s/test-%d", memory_parent.folder, (int)getpid());
+    assert_int_equal(mkdir(folder, 0755), 0);
+    memory_parent_open_at(&above, 1, folder);
+    int error = cgroup_write(above.folder_fd, file, text);
+    limiter = &above;
+    run_fault(FAULT_EAT_MEMORY);
+    memory_parent_close(&above);
+    assert_int_equal(rmdir(folder), 0);
+    assert_int_equal(error, 0);
+}
+
+static void test_a_kill_for_want_of_memory_elsewhere_says_so(void **state)
+{
     (void)state;
     if (memory_parent.version != 1)
         skip(); /* in v2 nothing but the leaf of the test itself may be beneath its group */
-    snprintf(folder, sizeof folder, "%s/test-%d", memory_parent.folder, (int)getpid());
-    assert_int_equal(mkdir(folder, 0755), 0);
-    memory_parent_open_at(&tight, 1, folder);
-    int limited = cgroup_write(tight.folder_fd, "memory.limit_in_bytes", "50331648");
-    limiter = &tight;
-    run_fault(FAULT_EAT_MEMORY);
-    memory_parent_close(&tight);
-    assert_int_equal(rmdir(folder), 0);
-    assert_int_equal(limited, 0);
+    eat_beneath("memory.limit_in_bytes", "50331648");
     assert_ended(SAMPLE_OOM, "killed by the kernel, as the machine or a memory group around it had "
                              "no memory left, in phase del: the line before");
+}
+
+static void test_the_kernel_kills_where_it_is_told_not_to_in_the_group_above(void **state)
+{
+    (void)state;
+    if (memory_parent.version != 1)
+        skip(); /* only v1 has such a switch */
+    eat_beneath("memory.oom_control", "1");
+    assert_ended(SAMPLE_OOM, "killed by the kernel in its memory group above the limit");
 }
 
 static void test_a_group_that_does_not_kill_ends_at_the_time_limit(void **state)
@@ -408,6 +425,8 @@ int main(void)
         cmocka_unit_test_teardown(test_the_sampler_keeps_the_limit_where_no_group_can_be_had,
                                   limit_as_usual),
         cmocka_unit_test_teardown(test_a_kill_for_want_of_memory_elsewhere_says_so, limit_as_usual),
+        cmocka_unit_test_teardown(test_the_kernel_kills_where_it_is_told_not_to_in_the_group_above,
+                                  limit_as_usual),
         cmocka_unit_test(test_what_a_child_has_started_counts_for_the_limit_of_its_group),
         cmocka_unit_test(test_a_group_that_does_not_kill_ends_at_the_time_limit),
         cmocka_unit_test(test_the_sampler_kills_what_has_left_its_group),
