@@ -158,6 +158,14 @@ int memory_group_kill_of(const struct memory_group *group)
                                                                      : MEMORY_KILL_ELSEWHERE;
 }
 
+int memory_group_charge(const struct memory_group *group, uint64_t *bytes)
+{
+    if (group->version == 0)
+        return -ENOENT;
+    return get_number(group->folder_fd,
+                      group->version == 1 ? "memory.usage_in_bytes" : "memory.current", "", bytes);
+}
+
 /* The numbers of the group's processes, those beyond the room left out. */
 enum { MOST_PIDS = 256 };
 

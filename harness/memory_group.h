@@ -39,12 +39,20 @@ int memory_group_make(struct memory_group *group, int version, int parent_fd, co
 
 /*
  * Puts the calling process, all its threads, into the group of which `procs_fd` is; -1 is none.
- * Returns 0 or a negative errno. Async-signal-safe. Some 10 us, in one of a hundred 10 ms.
+ * Returns 0 or a negative errno. Async-signal-safe. Some 8 ms, for which the kernel waits until no
+ * process forks or ends (a grace period of cgroup_threadgroup_rwsem).
  */
 int memory_group_enter(int procs_fd);
 
 /* An enum memory_kill, or a negative errno when the kernel does not tell. */
 int memory_group_kill_of(const struct memory_group *group);
+
+/*
+ * Bytes that are charged to the group now: all that its limit is of. Returns 0, or a negative errno
+ * with the output untouched; -ENOENT for no group. The kernel charges 64 pages at once and keeps
+ * what is left of them by core, so it may be 256 KiB too much for each. Some 2 us.
+ */
+int memory_group_charge(const struct memory_group *group, uint64_t *bytes);
 
 /*
  * Kills every process that is left in the group and removes it. Returns 0, or a negative errno when

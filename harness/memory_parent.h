@@ -22,10 +22,10 @@ struct memory_parent {
 /*
  * Finds this process's own group, removes the empty groups that runs which were killed have left
  * in it, and tries a new one out with a process. Where one cannot be had, `reason` says why and
- * nothing has changed. In v2 a group that holds processes cannot limit a part of them, but for the
- * root; so, where this process is alone in its group, it waits in one beneath it until
+ * nothing else has changed. In v2 a group that holds processes cannot limit a part of them, but for
+ * the root; so, where this process is alone in its group, it waits in one beneath it until
  * memory_parent_close. No other process is moved, and no controller enabled beside groups of
- * others. Forks: call it before there are threads. Some 300 us.
+ * others. Forks: call it before there are threads. Some 10 ms.
  */
 void memory_parent_open(struct memory_parent *parent);
 

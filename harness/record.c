@@ -54,6 +54,7 @@ static json_t *phase_to_json(const struct sample *sample, const struct sample_ph
     set(object, "swap_bytes", phase->rollup.swap_bytes);
     set(object, "page_table_bytes", phase->status.page_table_bytes);
     set(object, "peak_bytes", phase->status.peak_bytes);
+    set_if(object, "charge_bytes", phase->charge_bytes != SAMPLE_NO_CHARGE, phase->charge_bytes);
     set(object, "object_bytes", stamps->object_bytes);
     set(object, "live_bytes", stamps->live_bytes);
     return object;

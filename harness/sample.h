@@ -37,8 +37,11 @@ struct sample_phase {
     struct page_phase stamps;
     struct memory_rollup rollup;
     struct memory_status status;
+    uint64_t charge_bytes; /* to the sample's memory group; SAMPLE_NO_CHARGE where it has none */
     uint64_t park_ns;
 };
+
+#define SAMPLE_NO_CHARGE UINT64_MAX
 
 struct sample {
     enum sample_status status;

@@ -176,6 +176,7 @@ static void fill(const char *group, const char *controllers)
         write_file(group, "memory.limit_in_bytes", "9223372036854771712\n");
         write_file(group, "memory.memsw.limit_in_bytes", "9223372036854771712\n");
         write_file(group, "memory.swappiness", "60\n");
+        write_file(group, "memory.usage_in_bytes", "0\n");
         write_file(group, "memory.max_usage_in_bytes", "0\n");
         write_file(group, "memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 0\n");
         return;
@@ -187,6 +188,7 @@ static void fill(const char *group, const char *controllers)
     if (!strstr(controllers, "memory"))
         return;
     write_file(group, "memory.max", "max\n");
+    write_file(group, "memory.current", "0\n");
     write_file(group, "memory.swap.max", "max\n");
     write_file(group, "memory.oom.group", "0\n");
     write_file(group, "memory.events", "low 0\nhigh 0\nmax 0\noom 0\noom_kill 0\n");

@@ -231,11 +231,39 @@ static void test_v2_tells_a_kill_for_its_limit_from_others(void **state)
     assert_int_equal(memory_group_remove(&group), 0);
 }
 
+static void assert_charge_is_read_from(const char *file)
+{
+    struct memory_group group;
+    uint64_t bytes = 77;
+
+    open_fake();
+    assert_int_equal(memory_parent_make(&parent, 64 << 20, &group), 0);
+    set_in(&group, file, "5000000000\n");
+    assert_int_equal(memory_group_charge(&group, &bytes), 0);
+    assert_true(bytes == 5000000000);
+    assert_int_equal(memory_group_remove(&group), 0);
+}
+
+static void test_v1_tells_the_charge(void **state)
+{
+    (void)state;
+    assert_charge_is_read_from("memory.usage_in_bytes");
+}
+
+static void test_v2_tells_the_charge(void **state)
+{
+    (void)state;
+    assert_charge_is_read_from("memory.current");
+}
+
 static void test_no_group_is_harmless(void **state)
 {
     struct memory_group none = MEMORY_GROUP_NONE;
+    uint64_t bytes = 77;
 
     (void)state;
+    assert_int_equal(memory_group_charge(&none, &bytes), -ENOENT);
+    assert_int_equal(bytes, 77);
     assert_int_equal(memory_group_enter(none.procs_fd), 0);
     assert_int_equal(memory_group_kill_of(&none), MEMORY_KILL_NONE);
     assert_int_equal(memory_group_remove(&none), 0);
@@ -492,6 +520,8 @@ int main(void)
         V2(test_a_group_that_cannot_be_limited_is_not_left),
         V1(test_v1_tells_a_kill_for_its_limit_from_others),
         V2(test_v2_tells_a_kill_for_its_limit_from_others),
+        V1(test_v1_tells_the_charge),
+        V2(test_v2_tells_the_charge),
         V1(test_no_group_is_harmless),
         V1(test_v1_kills_what_is_left_in_a_group),
         V2(test_v2_kills_what_is_left_in_a_group),

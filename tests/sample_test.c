@@ -20,6 +20,8 @@
 
 #include <cmocka.h>
 
+enum { LIMIT_BYTES = 64 << 20 };
+
 static struct sampler sampler;
 static struct plan plan;
 static struct program_paths paths;
@@ -53,7 +55,7 @@ static void run_fault(enum fault fault)
             ? 400000000
             : 20000000000;
     plan.tick_ns = 1000000;
-    plan.memory_limit_bytes = 64 << 20;
+    plan.memory_limit_bytes = LIMIT_BYTES;
     assert_int_equal(plan_add(&plan, &request, error), 0);
     assert_int_equal(sample_run(&settings, &plan.cells[0], 1, &sample), 0);
     plan_free(&plan);
@@ -172,6 +174,11 @@ static void test_memory_below_the_limit_is_ok(void **state)
     assert_ended(SAMPLE_OK, "");
     assert_true(sample.phases[1].rollup.rss_bytes >= FAULT_HELD_BYTES);
     assert_true(sample.tick_count > 0); /* it touches pages for some ticks */
+    uint64_t charge_bytes = sample.phases[1].charge_bytes;
+    if (has_groups())
+        assert_in_range(charge_bytes, FAULT_HELD_BYTES, LIMIT_BYTES);
+    else
+        assert_true(charge_bytes == SAMPLE_NO_CHARGE);
 }
 
 static void test_a_sample_after_one_above_the_limit_is_ok(void **state)
