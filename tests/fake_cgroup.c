@@ -30,6 +30,12 @@ _Noreturn static void give_up(const char *what)
     abort();
 }
 
+static void join(char path[PATH_ROOM], const char *folder, const char *name)
+{
+    if (snprintf(path, PATH_ROOM, "%s/%s", folder, name) >= PATH_ROOM)
+        give_up("a path that is too long");
+}
+
 /* The path behind a descriptor, when it is in the folder; else NULL. */
 static const char *path_of(int fd, char path[PATH_ROOM])
 {
@@ -48,9 +54,9 @@ static const char *path_of(int fd, char path[PATH_ROOM])
 
 static void read_file(const char *group, const char *file, char text[TEXT_ROOM])
 {
-    char path[PATH_ROOM + 64];
+    char path[PATH_ROOM];
 
-    snprintf(path, sizeof path, "%s/%s", group, file);
+    join(path, group, file);
     FILE *opened = fopen(path, "re");
     size_t got = opened ? fread(text, 1, TEXT_ROOM - 1, opened) : 0;
     text[got] = '\0';
@@ -61,9 +67,9 @@ static void read_file(const char *group, const char *file, char text[TEXT_ROOM])
 /* Without write(2), which is wrapped. */
 static void write_file(const char *group, const char *file, const char *text)
 {
-    char path[PATH_ROOM + 64];
+    char path[PATH_ROOM];
 
-    snprintf(path, sizeof path, "%s/%s", group, file);
+    join(path, group, file);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0 || __real_write(fd, text, strlen(text)) != (ssize_t)strlen(text))
         give_up(path);
@@ -106,7 +112,7 @@ static void kill_process(pid_t pid)
 /* Calls `visit` for each group in the folder; returns how many they are. */
 static int for_each_group(const char *group, void (*visit)(const char *group, pid_t pid), pid_t pid)
 {
-    char path[PATH_ROOM + 300];
+    char path[PATH_ROOM];
     DIR *folder = opendir(group);
     struct dirent *entry;
     int count = 0;
@@ -115,7 +121,7 @@ static int for_each_group(const char *group, void (*visit)(const char *group, pi
         if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
             continue;
         count++;
-        snprintf(path, sizeof path, "%s/%s", group, entry->d_name);
+        join(path, group, entry->d_name);
         if (visit)
             visit(path, pid);
     }
@@ -196,7 +202,7 @@ static void fill(const char *group, const char *controllers)
 
 int __wrap_mkdirat(int folder_fd, const char *name, mode_t mode)
 {
-    char folder[PATH_ROOM], group[PATH_ROOM + 64], controllers[TEXT_ROOM];
+    char folder[PATH_ROOM], group[PATH_ROOM], controllers[TEXT_ROOM];
     int is_inside = path_of(folder_fd, folder) != NULL;
 
     if (is_inside && fake_cgroup.mkdir_error) {
@@ -207,7 +213,7 @@ int __wrap_mkdirat(int folder_fd, const char *name, mode_t mode)
         return -1;
     if (is_inside) {
         read_file(folder, "cgroup.subtree_control", controllers);
-        snprintf(group, sizeof group, "%s/%s", folder, name);
+        join(group, folder, name);
         fill(group, controllers);
     }
     return 0;
@@ -215,12 +221,12 @@ int __wrap_mkdirat(int folder_fd, const char *name, mode_t mode)
 
 static void remove_files(const char *group)
 {
-    char path[PATH_ROOM + 300];
+    char path[PATH_ROOM];
     DIR *folder = opendir(group);
     struct dirent *entry;
 
     while (folder && (entry = readdir(folder)) != NULL) {
-        snprintf(path, sizeof path, "%s/%s", group, entry->d_name);
+        join(path, group, entry->d_name);
         if (entry->d_type == DT_REG)
             unlink(path);
     }
@@ -230,10 +236,10 @@ static void remove_files(const char *group)
 
 int __wrap_unlinkat(int folder_fd, const char *name, int flags)
 {
-    char folder[PATH_ROOM], group[PATH_ROOM + 64];
+    char folder[PATH_ROOM], group[PATH_ROOM];
 
     if (flags == AT_REMOVEDIR && path_of(folder_fd, folder)) {
-        snprintf(group, sizeof group, "%s/%s", folder, name);
+        join(group, folder, name);
         if (for_each_process(group, NULL) > 0 || for_each_group(group, NULL, 0) > 0) {
             errno = EBUSY;
             return -1;
@@ -317,7 +323,7 @@ void fake_cgroup_make(const char *name)
 {
     char group[PATH_ROOM];
 
-    snprintf(group, sizeof group, "%s/%s", fake_cgroup.folder, name);
+    join(group, fake_cgroup.folder, name);
     if (mkdir(group, 0755) != 0)
         give_up(group);
     fill(group, fake_cgroup_get("cgroup.subtree_control"));
@@ -327,6 +333,6 @@ int fake_cgroup_has(const char *name)
 {
     char path[PATH_ROOM];
 
-    snprintf(path, sizeof path, "%s/%s", fake_cgroup.folder, name);
+    join(path, fake_cgroup.folder, name);
     return access(path, F_OK) == 0;
 }
