@@ -33,10 +33,11 @@ const struct argp cli_doctor_parser = {
     .options = option_table,
     .parser = parse,
     .doc = "Check what of the method holds on this machine: the clock, what /proc tells of a "
-           "child, priority and cores, the kernel's memory settings, the malloc libraries, the "
-           "interpreters, and how steady the machine is at work. One line for each check, with "
-           "what to do beneath it where there is something to do. It changes nothing and takes "
-           "some two or three seconds; let the machine rest meanwhile."
+           "child, priority and cores, the kernel's memory settings and groups, the malloc "
+           "libraries, the interpreters, and how steady the machine is at work. One line for each "
+           "check, with what to do beneath it where there is something to do. It leaves "
+           "everything as it was and takes some two or three seconds; let the machine rest "
+           "meanwhile."
            "\vStatus of a check:\n"
            "  ok    it holds\n"
            "  warn  figures can be had, and are less exact or fewer\n"

@@ -72,7 +72,10 @@ static const struct argp_option option_table[] = {
     {"timeout", OPTION_TIMEOUT, "TIME", 0,
      "Limit of a sample's time beyond its idle time, 1s to 60min (default 2min)", 3},
     {"memory-limit", OPTION_MEMORY_LIMIT, "SIZE", 0,
-     "Limit of a sample's resident memory, 16MiB or more (default 80 % of what is available)", 3},
+     "Limit of a sample's memory, 16MiB or more (default 80 % of what is available): the kernel "
+     "keeps it, on all that is charged to a memory cgroup of the sample, where such a group can be "
+     "made; else the sampler, on what is resident at a tick",
+     3},
     {"output", 'o', "FOLDER", 0, "The run folder, new or empty (default results/TIME-SUITE)", 4},
     {"report", OPTION_REPORT, NULL, 0, "Draw the report when the run has ended", 4},
     {"dry-run", 'n', NULL, 0, "Print the plan and measure nothing", 4},

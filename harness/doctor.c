@@ -8,6 +8,7 @@
 #include "harness/cgroup.h"
 #include "harness/clock.h"
 #include "harness/machine.h"
+#include "harness/memory_parent.h"
 #include "harness/procfs.h"
 #include "harness/statistics.h"
 #include "harness/text.h"
@@ -201,7 +202,7 @@ static void check_cgroup(struct doctor *doctor)
 
     if (version == 0)
         doctor_add(doctor, DOCTOR_NOT_AVAILABLE, "cgroup",
-                   "Nothing to do: --memory-limit is kept by the sampler.",
+                   "Nothing to do: such a group is needed for the check below alone.",
                    "this process is in no group that counts memory");
     else if (limit_bytes == CGROUP_NO_LIMIT)
         doctor_add(doctor, DOCTOR_OK, "cgroup", "",
@@ -210,6 +211,25 @@ static void check_cgroup(struct doctor *doctor)
         doctor_add(doctor, DOCTOR_OK, "cgroup", "",
                    "version %d, memory limit %s on this process's group", version,
                    text_format_bytes(bytes, (double)limit_bytes));
+}
+
+/* Makes a group as a run does, puts a process into it and removes it. */
+static void check_memory_limit(struct doctor *doctor)
+{
+    struct memory_parent parent;
+
+    memory_parent_open(&parent);
+    if (parent.version != 0)
+        doctor_add(doctor, DOCTOR_OK, "memory limit", "",
+                   "kept by the kernel: each sample gets a memory group in %.300s", parent.folder);
+    else
+        doctor_add(doctor, DOCTOR_WARN, "memory limit",
+                   "Nothing to do where what is resident at a tick is limit enough. For the kernel "
+                   "to keep it: with cgroup version 1 run as root; with version 2 start tidemark "
+                   "alone in a group of its own, `systemd-run --user --scope -p Delegate=yes "
+                   "build/tidemark run`; in a container let /sys/fs/cgroup be writable.",
+                   "kept by the sampler: %s", parent.reason);
+    memory_parent_close(&parent);
 }
 
 static void check_memory(struct doctor *doctor)
@@ -257,6 +277,7 @@ int doctor_run(struct doctor *doctor)
     check_huge_pages(doctor);
     check_overcommit(doctor);
     check_cgroup(doctor);
+    check_memory_limit(doctor);
     check_memory(doctor);
     check_page_reporting(doctor);
     error = doctor_check_programs(doctor);

@@ -1,7 +1,7 @@
 /*
  * What of the method holds on this machine, as a list of checks, each with what to do when it does
- * not. Leaves out printing (harness/cli_doctor.c) and repair: a check changes nothing on the
- * machine. The judgements that need no machine are exported, so that tests hold them to exact
+ * not. Leaves out printing (harness/cli_doctor.c) and repair: a check leaves the machine as
+ * it was. The judgements that need no machine are exported, so that tests hold them to exact
  * answers.
  */
 #ifndef TIDEMARK_HARNESS_DOCTOR_H

@@ -132,6 +132,7 @@ json_t *machine_describe(const struct plan *plan, const char *child_path, const 
                         line_or_null("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"));
     json_object_set_new(machine, "cgroup", cgroup_version());
     json_object_set_new(machine, "sampler", json_null());
+    json_object_set_new(machine, "memory_limit", json_null());
     json_object_set_new(machine, "libraries", json_object());
     json_object_set_new(machine, "tunables",
                         plan->tunables ? json_incref(plan->tunables) : json_object());

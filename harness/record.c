@@ -54,6 +54,7 @@ static json_t *phase_to_json(const struct sample *sample, const struct sample_ph
     set(object, "swap_bytes", phase->rollup.swap_bytes);
     set(object, "page_table_bytes", phase->status.page_table_bytes);
     set(object, "peak_bytes", phase->status.peak_bytes);
+    set_if(object, "charge_bytes", phase->charge_bytes != SAMPLE_NO_CHARGE, phase->charge_bytes);
     set(object, "object_bytes", stamps->object_bytes);
     set(object, "live_bytes", stamps->live_bytes);
     return object;
@@ -165,6 +166,7 @@ json_t *record_sample(const struct sample *sample, size_t sample_number, size_t 
     set(object, "round", round);
     json_object_set_new(object, "status", json_string(sample_status_name(sample->status)));
     json_object_set_new(object, "reason", text_or_null(sample->reason));
+    json_object_set_new(object, "limited_by", json_string(sample_limiter_name(sample->limited_by)));
     json_object_set_new(object, "version", text_or_null(sample->version));
     json_object_set_new(object, "providers",
                         json_pack("{s:o, s:o}", "object", text_or_null(sample->object_provider),

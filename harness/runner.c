@@ -47,6 +47,7 @@ struct run {
     struct run_start *start;
     struct sample_settings settings;
     struct sampler sampler;
+    struct memory_parent memory_parent;
     struct progress progress;
     struct sample sample;
     char *error;
@@ -96,6 +97,16 @@ static void report(struct run *run, const char *name)
     progress_note(&run->progress, message);
 }
 
+static void report_left_behind(struct run *run, const char *name)
+{
+    char message[1024];
+
+    snprintf(message, sizeof message,
+             "%.320s: a process that it started could not be killed; its group stays in %.512s",
+             name, run->memory_parent.folder);
+    progress_note(&run->progress, message);
+}
+
 /* Counts the sample, and says so when its cell is given up with rounds left. */
 static void count(struct run *run, size_t index, unsigned round, double seconds)
 {
@@ -126,6 +137,8 @@ static int run_cell(struct run *run, size_t index, unsigned round)
         snprintf(run->error, RUNNER_ERROR_BYTES, "cannot start a child: %s", strerror(-failed));
         return failed;
     }
+    if (run->sample.left_behind)
+        report_left_behind(run, name);
     if (run->sample.status == SAMPLE_INTERRUPTED)
         return 0;
     double seconds = clock_seconds_since(began_ns);
@@ -191,10 +204,26 @@ static void begin_progress(struct run *run)
     progress_note(&run->progress, message);
 }
 
+/* Where groups for the samples can be made, which machine.json says. */
+static void open_memory_parent(struct run *run)
+{
+    struct memory_parent *parent = &run->memory_parent;
+
+    memory_parent_open(parent);
+    run->settings.memory_parent = parent;
+    json_object_set_new(run->start->machine, "memory_limit",
+                        json_pack("{s:s, s:s?}", "by",
+                                  sample_limiter_name(parent->version ? SAMPLE_LIMITED_BY_CGROUP
+                                                                      : SAMPLE_LIMITED_BY_SAMPLER),
+                                  "reason", parent->version ? NULL : parent->reason));
+}
+
 static int measure(struct run *run)
 {
+    open_memory_parent(run);
     begin_progress(run);
     int failed = run_rounds(run);
+    memory_parent_close(&run->memory_parent);
     progress_end(&run->progress);
     int concluded = conclude(run);
 

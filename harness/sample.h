@@ -6,6 +6,7 @@
 #define TIDEMARK_HARNESS_SAMPLE_H
 
 #include "harness/command.h"
+#include "harness/memory_parent.h"
 #include "harness/page.h"
 #include "harness/plan.h"
 #include "harness/procfs.h"
@@ -23,6 +24,12 @@ enum sample_status {
     SAMPLE_INTERRUPTED, /* the run was stopped: not a result, never stored */
 };
 
+/* Who keeps the memory limit, and so what it limits (docs/method.md). */
+enum sample_limiter {
+    SAMPLE_LIMITED_BY_SAMPLER, /* the child's resident memory */
+    SAMPLE_LIMITED_BY_CGROUP,  /* all that the kernel charges to a group of its own */
+};
+
 enum { SAMPLE_REASON_BYTES = 768, SAMPLE_STDERR_BYTES = 4096 };
 
 /* A phase: what the child stamped, and what the parent read while it was parked. */
@@ -30,12 +37,17 @@ struct sample_phase {
     struct page_phase stamps;
     struct memory_rollup rollup;
     struct memory_status status;
+    uint64_t charge_bytes; /* to the sample's memory group; SAMPLE_NO_CHARGE where it has none */
     uint64_t park_ns;
 };
+
+#define SAMPLE_NO_CHARGE UINT64_MAX
 
 struct sample {
     enum sample_status status;
     char reason[SAMPLE_REASON_BYTES]; /* empty when ok */
+    enum sample_limiter limited_by;
+    int left_behind; /* 1: it has a process that could not be killed in five seconds */
     char version[ALLOCATOR_TEXT_BYTES];
     char object_provider[ALLOCATOR_TEXT_BYTES];
     char raw_provider[ALLOCATOR_TEXT_BYTES];
@@ -58,7 +70,9 @@ struct sample_settings {
     const struct plan *plan;
     struct sampler *sampler;
     const struct program_paths *paths;
-    int child_cpu, sampler_cpu; /* -1: not pinned */
+    struct memory_parent *memory_parent; /* NULL, or one that can make no group: the sampler keeps
+                                            the memory limit */
+    int child_cpu, sampler_cpu;          /* -1: not pinned */
     const volatile sig_atomic_t *interrupted;
 };
 
@@ -73,5 +87,8 @@ int sample_run(const struct sample_settings *settings, const struct cell *cell, 
 
 /* "ok", "n/a", "exit", "signal", "timeout", "oom" or "interrupted". Thread-safe. */
 const char *sample_status_name(enum sample_status status);
+
+/* "sampler" or "cgroup". Thread-safe. */
+const char *sample_limiter_name(enum sample_limiter limiter);
 
 #endif

@@ -6,6 +6,7 @@
 #include "harness/spawn.h"
 
 #include "harness/clock.h"
+#include "harness/memory_group.h"
 #include "harness/procfs.h"
 
 #include <errno.h>
@@ -79,9 +80,10 @@ static void prefer_to_be_killed(void)
 
 /* After fork, in the child: nothing here allocates. */
 _Noreturn static void become(char *const argv[], const struct environment *environment,
-                             const struct child_ends *ends, pid_t parent)
+                             const struct child_ends *ends, pid_t parent, int group_procs_fd)
 {
     sigset_t none;
+    int entered;
 
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -93,6 +95,11 @@ _Noreturn static void become(char *const argv[], const struct environment *envir
     signal(SIGTERM, SIG_DFL);
     signal(SIGPIPE, SIG_DFL);
     prefer_to_be_killed();
+    entered = memory_group_enter(group_procs_fd);
+    if (entered != 0) {
+        dprintf(ends->stderr_fd, "cannot enter its memory group: %s\n", strerror(-entered));
+        _exit(127);
+    }
     if (place_descriptors(ends) == 0)
         execve(argv[0], argv, environment->variables);
     dprintf(STDERR_FILENO, "cannot execute %s: %s\n", argv[0], strerror(errno));
@@ -128,7 +135,8 @@ static int make_ends(struct spawned *child, struct child_ends *ends)
     return 0;
 }
 
-int spawn_child(struct spawned *child, char *const argv[], const struct environment *environment)
+int spawn_child(struct spawned *child, char *const argv[], const struct environment *environment,
+                int group_procs_fd)
 {
     struct child_ends ends = {-1, -1, -1, -1};
     struct spawned started = {
@@ -145,7 +153,7 @@ int spawn_child(struct spawned *child, char *const argv[], const struct environm
         goto undo;
     }
     if (started.pid == 0)
-        become(argv, environment, &ends, parent);
+        become(argv, environment, &ends, parent, group_procs_fd);
     setpgid(started.pid, started.pid); /* in both, so that neither waits for the other */
     close_ends(&ends);
     started.pid_fd = pidfd_open(started.pid, 0);

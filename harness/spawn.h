@@ -24,11 +24,13 @@ struct spawned {
 };
 
 /*
- * Executes argv[0] with `environment`. Returns 0, or a negative errno with everything undone. An
- * exec that fails shows as exit status 127 with a line on stderr. The caller ends it with
- * spawn_kill or waits, then calls spawn_release.
+ * Executes argv[0] with `environment`, in the memory group of which `group_procs_fd` is (-1: in
+ * this process's own). Returns 0, or a negative errno with everything undone. A group that cannot
+ * be entered and an exec that fails show as exit status 127 with a line on stderr. The caller ends
+ * it with spawn_kill or waits, then calls spawn_release.
  */
-int spawn_child(struct spawned *child, char *const argv[], const struct environment *environment);
+int spawn_child(struct spawned *child, char *const argv[], const struct environment *environment,
+                int group_procs_fd);
 
 /* SIGKILL to the child's whole process group. Harmless when it has ended. Safe from any thread
  * until spawn_reap has returned. */

@@ -1,5 +1,6 @@
 """The command line from outside: help, errors, JSON, the run folder, interruption."""
 import csv
+import glob
 import gzip
 import json
 import os
@@ -18,6 +19,15 @@ from tidemark_run import TIDEMARK, show, tidemark  # noqa: E402
 
 MICRO = os.path.join(os.path.dirname(TIDEMARK), "tidemark-micro")
 SMALL = ("-w", "list_lifetime:n=20k", "--idle", "20ms")
+
+
+def memory_groups(of_pid):
+    """The folders of the memory groups that a run of that process has made in the group of this one."""
+    with open("/proc/self/cgroup", encoding="utf-8") as file:
+        lines = [line.rstrip("\n").split(":", 2) for line in file]
+    v1 = ["/sys/fs/cgroup/memory" + path for _, controllers, path in lines if "memory" in controllers.split(",")]
+    own = (v1 or ["/sys/fs/cgroup" + path for _, controllers, path in lines if not controllers] or [""])[0]
+    return glob.glob("%s/tidemark-%d-*" % (glob.escape(own), of_pid)) if own else []
 
 
 class Scratch(unittest.TestCase):
@@ -209,7 +219,22 @@ class Runs(Scratch):
         self.assertEqual(ran.returncode, 1)
         (cell,) = show(self.folder())
         self.assertEqual(cell["status"], "oom")
-        self.assertIn("memory limit of 32 MiB", cell["reason"])
+        with open(self.folder() + "/machine.json", encoding="utf-8") as file:
+            by = json.load(file)["memory_limit"]["by"]
+        self.assertIn({"cgroup": "killed by the kernel in its memory group above the limit of 32 MiB in phase build",
+                       "sampler": "killed by the sampler above the memory limit of 32 MiB in phase build"}[by],
+                      cell["reason"])
+
+    def test_who_keeps_the_memory_limit_is_recorded(self):
+        tidemark("run", *SMALL, "-a", "glibc", "--rounds", "2", "-o", self.folder())
+        with open(self.folder() + "/machine.json", encoding="utf-8") as file:
+            limit = json.load(file)["memory_limit"]
+        self.assertEqual(limit["reason"] is None, limit["by"] == "cgroup")
+        with open(self.folder() + "/samples.jsonl", encoding="utf-8") as file:
+            self.assertEqual([json.loads(line)["limited_by"] for line in file], [limit["by"]] * 2)
+        checks = {check["name"]: check for check in json.loads(tidemark("doctor", "--json").stdout)}
+        self.assertEqual(checks["memory limit"]["status"], "ok" if limit["by"] == "cgroup" else "warn")
+        print("the memory limit was kept by the %s" % limit["by"], file=sys.stderr)
 
     def test_a_sample_out_of_time_is_a_row_and_status_1(self):
         ran = tidemark("run", "-w", "list_lifetime:n=100M", "--idle", "0s", "-a", "pymalloc", "--rounds", "1", "--timeout",
@@ -258,6 +283,7 @@ class Runs(Scratch):
             process.send_signal(signal.SIGINT)
             _, errors = process.communicate(timeout=30)
         self.assertEqual(process.returncode, 130)
+        self.assertEqual(memory_groups(process.pid), [])
         self.assertIn("interrupted", errors)
         (cell,) = show(self.folder())
         self.assertGreaterEqual(cell["samples"], 1)
@@ -270,7 +296,7 @@ class Runs(Scratch):
                                self.folder()], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             child = ""
             deadline = time.monotonic() + 30
-            while time.monotonic() < deadline and not child:
+            while time.monotonic() < deadline and not os.path.realpath("/proc/%s/exe" % child).endswith("-child"):
                 time.sleep(0.05)
                 with open("/proc/%d/task/%d/children" % (process.pid, process.pid), encoding="utf-8") as file:
                     child = file.read().strip()
@@ -280,6 +306,12 @@ class Runs(Scratch):
         while time.monotonic() < deadline and os.path.exists("/proc/" + child):
             time.sleep(0.05)
         self.assertFalse(os.path.exists("/proc/" + child))
+        # The group that it had is removed by the next run.
+        left = memory_groups(process.pid)
+        tidemark("run", *SMALL, "-a", "glibc", "--rounds", "1", "-o", self.folder("next"))
+        with open(self.folder("next") + "/machine.json", encoding="utf-8") as file:
+            self.assertEqual(len(left), int(json.load(file)["memory_limit"]["by"] == "cgroup"))
+        self.assertEqual(memory_groups(process.pid), [])
 
 
 class Resume(Scratch):
@@ -637,8 +669,8 @@ class Micro(Scratch):
 
 class Doctor(unittest.TestCase):
     CHECKS = ("clock", "statm", "rollup", "real-time priority", "cores", "transparent huge pages", "overcommit", "cgroup",
-              "memory", "page reporting", "installation", "library cpython", "library jemalloc", "library mimalloc",
-              "library tcmalloc",
+              "memory limit", "memory", "page reporting", "installation", "library cpython", "library jemalloc",
+              "library mimalloc", "library tcmalloc",
               "plot interpreter", "real CPython", "steady integer loop", "steady memory latency", "steady first touch")
 
     def test_each_check_has_one_known_status_and_advice_unless_ok(self):

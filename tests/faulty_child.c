@@ -6,13 +6,16 @@
 #define _GNU_SOURCE
 #include "tests/faulty_child.h"
 
+#include "harness/cgroup.h"
 #include "harness/page.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -54,6 +57,7 @@ static void eat_memory(void)
 {
     enum { STEP_BYTES = 1 << 20, MOST_STEPS = 4096 };
 
+    fprintf(stderr, "the line before it eats\n");
     for (int i = 0; i < MOST_STEPS; i++) {
         void *step =
             mmap(NULL, STEP_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -62,6 +66,63 @@ static void eat_memory(void)
         memset(step, 1, STEP_BYTES);
         usleep(1000);
     }
+}
+
+/* Without a sanitizer's shadow memory, which would count too. */
+__attribute__((no_sanitize("address"), no_sanitize("thread"))) static void hold_memory(void)
+{
+    enum { SMALLEST_PAGE_BYTES = 4096 };
+    char *held =
+        mmap(NULL, FAULT_HELD_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (held == MAP_FAILED)
+        _exit(8);
+    for (size_t i = 0; i < FAULT_HELD_BYTES; i += SMALLEST_PAGE_BYTES)
+        *(volatile char *)(held + i) = 1;
+}
+
+/* Pages of a file there stay after the process, and are charged to its group. */
+static void leave_pages(void)
+{
+    static char block[1 << 20];
+    char path[64];
+
+    atomic_store(&page->gauge.checksum, (uint64_t)getpid());
+    snprintf(path, sizeof path, FAULT_FILE, (int)getpid());
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    if (fd < 0)
+        _exit(8);
+    for (size_t i = 0; i < FAULT_HELD_BYTES; i += sizeof block) {
+        if (write(fd, block, sizeof block) != (ssize_t)sizeof block)
+            _exit(8);
+    }
+    close(fd);
+}
+
+/* Writes to a file of its own memory group, or of the one above: only where that is one of the
+ * sample's, so that no fault of the harness lets it write to a group of others. */
+static void tell_group(const char *file, const char *text)
+{
+    char folder[640], path[704], wanted[48];
+    int fd = -1;
+
+    snprintf(wanted, sizeof wanted, "/tidemark-%d-", (int)getppid());
+    if (cgroup_memory_folder(folder, sizeof folder) != 0 && strstr(folder, wanted)) {
+        snprintf(path, sizeof path, "%s/%s", folder, file);
+        fd = open(path, O_WRONLY);
+    }
+    if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+        _exit(6);
+    close(fd);
+}
+
+static void grandchild_eats(void)
+{
+    pid_t pid = fork();
+
+    if (pid == 0)
+        eat_memory();
+    waitpid(pid, NULL, 0);
 }
 
 static void flood_stderr(void)
@@ -79,6 +140,22 @@ static void leave_an_orphan(void)
     if (pid == 0)
         hang();
     atomic_store(&page->gauge.checksum, (uint64_t)pid);
+}
+
+/* The same in a session of its own, which a signal to the child's process group does not reach. */
+static void leave_a_daemon(void)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        setsid();
+        pid = fork();
+        if (pid == 0)
+            hang();
+        atomic_store(&page->gauge.checksum, (uint64_t)pid);
+        _exit(0);
+    }
+    waitpid(pid, NULL, 0);
 }
 
 /* Past any handler that a sanitizer has put there. */
@@ -148,6 +225,26 @@ int main(int argc, char **argv)
         exit(4);
     case FAULT_ORPHAN:
         leave_an_orphan();
+        break;
+    case FAULT_HOLD_MEMORY:
+        hold_memory();
+        break;
+    case FAULT_LEAVE_PAGES:
+        leave_pages();
+        break;
+    case FAULT_DAEMON:
+        leave_a_daemon();
+        break;
+    case FAULT_GRANDCHILD_EATS:
+        grandchild_eats();
+        break;
+    case FAULT_EAT_UNKILLED:
+        tell_group("memory.oom_control", "1");
+        eat_memory();
+        break;
+    case FAULT_EAT_OUTSIDE:
+        tell_group("../cgroup.procs", "0");
+        eat_memory();
         break;
     case FAULT_NOT_AVAILABLE:
         snprintf(page->reason, sizeof page->reason, "no such library (Debian package libnone)");

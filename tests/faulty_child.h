@@ -18,6 +18,16 @@ enum fault {
     FAULT_ORPHAN,
     FAULT_NOT_AVAILABLE,
     FAULT_NEVER_PARKS, /* and says that it is done */
+    FAULT_HOLD_MEMORY, /* a little below the limit, and behaves */
+    FAULT_LEAVE_PAGES, /* of a file in memory, FAULT_FILE with its pid; and behaves */
+    FAULT_DAEMON,      /* leaves one that has a session of its own, and behaves */
+    FAULT_GRANDCHILD_EATS,
+    FAULT_EAT_UNKILLED, /* having told the kernel not to kill in its group */
+    FAULT_EAT_OUTSIDE,  /* having left its group */
 };
+
+#define FAULT_FILE "/dev/shm/tidemark-left-%d"
+
+enum { FAULT_HELD_BYTES = 40 << 20 };
 
 #endif

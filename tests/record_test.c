@@ -378,6 +378,7 @@ static void test_a_phase_keeps_what_was_read_at_its_park(void **state)
     sample.phases[1].rollup = (struct memory_rollup){
         .rss_bytes = 1, .uss_bytes = 2, .lazyfree_bytes = 3, .anon_huge_bytes = 4, .swap_bytes = 5};
     sample.phases[1].status = (struct memory_status){.peak_bytes = 6, .page_table_bytes = 7};
+    sample.phases[1].charge_bytes = 8;
     assert_integer(figure_of_phase(1, "rss_bytes"), 1);
     assert_integer(figure_of_phase(1, "uss_bytes"), 2);
     assert_integer(figure_of_phase(1, "lazyfree_bytes"), 3);
@@ -385,8 +386,17 @@ static void test_a_phase_keeps_what_was_read_at_its_park(void **state)
     assert_integer(figure_of_phase(1, "swap_bytes"), 5);
     assert_integer(figure_of_phase(1, "peak_bytes"), 6);
     assert_integer(figure_of_phase(1, "page_table_bytes"), 7);
+    assert_integer(figure_of_phase(1, "charge_bytes"), 8);
     assert_integer(figure_of_phase(1, "object_bytes"), 20 * MIB);
     assert_integer(figure_of_phase(1, "live_bytes"), 37 * MIB);
+}
+
+static void test_a_sample_without_a_group_has_no_charge(void **state)
+{
+    (void)state;
+    sample.phases[1].charge_bytes = SAMPLE_NO_CHARGE;
+    assert_true(json_is_null(figure_of_phase(1, "charge_bytes")));
+    assert_integer(figure_of_phase(2, "charge_bytes"), 0);
 }
 
 static void test_a_record_says_which_sample_it_is(void **state)
@@ -398,6 +408,16 @@ static void test_a_record_says_which_sample_it_is(void **state)
     assert_text(figure("started"), "2026-11-20T12:00:00Z");
     assert_text(figure("status"), "ok");
     assert_true(json_is_null(figure("reason")));
+}
+
+static void test_a_record_says_who_kept_the_memory_limit(void **state)
+{
+    (void)state;
+    sample.limited_by = SAMPLE_LIMITED_BY_CGROUP;
+    assert_text(figure("limited_by"), "cgroup");
+    tear_down(state);
+    sample.limited_by = SAMPLE_LIMITED_BY_SAMPLER;
+    assert_text(figure("limited_by"), "sampler");
 }
 
 static void test_what_is_not_known_is_null(void **state)
@@ -433,6 +453,7 @@ static void test_a_record_has_every_key_of_the_format_whatever_became_of_it(void
                                        "round",
                                        "status",
                                        "reason",
+                                       "limited_by",
                                        "version",
                                        "providers",
                                        "started",
@@ -500,7 +521,9 @@ int main(void)
         record_test(test_times_of_a_phase_are_relative_to_the_baseline),
         record_test(test_a_phase_keeps_its_counters_idle_too),
         record_test(test_a_phase_keeps_what_was_read_at_its_park),
+        record_test(test_a_sample_without_a_group_has_no_charge),
         record_test(test_a_record_says_which_sample_it_is),
+        record_test(test_a_record_says_who_kept_the_memory_limit),
         record_test(test_what_is_not_known_is_null),
         record_test(test_what_is_known_is_kept_also_zero_and_negative),
         record_test(test_a_record_has_every_key_of_the_format_whatever_became_of_it),

@@ -1,6 +1,8 @@
 /* A sample of a child that misbehaves is a row with its reason; the harness goes on and leaves
- * nothing behind. */
+ * nothing behind. The memory limit is tested as this machine keeps it, by a group or the sampler,
+ * and once more by the sampler. */
 #define _GNU_SOURCE
+#include "harness/cgroup.h"
 #include "harness/sample.h"
 #include "tests/faulty_child.h"
 
@@ -12,15 +14,20 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+enum { LIMIT_BYTES = 64 << 20 };
+
 static struct sampler sampler;
 static struct plan plan;
 static struct program_paths paths;
 static struct sample sample;
+static struct memory_parent memory_parent;
+static struct memory_parent *limiter = &memory_parent; /* NULL: the sampler */
 static volatile sig_atomic_t interrupted;
 
 static void run_fault(enum fault fault)
@@ -30,6 +37,7 @@ static void run_fault(enum fault fault)
     struct sample_settings settings = {.plan = &plan,
                                        .sampler = &sampler,
                                        .paths = &paths,
+                                       .memory_parent = limiter,
                                        .child_cpu = -1,
                                        .sampler_cpu = -1,
                                        .interrupted = &interrupted};
@@ -41,11 +49,13 @@ static void run_fault(enum fault fault)
                                    .rounds = 1};
 
     snprintf(workload, sizeof workload, "del_collect:n=%d", (int)fault);
-    plan.timeout_ns = 400000000;
-    if (fault == FAULT_EAT_MEMORY || fault == FAULT_FLOOD)
-        plan.timeout_ns = 20000000000;
+    /* Some machines are slow to touch memory; only those that hang need the limit. */
+    plan.timeout_ns =
+        fault == FAULT_HANG || fault == FAULT_HANG_BEFORE_BASELINE || fault == FAULT_EAT_UNKILLED
+            ? 400000000
+            : 20000000000;
     plan.tick_ns = 1000000;
-    plan.memory_limit_bytes = 64 << 20;
+    plan.memory_limit_bytes = LIMIT_BYTES;
     assert_int_equal(plan_add(&plan, &request, error), 0);
     assert_int_equal(sample_run(&settings, &plan.cells[0], 1, &sample), 0);
     plan_free(&plan);
@@ -53,7 +63,7 @@ static void run_fault(enum fault fault)
 
 static void assert_ended(enum sample_status status, const char *because)
 {
-    if (sample.status != status || !strstr(sample.reason, because))
+    if (sample.status != status || !strstr(sample.reason, because) || sample.left_behind)
         fail_msg("expected %s: %s, got %s: %s", sample_status_name(status), because,
                  sample_status_name(sample.status), sample.reason);
     /* Every child has been waited for. */
@@ -81,7 +91,23 @@ static void test_a_child_that_behaves_is_ok(void **state)
     assert_int_equal(sample.phase_count, 2);
     assert_string_equal(sample.phases[1].stamps.name, "del");
     assert_true(sample.baseline.rss_bytes > 0);
-    assert_true(sample.tick_count > 0);
+}
+
+static int has_groups(void)
+{
+    return limiter && limiter->version != 0;
+}
+
+static void assert_dies(uint64_t pid)
+{
+    assert_true(pid > 1);
+    /* Whoever adopted it may need a moment to wait for it; a zombie is dead as well. */
+    for (int tries = 0; tries < 200 && is_running((pid_t)pid); tries++)
+        usleep(10000);
+    int lives = is_running((pid_t)pid);
+    if (lives)
+        kill((pid_t)pid, SIGKILL);
+    assert_false(lives);
 }
 
 static void test_a_crash_at_once_is_a_signal(void **state)
@@ -133,7 +159,149 @@ static void test_memory_above_the_limit_is_oom(void **state)
 {
     (void)state;
     run_fault(FAULT_EAT_MEMORY);
-    assert_ended(SAMPLE_OOM, "memory limit of 64 MiB");
+    assert_ended(SAMPLE_OOM, has_groups() ? "killed by the kernel in its memory group above the "
+                                            "limit of 64 MiB in phase del: the line before"
+                                          : "killed by the sampler above the memory limit of 64 "
+                                            "MiB in phase del: the line before");
+    assert_int_equal(sample.limited_by,
+                     has_groups() ? SAMPLE_LIMITED_BY_CGROUP : SAMPLE_LIMITED_BY_SAMPLER);
+}
+
+static void test_memory_below_the_limit_is_ok(void **state)
+{
+    (void)state;
+    run_fault(FAULT_HOLD_MEMORY);
+    assert_ended(SAMPLE_OK, "");
+    assert_true(sample.phases[1].rollup.rss_bytes >= FAULT_HELD_BYTES);
+    assert_true(sample.tick_count > 0); /* it touches pages for some ticks */
+    uint64_t charge_bytes = sample.phases[1].charge_bytes;
+    if (has_groups())
+        assert_in_range(charge_bytes, FAULT_HELD_BYTES, LIMIT_BYTES);
+    else
+        assert_true(charge_bytes == SAMPLE_NO_CHARGE);
+}
+
+static void test_a_sample_after_one_above_the_limit_is_ok(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        run_fault(FAULT_EAT_MEMORY);
+        assert_int_equal(sample.status, SAMPLE_OOM);
+        run_fault(FAULT_HOLD_MEMORY);
+        assert_ended(SAMPLE_OK, "");
+    }
+}
+
+/* The limit has room for such pages once, and not twice. */
+static void test_pages_that_a_sample_leaves_do_not_count_for_the_next(void **state)
+{
+    char left[2][64] = {"", ""};
+
+    (void)state;
+    if (access("/dev/shm", W_OK) != 0)
+        skip();
+    for (int i = 0; i < 2; i++) {
+        run_fault(FAULT_LEAVE_PAGES);
+        snprintf(left[i], sizeof left[i], FAULT_FILE, (int)sample.checksum);
+        if (sample.status != SAMPLE_OK)
+            break;
+    }
+    int left_both = unlink(left[0]) == 0 && unlink(left[1]) == 0;
+    assert_ended(SAMPLE_OK, "");
+    assert_true(left_both);
+}
+
+static void test_the_sampler_keeps_the_limit_where_no_group_is_asked_for(void **state)
+{
+    (void)state;
+    limiter = NULL;
+    test_memory_above_the_limit_is_oom(state);
+    test_memory_below_the_limit_is_ok(state);
+}
+
+static void test_the_sampler_keeps_the_limit_where_no_group_can_be_had(void **state)
+{
+    static struct memory_parent none;
+
+    (void)state;
+    memory_parent_open_at(&none, 2, "/nonexistent");
+    assert_int_equal(none.version, 0);
+    limiter = &none;
+    test_memory_above_the_limit_is_oom(state);
+}
+
+static int limit_as_usual(void **state)
+{
+    (void)state;
+    limiter = &memory_parent;
+    return 0;
+}
+
+static void test_what_a_child_has_started_counts_for_the_limit_of_its_group(void **state)
+{
+    (void)state;
+    if (!has_groups())
+        skip(); /* the sampler sees the child alone: docs/method.md */
+    run_fault(FAULT_GRANDCHILD_EATS);
+    assert_ended(SAMPLE_OOM,
+                 memory_parent.version == 1
+                     ? "a process that it had started was killed by the kernel in its memory group"
+                     : "killed by the kernel in its memory group");
+}
+
+/* Eats in a group beneath one that the test makes, having written to a file of it. */
+static void eat_beneath(const char *file, const char *text)
+{
+    static struct memory_parent above;
+    char folder[MEMORY_PARENT_FOLDER_BYTES + 64];
+
+    snprintf(folder, sizeof folder, "%s/test-%d", memory_parent.folder, (int)getpid());
+    assert_int_equal(mkdir(folder, 0755), 0);
+    memory_parent_open_at(&above, 1, folder);
+    int error = cgroup_write(above.folder_fd, file, text);
+    limiter = &above;
+    run_fault(FAULT_EAT_MEMORY);
+    memory_parent_close(&above);
+    assert_int_equal(rmdir(folder), 0);
+    assert_int_equal(error, 0);
+}
+
+static void test_a_kill_for_want_of_memory_elsewhere_says_so(void **state)
+{
+    (void)state;
+    if (memory_parent.version != 1)
+        skip(); /* in v2 nothing but the leaf of the test itself may be beneath its group */
+    eat_beneath("memory.limit_in_bytes", "50331648");
+    assert_ended(SAMPLE_OOM, "killed by the kernel, as the machine or a memory group around it had "
+                             "no memory left, in phase del: the line before");
+}
+
+static void test_the_kernel_kills_where_it_is_told_not_to_in_the_group_above(void **state)
+{
+    (void)state;
+    if (memory_parent.version != 1)
+        skip(); /* only v1 has such a switch */
+    eat_beneath("memory.oom_control", "1");
+    assert_ended(SAMPLE_OOM, "killed by the kernel in its memory group above the limit");
+}
+
+static void test_a_group_that_does_not_kill_ends_at_the_time_limit(void **state)
+{
+    (void)state;
+    if (memory_parent.version != 1)
+        skip(); /* only v1 has such a switch */
+    run_fault(FAULT_EAT_UNKILLED);
+    assert_ended(SAMPLE_TIMEOUT, "in phase del");
+}
+
+static void test_the_sampler_kills_what_has_left_its_group(void **state)
+{
+    (void)state;
+    if (memory_parent.version != 1)
+        skip(); /* v2 lets no process into a group that hands controllers down */
+    run_fault(FAULT_EAT_OUTSIDE);
+    assert_ended(SAMPLE_OOM, "killed by the sampler above the memory limit of 64 MiB in phase del");
+    assert_int_equal(sample.limited_by, SAMPLE_LIMITED_BY_CGROUP);
 }
 
 static void test_a_flood_of_stderr_costs_nothing_but_its_end_is_kept(void **state)
@@ -162,12 +330,19 @@ static void test_an_orphan_does_not_outlive_the_sample(void **state)
     (void)state;
     run_fault(FAULT_ORPHAN);
     assert_ended(SAMPLE_OK, "");
-    pid_t orphan = (pid_t)sample.checksum;
-    assert_true(orphan > 1);
-    /* Whoever adopted it may need a moment to wait for it; a zombie is dead as well. */
-    for (int tries = 0; tries < 200 && is_running(orphan); tries++)
-        usleep(10000);
-    assert_false(is_running(orphan));
+    assert_dies(sample.checksum);
+}
+
+static void test_a_daemon_does_not_outlive_the_sample_where_it_has_a_group(void **state)
+{
+    (void)state;
+    run_fault(FAULT_DAEMON);
+    assert_ended(SAMPLE_OK, "");
+    if (!has_groups()) {
+        kill((pid_t)sample.checksum, SIGKILL);
+        print_message("no group: a daemon is found by nobody, and was ended by the test\n");
+    }
+    assert_dies(sample.checksum);
 }
 
 static void test_a_child_that_never_parks_has_measured_nothing(void **state)
@@ -222,6 +397,11 @@ static int set_up(void **state)
     paths.child[length] = '\0';
     memcpy(strrchr(paths.child, '/'), "/faulty_child", sizeof "/faulty_child");
     signal(SIGPIPE, SIG_IGN);
+    memory_parent_open(&memory_parent);
+    if (memory_parent.version != 0)
+        print_message("the memory limit is kept by groups of cgroup v%d\n", memory_parent.version);
+    else
+        print_message("the memory limit is kept by the sampler: %s\n", memory_parent.reason);
     return sampler_init(&sampler);
 }
 
@@ -229,6 +409,7 @@ static int tear_down(void **state)
 {
     (void)state;
     sampler_destroy(&sampler);
+    memory_parent_close(&memory_parent);
     return 0;
 }
 
@@ -243,10 +424,24 @@ int main(void)
         cmocka_unit_test(test_status_zero_without_finishing_is_no_success),
         cmocka_unit_test(test_a_hang_ends_at_the_time_limit),
         cmocka_unit_test(test_memory_above_the_limit_is_oom),
+        cmocka_unit_test(test_memory_below_the_limit_is_ok),
+        cmocka_unit_test(test_a_sample_after_one_above_the_limit_is_ok),
+        cmocka_unit_test(test_pages_that_a_sample_leaves_do_not_count_for_the_next),
+        cmocka_unit_test_teardown(test_the_sampler_keeps_the_limit_where_no_group_is_asked_for,
+                                  limit_as_usual),
+        cmocka_unit_test_teardown(test_the_sampler_keeps_the_limit_where_no_group_can_be_had,
+                                  limit_as_usual),
+        cmocka_unit_test_teardown(test_a_kill_for_want_of_memory_elsewhere_says_so, limit_as_usual),
+        cmocka_unit_test_teardown(test_the_kernel_kills_where_it_is_told_not_to_in_the_group_above,
+                                  limit_as_usual),
+        cmocka_unit_test(test_what_a_child_has_started_counts_for_the_limit_of_its_group),
+        cmocka_unit_test(test_a_group_that_does_not_kill_ends_at_the_time_limit),
+        cmocka_unit_test(test_the_sampler_kills_what_has_left_its_group),
         cmocka_unit_test(test_a_flood_of_stderr_costs_nothing_but_its_end_is_kept),
         cmocka_unit_test(test_a_broken_protocol_is_an_exit_with_its_reason),
         cmocka_unit_test(test_closed_descriptors_do_not_hang_the_harness),
         cmocka_unit_test(test_an_orphan_does_not_outlive_the_sample),
+        cmocka_unit_test(test_a_daemon_does_not_outlive_the_sample_where_it_has_a_group),
         cmocka_unit_test(test_a_child_that_never_parks_has_measured_nothing),
         cmocka_unit_test(test_many_open_descriptors_do_not_reach_the_child),
         cmocka_unit_test(test_what_is_missing_is_not_available),
