@@ -1,0 +1,206 @@
+/*
+ * bulk: n blocks of one size are made in a row, then freed in one of three orders, all or all but
+ * each k-th. What an allocator does with many blocks of a kind, without anything else. Leaves out
+ * reuse, threads and a mix of sizes. Source: the microbenchmarks of CPython's own issue on the
+ * order of arenas (bpo-37029), where random frees of many small objects took quadratic time.
+ */
+#define _GNU_SOURCE
+#include "workloads/random.h"
+#include "workloads/workload.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+enum order { ORDER_LIFO, ORDER_FIFO, ORDER_RANDOM };
+
+static const char *const orders[] = {"lifo", "fifo", "random", NULL};
+
+static const struct parameter parameters[] = {
+    {.name = "n",
+     .summary = "blocks",
+     .kind = PARAMETER_COUNT,
+     .minimum = 1,
+     .maximum = 100000000,
+     .quick = "5M",
+     .full = "10M"},
+    {.name = "size",
+     .summary = "bytes of a block",
+     .kind = PARAMETER_COUNT,
+     .minimum = 8,
+     .maximum = 1000000,
+     .quick = "32",
+     .full = "32"},
+    {.name = "order",
+     .summary = "order of the frees",
+     .kind = PARAMETER_CHOICE,
+     .choices = orders,
+     .quick = "lifo",
+     .full = "lifo"},
+    {.name = "keep",
+     .summary = "each k-th block is kept; 0: none is",
+     .kind = PARAMETER_COUNT,
+     .minimum = 0,
+     .maximum = 100000000,
+     .quick = "0",
+     .full = "0"},
+    {0},
+};
+
+struct bulk {
+    const struct workload_context *context;
+    void **blocks;
+    uint32_t *sequence; /* in which the blocks are freed */
+    size_t count;
+    size_t size;
+    uint64_t keep;
+};
+
+/* The gauge is written once for so many blocks: what is timed is the allocator. */
+enum { BATCH = 1024 };
+
+/* So many blocks more are live; `sum` is of the operations so far. */
+static void count_made(const struct bulk *bulk, size_t blocks, uint64_t sum)
+{
+    struct workload_gauge *gauge = bulk->context->gauge;
+
+    gauge_add(&gauge->live_bytes, blocks * bulk->size);
+    gauge_add(&gauge->object_bytes, blocks * bulk->size);
+    gauge_add(&gauge->operations, blocks);
+    atomic_store_explicit(&gauge->checksum, sum, memory_order_relaxed);
+}
+
+static void count_freed(const struct bulk *bulk, size_t blocks, uint64_t sum)
+{
+    struct workload_gauge *gauge = bulk->context->gauge;
+
+    gauge_subtract(&gauge->live_bytes, blocks * bulk->size);
+    gauge_subtract(&gauge->object_bytes, blocks * bulk->size);
+    gauge_add(&gauge->operations, blocks);
+    gauge_add(&gauge->frees, blocks);
+    atomic_store_explicit(&gauge->checksum, sum, memory_order_relaxed);
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Returns how many blocks there are: fewer than asked for when memory ran out. */
+static size_t build(const struct bulk *bulk)
+{
+    const struct allocator_ops *ops = bulk->context->object;
+
+    for (size_t begin = 0; begin < bulk->count; begin += BATCH) {
+        size_t end = smaller(begin + BATCH, bulk->count);
+        for (size_t i = begin; i < end; i++) {
+            uint64_t *block = ops->malloc(bulk->size);
+            if (!block) {
+                count_made(bulk, i - begin, i);
+                return i;
+            }
+            *block = i;
+            bulk->blocks[i] = block;
+        }
+        count_made(bulk, end - begin, end);
+    }
+    return bulk->count;
+}
+
+static int is_kept(const struct bulk *bulk, size_t index)
+{
+    return bulk->keep != 0 && index % bulk->keep == 0;
+}
+
+static void drop(const struct bulk *bulk)
+{
+    const struct allocator_ops *ops = bulk->context->object;
+    uint64_t sum = bulk->count;
+
+    for (size_t begin = 0; begin < bulk->count; begin += BATCH) {
+        size_t end = smaller(begin + BATCH, bulk->count), freed = 0;
+        for (size_t i = begin; i < end; i++) {
+            size_t index = bulk->sequence[i];
+            if (is_kept(bulk, index))
+                continue;
+            ops->free(bulk->blocks[index]);
+            sum = sum * 31 + index;
+            freed++;
+        }
+        count_freed(bulk, freed, sum);
+    }
+}
+
+/* Frees each `step`-th of the first `count` blocks; it belongs to no figure. */
+static void tidy_up(const struct bulk *bulk, size_t count, uint64_t step)
+{
+    const struct workload_gauge *gauge = bulk->context->gauge;
+    uint64_t sum = atomic_load_explicit(&gauge->checksum, memory_order_relaxed);
+
+    for (size_t i = 0; step != 0 && i < count; i += step) {
+        bulk->context->object->free(bulk->blocks[i]);
+        count_freed(bulk, 1, sum);
+    }
+}
+
+/* Fisher and Yates's shuffle, for a random order. */
+static void decide_sequence(struct bulk *bulk, enum order order)
+{
+    uint64_t random = bulk->context->seed;
+    size_t count = bulk->count;
+
+    for (size_t i = 0; i < count; i++)
+        bulk->sequence[i] = (uint32_t)(order == ORDER_LIFO ? count - 1 - i : i);
+    for (size_t i = count; order == ORDER_RANDOM && i > 1; i--) {
+        size_t j = (size_t)(random_next(&random) % i);
+        uint32_t swapped = bulk->sequence[i - 1];
+        bulk->sequence[i - 1] = bulk->sequence[j];
+        bulk->sequence[j] = swapped;
+    }
+}
+
+static int run_phases(const struct bulk *bulk, struct workload_context *context)
+{
+    workload_phase(context, "build");
+    size_t made = build(bulk);
+    if (made < bulk->count) {
+        tidy_up(bulk, made, 1);
+        return -ENOMEM;
+    }
+    workload_phase(context, "free");
+    drop(bulk);
+    workload_idle(context);
+    tidy_up(bulk, made, bulk->keep);
+    return 0;
+}
+
+static int bulk_run(struct workload_context *context)
+{
+    struct bulk bulk = {
+        .context = context,
+        .count = workload_value(context, "n"),
+        .size = workload_value(context, "size"),
+        .keep = workload_value(context, "keep"),
+    };
+    size_t table_bytes = bulk.count * (sizeof *bulk.blocks + sizeof *bulk.sequence);
+
+    /* Mapped and populated before the first phase: part of the baseline, and not of the heap. */
+    void *table = mmap(NULL, table_bytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (table == MAP_FAILED)
+        return -ENOMEM;
+    bulk.blocks = table;
+    bulk.sequence = (uint32_t *)(bulk.blocks + bulk.count);
+    decide_sequence(&bulk, (enum order)workload_value(context, "order"));
+    int error = run_phases(&bulk, context);
+    munmap(table, table_bytes);
+    return error;
+}
+
+const struct workload workload_bulk = {
+    .name = "bulk",
+    .summary = "n blocks of one size made, then freed in a given order, all or all but each k-th",
+    .source = "CPython bpo-37029: frees of many small objects in random order",
+    .parameters = parameters,
+    .object_needs = ALLOCATOR_MALLOC | ALLOCATOR_FREE | ALLOCATOR_DISTINCT,
+    .run = bulk_run,
+};
