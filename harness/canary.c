@@ -14,6 +14,13 @@ double canary_piece(const struct canary_reading *reading, size_t piece)
     return pieces[piece];
 }
 
+double canary_slow_ratio(size_t piece)
+{
+    static const double ratios[CANARY_PIECES] = {1.3, 1.3, 1.5};
+
+    return ratios[piece];
+}
+
 const char *canary_piece_name(size_t piece)
 {
     static const char *const names[CANARY_PIECES] = {"loop_ns", "latency_ns", "fault_ns"};

@@ -23,6 +23,13 @@ struct canary_reading {
 enum { CANARY_PIECES = 3 };
 double canary_piece(const struct canary_reading *reading, size_t piece);
 
+/*
+ * So many times its usual time make a piece slow. Undisturbed, loop and latency stay below 1.15
+ * here; the first touch, which depends on what lies beneath the pages, reaches 1.4
+ * (docs/method.md).
+ */
+double canary_slow_ratio(size_t piece);
+
 /* The key of a piece in results/FORMAT.md: "loop_ns", "latency_ns" or "fault_ns". Thread-safe. */
 const char *canary_piece_name(size_t piece);
 

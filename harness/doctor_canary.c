@@ -45,20 +45,7 @@ static int sing(struct song *song)
     return failed;
 }
 
-static void add_spread(struct doctor *doctor, const char *name, double *values, size_t count,
-                       const char *what)
-{
-    char median[TEXT_NUMBER_BYTES];
-    struct doctor_spread spread = doctor_spread(values, count);
-
-    doctor_add(doctor, spread.largest_ratio > DOCTOR_STEADY_RATIO ? DOCTOR_WARN : DOCTOR_OK, name,
-               "Something else uses this machine: end it, or come back at a quieter time. Believe "
-               "differences of time only from many rounds, and figures of memory as before.",
-               "median %s %s, the slowest of %zu took %.2f times that",
-               text_format_duration(median, spread.median), what, count, spread.largest_ratio);
-}
-
-int doctor_check_canary(struct doctor *doctor)
+static void add_spread(struct doctor *doctor, struct song *song, size_t piece)
 {
     static const struct {
         const char *name, *what;
@@ -67,6 +54,20 @@ int doctor_check_canary(struct doctor *doctor)
         {"steady memory latency", "for a dependent load out of 32 MiB"},
         {"steady first touch", "for the first touch of a page, over 32 MiB"},
     };
+    char median[TEXT_NUMBER_BYTES];
+    struct doctor_spread spread = doctor_spread(song->values[piece], song->rounds);
+
+    doctor_add(doctor, spread.largest_ratio > canary_slow_ratio(piece) ? DOCTOR_WARN : DOCTOR_OK,
+               pieces[piece].name,
+               "Something else uses this machine: end it, or come back at a quieter time. Believe "
+               "differences of time only from many rounds, and figures of memory as before.",
+               "median %s %s, the slowest of %zu took %.2f times that",
+               text_format_duration(median, spread.median), pieces[piece].what, song->rounds,
+               spread.largest_ratio);
+}
+
+int doctor_check_canary(struct doctor *doctor)
+{
     static struct song song;
     int failed = sing(&song);
 
@@ -77,6 +78,6 @@ int doctor_check_canary(struct doctor *doctor)
         doctor_add(doctor, DOCTOR_WARN, "steadiness", "Free some memory: the canary takes 64 MiB.",
                    "there is no memory for the canary");
     for (size_t piece = 0; !failed && piece < CANARY_PIECES; piece++)
-        add_spread(doctor, pieces[piece].name, song.values[piece], song.rounds, pieces[piece].what);
+        add_spread(doctor, &song, piece);
     return 0;
 }
