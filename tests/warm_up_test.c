@@ -58,10 +58,13 @@ static void test_every_page_was_resident_and_none_stays(void **state)
     assert_int_equal(warm_up_memory(64 * MIB, &interrupted, &warm), 0);
     assert_int_equal(procfs_read_status(getpid(), &after), 0);
     uint64_t rose_bytes = after.peak_bytes - before.peak_bytes;
-    assert_in_range(rose_bytes, 63 * MIB, 70 * MIB); /* one mapping at a time */
+    assert_true(rose_bytes > 63 * MIB);
+#ifndef TIDEMARK_SANITIZED /* a sanitizer keeps shadow memory beside each page, also afterwards */
+    assert_true(rose_bytes < 70 * MIB); /* one mapping at a time */
     assert_int_equal(procfs_reset_peak(getpid()), 0);
     assert_int_equal(procfs_read_status(getpid(), &after), 0);
     assert_true(after.peak_bytes < before.peak_bytes + 2 * MIB);
+#endif
 }
 
 static void test_an_interruption_ends_it(void **state)
