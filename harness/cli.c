@@ -167,21 +167,36 @@ int cli_find_programs(const char *command, struct program_paths *paths)
     return CLI_FAILED;
 }
 
+/* Samples that are there of the rounds as planned; what was run once more comes on top. */
+static size_t count_planned(const json_t *samples)
+{
+    size_t planned = 0, i;
+    const json_t *sample;
+
+    json_array_foreach(samples, i, sample) planned +=
+        json_integer_value(json_object_get(sample, "repeat")) == 0;
+    return planned;
+}
+
 /* What is there of what was planned, when that is not all. */
 static void tell_unfinished(const char *command, const char *path, const json_t *plan,
                             const json_t *machine, const json_t *samples)
 {
-    size_t planned = 0, i;
+    size_t planned = 0, here = count_planned(samples), i;
     const json_t *round;
+    char repeats[64] = "";
 
     if (json_is_string(json_object_get(machine, "finished")) &&
         !json_is_true(json_object_get(machine, "interrupted")))
         return;
     json_array_foreach(json_object_get(plan, "order"), i, round) planned += json_array_size(round);
+    if (json_array_size(samples) > here)
+        snprintf(repeats, sizeof repeats, ", and %zu taken once more",
+                 json_array_size(samples) - here);
     fprintf(stderr,
-            "tidemark %s: this run did not finish: %zu of %zu samples are here; finish it with: "
+            "tidemark %s: this run did not finish: %zu of %zu samples are here%s; finish it with: "
             "tidemark run --resume %s\n",
-            command, json_array_size(samples), planned, path);
+            command, here, planned, repeats, path);
 }
 
 json_t *cli_read_summary(const char *command, const char *path)

@@ -36,6 +36,9 @@ struct run_options {
     uint64_t tick_ns;
     uint64_t timeout_ns;
     uint64_t memory_limit_bytes; /* 0: 80 % of what is available */
+    uint64_t warm_up_bytes;
+    int no_control;
+    int no_repeats;
     int dry_run;
     int report;
     const char *resume;      /* an earlier run to finish */
@@ -49,6 +52,9 @@ enum option_key {
     OPTION_TICK,
     OPTION_TIMEOUT,
     OPTION_MEMORY_LIMIT,
+    OPTION_WARM_UP,
+    OPTION_NO_CONTROL,
+    OPTION_NO_REPEATS,
     OPTION_SEED,
     OPTION_REPORT,
     OPTION_RESUME,
@@ -76,6 +82,14 @@ static const struct argp_option option_table[] = {
      "keeps it, on all that is charged to a memory cgroup of the sample, where such a group can be "
      "made; else the sampler, on what is resident at a tick",
      3},
+    {"warm-up", OPTION_WARM_UP, "SIZE", 0,
+     "Memory that is touched before the first sample, at most a quarter of what is available; 0 "
+     "for none (default 1GiB)",
+     3},
+    {"no-control", OPTION_NO_CONTROL, NULL, 0,
+     "Measure no row twice: the run then shows no noise floor", 3},
+    {"no-repeats", OPTION_NO_REPEATS, NULL, 0,
+     "Run no round once more, whatever else used the machine", 3},
     {"output", 'o', "FOLDER", 0, "The run folder, new or empty (default results/TIME-SUITE)", 4},
     {"report", OPTION_REPORT, NULL, 0, "Draw the report when the run has ended", 4},
     {"dry-run", 'n', NULL, 0, "Print the plan and measure nothing", 4},
@@ -185,6 +199,17 @@ static error_t parse(int key, char *argument, struct argp_state *state)
                        "--memory-limit: '%s' is no size of 16MiB or more (written 512MiB or 4GiB)",
                        argument);
         return 0;
+    case OPTION_WARM_UP:
+        if (text_parse_bytes(argument, &options->warm_up_bytes) != 0 ||
+            options->warm_up_bytes > INT64_MAX)
+            argp_error(state, "--warm-up: '%s' is no size (written 0, 512MiB or 4GiB)", argument);
+        return 0;
+    case OPTION_NO_CONTROL:
+        options->no_control = 1;
+        return 0;
+    case OPTION_NO_REPEATS:
+        options->no_repeats = 1;
+        return 0;
     case OPTION_REPORT:
         options->report = 1;
         return 0;
@@ -221,10 +246,12 @@ const struct argp cli_run_parser = {
         "parameters that are not named take the quick suite's values, and without -a the rows "
         "are pymalloc, glibc, jemalloc, mimalloc and tcmalloc. A row may have a label, "
         "lean=jemalloc+dirty_decay_ms:0. That its tunables take effect is proved before the first "
-        "sample, as far as the allocator can be asked or seen. Each finished sample is stored "
-        "before the next one "
-        "starts: Ctrl-C keeps what was measured, and --resume goes on from there, with the same "
-        "build on the same machine."
+        "sample, as far as the allocator can be asked or seen. Before each sample a canary, the "
+        "same little work each time, tells whether something else uses the machine: where it does, "
+        "the round of all that is compared is run once more at the end, and both count. From six "
+        "rounds and two rows on, one row of each workload is measured twice, which shows the "
+        "noise. Each finished sample is stored before the next one starts: Ctrl-C keeps what was "
+        "measured, and --resume goes on from there, with the same build on the same machine."
         "\vExample:\n"
         "  tidemark run quick --report\n"
         "  tidemark run -w 'del_collect:n=8M..32M*2' -a pymalloc \\\n"
@@ -325,6 +352,14 @@ static int plan_workloads(struct plan *plan, const struct run_options *options, 
     return failed;
 }
 
+static int plan_cells(struct plan *plan, const struct run_options *options, char *error)
+{
+    if (options->workload_count)
+        return plan_workloads(plan, options, error);
+    const struct suite *suite = choose_suite(options->suite ? options->suite : "quick", error);
+    return suite ? plan_suite(plan, options, suite, error) : -EINVAL;
+}
+
 static int make_plan(struct plan *plan, const struct run_options *options, char *error)
 {
     plan->seed = options->seed;
@@ -332,10 +367,9 @@ static int make_plan(struct plan *plan, const struct run_options *options, char 
     plan->timeout_ns = options->timeout_ns;
     plan->memory_limit_bytes = options->memory_limit_bytes ? options->memory_limit_bytes
                                                            : machine_available_bytes() / 5 * 4;
-    if (options->workload_count)
-        return plan_workloads(plan, options, error);
-    const struct suite *suite = choose_suite(options->suite ? options->suite : "quick", error);
-    return suite ? plan_suite(plan, options, suite, error) : -EINVAL;
+    plan->warm_up_bytes = options->warm_up_bytes;
+    plan->repeat_dirty = !options->no_repeats;
+    return plan_cells(plan, options, error);
 }
 
 static void print_plan(const struct plan *plan)
@@ -349,10 +383,14 @@ static void print_plan(const struct plan *plan)
                cell->host.text, text_format_duration(idle, (double)cell->idle_ns), cell->rounds);
         if (cell->not_available[0])
             printf("  n/a: %s", cell->not_available);
+        if (cell->is_control)
+            printf("  control");
         putchar('\n');
     }
-    printf("%zu cells, %zu samples, seed %" PRIu64 "\n", plan->cell_count, plan_samples(plan),
-           plan->seed);
+    printf("%zu cells", plan->cell_count - plan_controls(plan));
+    if (plan_controls(plan) > 0)
+        printf(" + %zu control cells", plan_controls(plan));
+    printf(", %zu samples, seed %" PRIu64 "\n", plan_samples(plan), plan->seed);
 }
 
 static const char *default_folder(const struct plan *plan, char *path, size_t path_bytes)
@@ -496,7 +534,11 @@ static int prepare(struct plan *plan, const struct run_options *options)
         return CLI_OK;
     if (make_plan(plan, options, error) != 0)
         return cli_usage_error("run", error);
-    return prove_tunables(plan);
+    int status = prove_tunables(plan);
+    /* Now it is known which rows can run: a control is of one that can. */
+    if (status == CLI_OK && !options->no_control && plan_add_controls(plan) != 0)
+        status = fail("not enough memory for the plan");
+    return status;
 }
 
 static int run(struct plan *plan, const struct run_options *options)
@@ -515,6 +557,7 @@ int cli_run(int argc, char **argv)
         .idle_ns = UINT64_MAX,
         .tick_ns = 1000000,
         .timeout_ns = 120000000000,
+        .warm_up_bytes = 1u << 30,
     };
     struct plan plan = {0};
 

@@ -68,9 +68,6 @@ enum doctor_status doctor_judge_clock(const char *source, double read_ns);
  */
 unsigned doctor_statm_bound_pages(unsigned major, unsigned minor, unsigned cpus);
 
-/* Above this the largest of some equal pieces of work took too long, as times of their median. */
-#define DOCTOR_STEADY_RATIO 1.3
-
 struct doctor_spread {
     double median, largest_ratio; /* largest / median */
 };

@@ -140,6 +140,7 @@ json_t *machine_describe(const struct plan *plan, const char *child_path, const 
     json_object_set_new(machine, "dropped_environment", environment_dropped());
     json_object_set_new(machine, "started", json_string(started));
     json_object_set_new(machine, "resumed", json_array());
+    json_object_set_new(machine, "warm_up", json_null());
     json_object_set_new(machine, "finished", json_null());
     json_object_set_new(machine, "interrupted", json_false());
     return machine;

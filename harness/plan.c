@@ -81,11 +81,22 @@ static int next_combination(const struct workload_words *words, size_t *at)
     return 0;
 }
 
-static int is_same(const struct cell *a, const struct cell *b)
+int plan_same_experiment(const struct cell *a, const struct cell *b)
 {
     return a->workload == b->workload && memcmp(a->values, b->values, sizeof a->values) == 0 &&
-           strcmp(a->row.text, b->row.text) == 0 && strcmp(a->host.text, b->host.text) == 0 &&
            a->idle_ns == b->idle_ns;
+}
+
+static int is_same_host(const struct cell *a, const struct cell *b)
+{
+    return strcmp(a->host.text, b->host.text) == 0;
+}
+
+/* A control is the same again on purpose; a second one would be of no use. */
+static int is_same(const struct cell *a, const struct cell *b)
+{
+    return plan_same_experiment(a, b) && is_same_host(a, b) &&
+           strcmp(a->row.text, b->row.text) == 0 && a->is_control == b->is_control;
 }
 
 static int append_cell(struct plan *plan, const struct cell *cell)
@@ -184,9 +195,52 @@ int plan_add(struct plan *plan, const struct plan_request *request, char *error)
     return failed;
 }
 
-size_t plan_round(const struct plan *plan, unsigned round, size_t *order)
+/* At least two rows that can run beside each other, and rounds enough for an interval. */
+static int can_be_controlled(const struct plan *plan, const struct cell *cell)
 {
-    uint64_t state = plan->seed + 0x632be59bd9b4e019u * (round + 1);
+    size_t rows = 0;
+
+    if (cell->not_available[0] || cell->rounds < PLAN_CONTROL_ROUNDS)
+        return 0;
+    for (size_t i = 0; i < plan->cell_count; i++) {
+        const struct cell *other = &plan->cells[i];
+        rows += plan_same_experiment(other, cell) && is_same_host(other, cell) &&
+                !other->not_available[0] && !other->is_control;
+    }
+    return rows >= 2;
+}
+
+static int has_control(const struct plan *plan, const struct cell *cell)
+{
+    for (size_t i = 0; i < plan->cell_count; i++) {
+        const struct cell *other = &plan->cells[i];
+        if (other->is_control && other->workload == cell->workload && is_same_host(other, cell))
+            return 1;
+    }
+    return 0;
+}
+
+int plan_add_controls(struct plan *plan)
+{
+    const size_t count_before = plan->cell_count;
+
+    for (size_t i = 0; i < count_before; i++) {
+        struct cell control = plan->cells[i];
+        if (!can_be_controlled(plan, &control) || has_control(plan, &control))
+            continue;
+        control.is_control = 1;
+        int failed = append_cell(plan, &control);
+        if (failed) {
+            plan->cell_count = count_before;
+            return failed;
+        }
+    }
+    return 0;
+}
+
+size_t plan_round(const struct plan *plan, unsigned round, unsigned repeat, size_t *order)
+{
+    uint64_t state = plan->seed + 0x632be59bd9b4e019u * (round + 1 + PLAN_MOST_ROUNDS * repeat);
     size_t count = 0;
 
     for (size_t i = 0; i < plan->cell_count; i++) {
@@ -222,6 +276,15 @@ size_t plan_samples(const struct plan *plan)
     return samples;
 }
 
+size_t plan_controls(const struct plan *plan)
+{
+    size_t controls = 0;
+
+    for (size_t i = 0; i < plan->cell_count; i++)
+        controls += plan->cells[i].is_control != 0;
+    return controls;
+}
+
 static json_t *parameters_to_json(const struct cell *cell)
 {
     json_t *params = json_object();
@@ -236,10 +299,10 @@ static json_t *parameters_to_json(const struct cell *cell)
 
 static json_t *cell_to_json(const struct cell *cell)
 {
-    return json_pack("{s:s, s:o, s:s, s:s, s:I, s:i, s:s?}", "workload", cell->workload->name,
+    return json_pack("{s:s, s:o, s:s, s:s, s:I, s:i, s:b, s:s?}", "workload", cell->workload->name,
                      "params", parameters_to_json(cell), "allocator", cell->row.text, "host",
                      cell->host.text, "idle_ns", (json_int_t)cell->idle_ns, "rounds",
-                     (int)cell->rounds, "not_available",
+                     (int)cell->rounds, "control", cell->is_control, "not_available",
                      cell->not_available[0] ? cell->not_available : NULL);
 }
 
@@ -250,7 +313,7 @@ static json_t *order_to_json(const struct plan *plan)
 
     for (unsigned round = 0; order && round < plan_rounds(plan); round++) {
         json_t *cells = json_array();
-        size_t count = plan_round(plan, round, order);
+        size_t count = plan_round(plan, round, 0, order);
         for (size_t i = 0; i < count; i++)
             json_array_append_new(cells, json_integer((json_int_t)order[i]));
         json_array_append_new(rounds, cells);
@@ -266,10 +329,11 @@ json_t *plan_to_json(const struct plan *plan)
     for (size_t i = 0; i < plan->cell_count; i++)
         json_array_append_new(cells, cell_to_json(&plan->cells[i]));
     return json_pack(
-        "{s:i, s:s?, s:I, s:I, s:I, s:I, s:o, s:o}", "format", RUN_FOLDER_FORMAT, "suite",
+        "{s:i, s:s?, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o}", "format", RUN_FOLDER_FORMAT, "suite",
         plan->suite[0] ? plan->suite : NULL, "seed", (json_int_t)plan->seed, "tick_ns",
         (json_int_t)plan->tick_ns, "timeout_ns", (json_int_t)plan->timeout_ns, "memory_limit_bytes",
-        (json_int_t)plan->memory_limit_bytes, "cells", cells, "order", order_to_json(plan));
+        (json_int_t)plan->memory_limit_bytes, "warm_up_bytes", (json_int_t)plan->warm_up_bytes,
+        "repeat_dirty", plan->repeat_dirty, "cells", cells, "order", order_to_json(plan));
 }
 
 const char *cell_format_parameters(const struct cell *cell, char *text, size_t text_bytes)

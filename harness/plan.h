@@ -1,7 +1,8 @@
 /*
  * The plan of a run: cells, and the rounds that run each of them once in a new seeded order.
  * Leaves out processes and files, and reading a plan back (harness/plan_read.h). Randomised
- * complete blocks are Fisher's (1935); drift of the machine then falls on all alike.
+ * complete blocks are Fisher's (1935); drift of the machine then falls on all alike. A/A controls
+ * are those of online experiments (Kohavi et al., KDD 2012).
  */
 #ifndef TIDEMARK_HARNESS_PLAN_H
 #define TIDEMARK_HARNESS_PLAN_H
@@ -12,7 +13,13 @@
 
 #include <jansson.h>
 
-enum { PLAN_ERROR_BYTES = 768, PLAN_REASON_BYTES = 512, PLAN_MOST_ROUNDS = 1000 };
+enum {
+    PLAN_ERROR_BYTES = 768,
+    PLAN_REASON_BYTES = 512,
+    PLAN_MOST_ROUNDS = 1000,
+    PLAN_CONTROL_ROUNDS = 6, /* the fewest that give a control an interval */
+    PLAN_REPEATS = 2,        /* a round as planned, and once more where a sample of it was dirty */
+};
 
 struct cell {
     const struct workload *workload;
@@ -21,6 +28,7 @@ struct cell {
     struct host host;
     uint64_t idle_ns;
     unsigned rounds;
+    int is_control; /* the same again as an earlier cell: what differs between the two is noise */
     char not_available[PLAN_REASON_BYTES]; /* empty: it can run */
 };
 
@@ -30,7 +38,9 @@ struct plan {
     uint64_t tick_ns;
     uint64_t timeout_ns;
     uint64_t memory_limit_bytes;
-    struct cell *cells; /* owned; plan_free */
+    uint64_t warm_up_bytes; /* touched before the first sample, as far as the machine has them */
+    int repeat_dirty;       /* 1: what a dirty sample belongs to is run once more */
+    struct cell *cells;     /* owned; plan_free */
     size_t cell_count;
     json_t *tunables; /* owned: what proof_of_plan found, by row, as machine.json has it; or NULL */
 };
@@ -61,14 +71,28 @@ int plan_add(struct plan *plan, const struct plan_request *request, char *error)
 int cell_choose_geometry(struct cell *cell, char *reason);
 
 /*
- * Fills `order` (room for cell_count) with the cells to run in `round`, shuffled by the plan's seed
- * and the round, and returns how many. The same plan gives the same order.
+ * Adds an A/A control for each workload on each host: a cell like the first row that can run of
+ * the first experiment that has at least two such rows there and PLAN_CONTROL_ROUNDS rounds. To be
+ * called once, when all else is added. Returns 0, or -ENOMEM with the plan as it was.
  */
-size_t plan_round(const struct plan *plan, unsigned round, size_t *order);
+int plan_add_controls(struct plan *plan);
+
+/* Whether the two are compared: all but row and host is the same. */
+int plan_same_experiment(const struct cell *a, const struct cell *b);
+
+/*
+ * Fills `order` (room for cell_count) with the cells to run in `round`, shuffled by the plan's seed
+ * and the round, and returns how many. The same plan gives the same order. `repeat` is 0 for the
+ * round as planned; 1 gives another order, of which only what is queued is run (harness/tally.h).
+ */
+size_t plan_round(const struct plan *plan, unsigned round, unsigned repeat, size_t *order);
 
 /* Rounds of the cell that has most; samples of the whole plan. */
 unsigned plan_rounds(const struct plan *plan);
 size_t plan_samples(const struct plan *plan);
+
+/* Cells that are controls. */
+size_t plan_controls(const struct plan *plan);
 
 /* The plan as results/FORMAT.md describes plan.json; the caller owns it. */
 json_t *plan_to_json(const struct plan *plan);

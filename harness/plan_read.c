@@ -55,6 +55,17 @@ static int read_number(const struct place *place, const char *key, uint64_t mini
     return 0;
 }
 
+/* Absent in a plan of an earlier version: no. */
+static int read_flag(const struct place *place, const char *key, int *flag)
+{
+    const json_t *value = json_object_get(place->object, key);
+
+    if (value && !json_is_boolean(value))
+        return refuse(place, "%s is neither true nor false", key);
+    *flag = json_is_true(value);
+    return 0;
+}
+
 static int read_text(const struct place *place, const char *key, const char **text)
 {
     const json_t *value;
@@ -198,7 +209,8 @@ static int read_cell(const struct place *place, struct cell *cells, size_t index
                           sizeof cell->not_available) != 0 ||
         read_host(place, cell, cells, index) != 0 ||
         read_number(place, "idle_ns", 0, INT64_MAX, &cell->idle_ns) != 0 ||
-        read_number(place, "rounds", 1, PLAN_MOST_ROUNDS, &rounds) != 0)
+        read_number(place, "rounds", 1, PLAN_MOST_ROUNDS, &rounds) != 0 ||
+        read_flag(place, "control", &cell->is_control) != 0)
         return -EINVAL;
     cell->rounds = (unsigned)rounds;
     return 0;
@@ -252,7 +264,10 @@ static int read_plan(const struct place *place, struct plan *plan)
         return failed;
     if (read_number(place, "tick_ns", 1, INT64_MAX, &plan->tick_ns) != 0 ||
         read_number(place, "timeout_ns", 1, INT64_MAX, &plan->timeout_ns) != 0 ||
-        read_number(place, "memory_limit_bytes", 1, INT64_MAX, &plan->memory_limit_bytes) != 0)
+        read_number(place, "memory_limit_bytes", 1, INT64_MAX, &plan->memory_limit_bytes) != 0 ||
+        read_flag(place, "repeat_dirty", &plan->repeat_dirty) != 0 ||
+        (json_object_get(place->object, "warm_up_bytes") &&
+         read_number(place, "warm_up_bytes", 0, INT64_MAX, &plan->warm_up_bytes) != 0))
         return -EINVAL;
     return check_order(place, plan);
 }

@@ -154,16 +154,28 @@ static void set_no_memory(json_t *object)
         json_object_set_new(object, keys[i], json_null());
 }
 
-json_t *record_sample(const struct sample *sample, size_t sample_number, size_t cell,
-                      unsigned round, const char *started)
+static void set_canary(json_t *object, const struct record_place *place)
+{
+    json_t *canary = place->canary ? json_object() : json_null();
+
+    for (size_t piece = 0; place->canary && piece < CANARY_PIECES; piece++)
+        json_object_set_new(canary, canary_piece_name(piece),
+                            json_real(canary_piece(place->canary, piece)));
+    json_object_set_new(object, "canary", canary);
+    json_object_set_new(object, "dirty", json_boolean(place->is_dirty));
+}
+
+json_t *record_sample(const struct sample *sample, const struct record_place *place)
 {
     json_t *object = json_object();
     json_t *phases = json_array();
     char checksum[17];
 
-    set(object, "sample", sample_number);
-    set(object, "cell", cell);
-    set(object, "round", round);
+    set(object, "sample", place->number);
+    set(object, "cell", place->cell);
+    set(object, "round", place->round);
+    set(object, "repeat", place->repeat);
+    set_canary(object, place);
     json_object_set_new(object, "status", json_string(sample_status_name(sample->status)));
     json_object_set_new(object, "reason", text_or_null(sample->reason));
     json_object_set_new(object, "limited_by", json_string(sample_limiter_name(sample->limited_by)));
@@ -171,7 +183,7 @@ json_t *record_sample(const struct sample *sample, size_t sample_number, size_t 
     json_object_set_new(object, "providers",
                         json_pack("{s:o, s:o}", "object", text_or_null(sample->object_provider),
                                   "raw", text_or_null(sample->raw_provider)));
-    json_object_set_new(object, "started", json_string(started));
+    json_object_set_new(object, "started", json_string(place->started));
     set(object, "pad_bytes", sample->pad_bytes);
     json_object_set_new(object, "cpu", sample->cpu < 0 ? json_null() : json_integer(sample->cpu));
     json_object_set_new(object, "statm_error_bytes",

@@ -1,9 +1,11 @@
 /*
- * The loop over rounds. Leaves out retries: every sample that was taken is kept.
+ * The loop over rounds, and over those that a dirty sample asks for once more. Leaves out any
+ * choice of samples: each one that was taken is kept.
  */
 #define _GNU_SOURCE
 #include "harness/runner.h"
 
+#include "harness/canary.h"
 #include "harness/clock.h"
 #include "harness/json_file.h"
 #include "harness/machine.h"
@@ -12,6 +14,8 @@
 #include "harness/run_folder.h"
 #include "harness/sample.h"
 #include "harness/summary.h"
+#include "harness/text.h"
+#include "harness/warm_up.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -48,19 +52,24 @@ struct run {
     struct sample_settings settings;
     struct sampler sampler;
     struct memory_parent memory_parent;
+    struct canary canary;
+    int has_canary; /* 0 in a build with a sanitizer */
     struct progress progress;
     struct sample sample;
     char *error;
 };
 
-static void name_sample(const struct cell *cell, unsigned round, char *text, size_t text_bytes)
+static void name_sample(const struct cell *cell, const struct tally_sample *place, char *text,
+                        size_t text_bytes)
 {
     char parameters[128];
 
-    snprintf(text, text_bytes, "round %u, %s:%s on %.100s%s%.100s", round + 1, cell->workload->name,
+    snprintf(text, text_bytes, "%sround %u, %s:%s on %.100s%s%.100s%s",
+             place->repeat ? "once more " : "", place->round + 1, cell->workload->name,
              cell_format_parameters(cell, parameters, sizeof parameters), cell->row.text,
              host_is_objects(&cell->host) ? "" : ", ",
-             host_is_objects(&cell->host) ? "" : cell->host.text);
+             host_is_objects(&cell->host) ? "" : cell->host.text,
+             cell->is_control ? ", control" : "");
 }
 
 /* What only a sample can tell goes to machine.json: versions loaded, how the sampler was scheduled.
@@ -72,11 +81,18 @@ static void learn_from(struct run *run, const struct cell *cell)
                         json_string(run->sampler.is_fifo ? "fifo" : "other"));
 }
 
-static int store(struct run *run, size_t index, unsigned round, const char *started)
+static int store(struct run *run, const struct tally_sample *taken, const char *started)
 {
     struct run_folder *folder = &run->start->folder;
     size_t number = run->start->tally.stored;
-    json_t *record = record_sample(&run->sample, number, index, round, started);
+    const struct record_place place = {.number = number,
+                                       .cell = taken->cell,
+                                       .round = taken->round,
+                                       .repeat = taken->repeat,
+                                       .started = started,
+                                       .canary = taken->has_canary ? &taken->canary : NULL,
+                                       .is_dirty = taken->is_dirty};
+    json_t *record = record_sample(&run->sample, &place);
     int failed =
         run_folder_append(folder, record, number, run->sample.ticks, run->sample.tick_count);
 
@@ -108,30 +124,44 @@ static void report_left_behind(struct run *run, const char *name)
 }
 
 /* Counts the sample, and says so when its cell is given up with rounds left. */
-static void count(struct run *run, size_t index, unsigned round, double seconds)
+static int count(struct run *run, const struct tally_sample *taken)
 {
-    const struct tally_cell *cell = &run->start->tally.cells[index];
+    const struct tally_cell *cell = &run->start->tally.cells[taken->cell];
 
-    tally_add(&run->start->tally, index, round, run->sample.status, seconds);
+    if (tally_add(&run->start->tally, taken) != 0) {
+        snprintf(run->error, RUNNER_ERROR_BYTES, "not enough memory to count another sample");
+        return -ENOMEM;
+    }
     run->progress.done++;
     run->progress.total = run->progress.done + tally_left(&run->start->tally);
     if (cell->given_up && cell->runs_left > 0 && run->sample.status != SAMPLE_NOT_AVAILABLE)
         progress_note(&run->progress,
                       "its other rounds are left out: it has run into a limit twice");
+    return 0;
 }
 
-static int run_cell(struct run *run, size_t index, unsigned round)
+/* On the core where the child will run. Without memory for it the sample has none. */
+static void take_canary(struct run *run, struct tally_sample *taken)
+{
+    taken->has_canary =
+        run->has_canary && canary_sing(&run->canary, run->settings.child_cpu, &taken->canary) == 0;
+    taken->is_dirty = taken->has_canary && tally_is_dirty(&run->start->tally, &taken->canary);
+}
+
+static int run_cell(struct run *run, size_t index, unsigned round, unsigned repeat)
 {
     const struct cell *cell = &run->plan->cells[index];
+    struct tally_sample taken = {.cell = index, .round = round, .repeat = repeat};
     char name[512], started[32];
     /* A pad that differs by sample and is the same in a repeated run. */
     uint64_t seed = (run->plan->seed + 1) * 2654435761u + run->start->tally.stored * 40503u;
 
-    name_sample(cell, round, name, sizeof name);
+    name_sample(cell, &taken, name, sizeof name);
     run->progress.left_seconds = tally_seconds_left(&run->start->tally);
     progress_show(&run->progress, name);
-    machine_utc_now(started);
     uint64_t began_ns = clock_monotonic_ns();
+    take_canary(run, &taken);
+    machine_utc_now(started);
     int failed = sample_run(&run->settings, cell, seed, &run->sample);
     if (failed) {
         snprintf(run->error, RUNNER_ERROR_BYTES, "cannot start a child: %s", strerror(-failed));
@@ -141,30 +171,87 @@ static int run_cell(struct run *run, size_t index, unsigned round)
         report_left_behind(run, name);
     if (run->sample.status == SAMPLE_INTERRUPTED)
         return 0;
-    double seconds = clock_seconds_since(began_ns);
+    taken.status = run->sample.status;
+    taken.seconds = clock_seconds_since(began_ns);
     learn_from(run, cell);
     if (run->sample.status != SAMPLE_OK)
         report(run, name);
-    failed = store(run, index, round, started);
-    if (!failed)
-        count(run, index, round, seconds);
+    failed = store(run, &taken, started);
+    return failed ? failed : count(run, &taken);
+}
+
+static int run_round(struct run *run, unsigned round, unsigned repeat, size_t *order)
+{
+    size_t cells = plan_round(run->plan, round, repeat, order);
+    int failed = 0;
+
+    for (size_t i = 0; i < cells && !failed && !interrupted; i++) {
+        if (tally_is_left(&run->start->tally, order[i], round, repeat))
+            failed = run_cell(run, order[i], round, repeat);
+    }
     return failed;
 }
 
+static void announce_repeats(struct run *run)
+{
+    size_t queued = tally_repeats_left(&run->start->tally);
+    char message[160];
+
+    if (queued == 0)
+        return;
+    snprintf(message, sizeof message,
+             "something else used the machine: %zu samples are taken once more, beside the first",
+             queued);
+    progress_note(&run->progress, message);
+}
+
+/* All rounds as planned, then what is queued of each of them. */
 static int run_rounds(struct run *run)
 {
     size_t *order = calloc(run->plan->cell_count + 1, sizeof *order);
     int failed = order ? 0 : -ENOMEM;
 
-    for (unsigned round = 0; !failed && !interrupted && round < plan_rounds(run->plan); round++) {
-        size_t cells = plan_round(run->plan, round, order);
-        for (size_t i = 0; i < cells && !failed && !interrupted; i++) {
-            if (tally_is_left(&run->start->tally, order[i], round))
-                failed = run_cell(run, order[i], round);
-        }
+    for (unsigned repeat = 0; repeat < PLAN_REPEATS && !failed && !interrupted; repeat++) {
+        if (repeat > 0)
+            announce_repeats(run);
+        for (unsigned round = 0; round < plan_rounds(run->plan) && !failed && !interrupted; round++)
+            failed = run_round(run, round, repeat, order);
     }
     free(order);
     return failed;
+}
+
+static void prepare_canary(struct run *run)
+{
+    int failed = canary_init(&run->canary);
+
+    run->has_canary = failed == 0;
+    if (failed == -ENOMEM)
+        progress_note(&run->progress, "there is no memory for the canary: no sample will be dirty");
+}
+
+/* Before the first sample, also of a run that goes on. Without the memory for it the run goes on
+ * as well, and machine.json stays as it is. */
+static void warm_up(struct run *run)
+{
+    struct warm_up warm;
+    char size[TEXT_NUMBER_BYTES], message[128];
+    uint64_t bytes = warm_up_bytes(run->plan->warm_up_bytes, machine_available_bytes(),
+                                   run->plan->memory_limit_bytes);
+
+    if (bytes == 0 || tally_left(&run->start->tally) == 0)
+        return;
+    snprintf(message, sizeof message, "warming %s of memory",
+             text_format_bytes(size, (double)bytes));
+    progress_note(&run->progress, message);
+    if (warm_up_memory(bytes, &interrupted, &warm) != 0)
+        return;
+    json_object_set_new(run->start->machine, "warm_up",
+                        json_pack("{s:I, s:f, s:f}", "bytes", (json_int_t)warm.bytes,
+                                  "first_ns_per_page", warm.first_ns_per_page, "again_ns_per_page",
+                                  warm.again_ns_per_page));
+    /* Now, so that a run that is killed has it; what cannot be written now fails at the sample. */
+    json_file_write(run->start->folder.fd, "machine.json", run->start->machine);
 }
 
 /* Writes what is known at the end, also after an interruption. */
@@ -222,6 +309,8 @@ static int measure(struct run *run)
 {
     open_memory_parent(run);
     begin_progress(run);
+    prepare_canary(run);
+    warm_up(run);
     int failed = run_rounds(run);
     memory_parent_close(&run->memory_parent);
     progress_end(&run->progress);
@@ -250,6 +339,7 @@ int runner_run(struct run_start *start, const struct program_paths *paths, char 
     machine_choose_cpus(&run.settings.child_cpu, &run.settings.sampler_cpu);
     catch_interrupts(old);
     failed = measure(&run);
+    canary_destroy(&run.canary);
     for (size_t i = 0; i < INTERRUPTS; i++)
         sigaction(interrupts[i], &old[i], NULL);
     sampler_destroy(&run.sampler);

@@ -4,6 +4,7 @@
  */
 #include "harness/summary.h"
 
+#include "harness/noise_floor.h"
 #include "harness/statistics.h"
 
 #include <stdio.h>
@@ -17,9 +18,25 @@ struct cell_samples {
     const json_t *failed;
     const json_t *any;
     double *values; /* room for ok_count */
+    size_t dirty, repeats;
+    int knows_dirty; /* 0: of an earlier version, which took no canary */
 };
 
-/* Median and interval of one figure over the samples of `object_of`; null when no sample has it. */
+json_t *summary_figure(double *values, size_t count)
+{
+    if (count == 0)
+        return json_null();
+    struct median_interval interval = statistics_median(values, count);
+    json_t *object = json_object();
+    json_object_set_new(object, "median", json_real(interval.median));
+    json_object_set_new(object, "low",
+                        interval.has_interval ? json_real(interval.low) : json_null());
+    json_object_set_new(object, "high",
+                        interval.has_interval ? json_real(interval.high) : json_null());
+    return object;
+}
+
+/* Of one field over the good samples of a cell; null when no sample has it. */
 static json_t *figure(const struct cell_samples *cell, const char *key)
 {
     size_t count = 0;
@@ -29,16 +46,7 @@ static json_t *figure(const struct cell_samples *cell, const char *key)
         if (json_is_number(value))
             cell->values[count++] = json_number_value(value);
     }
-    if (count == 0)
-        return json_null();
-    struct median_interval interval = statistics_median(cell->values, count);
-    json_t *object = json_object();
-    json_object_set_new(object, "median", json_real(interval.median));
-    json_object_set_new(object, "low",
-                        interval.has_interval ? json_real(interval.low) : json_null());
-    json_object_set_new(object, "high",
-                        interval.has_interval ? json_real(interval.high) : json_null());
-    return object;
+    return summary_figure(cell->values, count);
 }
 
 static const json_t *phase_of(const json_t *sample, size_t index)
@@ -117,9 +125,17 @@ static void set_status(json_t *object, const json_t *planned, const struct cell_
     }
 }
 
+/* What tells one cell from another, but for a control's being one. */
+static const char *const identity[] = {"workload", "params", "allocator", "host", "idle_ns"};
+enum { IDENTITY = sizeof identity / sizeof identity[0] };
+
+static int is_control(const json_t *planned)
+{
+    return json_is_true(json_object_get(planned, "control"));
+}
+
 static json_t *summarise(const json_t *planned, const struct cell_samples *cell)
 {
-    static const char *const identity[] = {"workload", "params", "allocator", "host", "idle_ns"};
     static const char *const figures[] = {"wall_ns",
                                           "cpu_ns",
                                           "peak_bytes",
@@ -133,12 +149,16 @@ static json_t *summarise(const json_t *planned, const struct cell_samples *cell)
     json_t *object = json_object();
     json_t *curves = json_array();
 
-    for (size_t i = 0; i < sizeof identity / sizeof identity[0]; i++)
+    for (size_t i = 0; i < IDENTITY; i++)
         copy(object, planned, identity[i]);
     copy(object, cell->any, "version");
     copy(object, cell->any, "providers");
     set_status(object, planned, cell);
+    json_object_set_new(object, "control", json_boolean(is_control(planned)));
     json_object_set_new(object, "samples", json_integer((json_int_t)cell->ok_count));
+    json_object_set_new(object, "dirty",
+                        cell->knows_dirty ? json_integer((json_int_t)cell->dirty) : json_null());
+    json_object_set_new(object, "repeats", json_integer((json_int_t)cell->repeats));
     for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++)
         json_object_set_new(object, figures[i], figure(cell, figures[i]));
     json_object_set_new(object, "statm_error_bytes", worst_statm_error(cell));
@@ -146,6 +166,7 @@ static json_t *summarise(const json_t *planned, const struct cell_samples *cell)
     for (size_t i = 0; i < cell->ok_count; i++)
         json_array_append(curves, json_object_get(cell->ok[i], "sample"));
     json_object_set_new(object, "curves", curves);
+    json_object_set_new(object, "noise_floor", json_null());
     return object;
 }
 
@@ -154,13 +175,17 @@ static void collect(struct cell_samples *cell, const json_t *samples, size_t ind
     size_t i;
     const json_t *sample;
 
-    cell->ok_count = 0;
+    cell->ok_count = cell->dirty = cell->repeats = 0;
+    cell->knows_dirty = 0;
     cell->failed = cell->any = NULL;
     json_array_foreach(samples, i, sample)
     {
         const char *status = json_string_value(json_object_get(sample, "status"));
         if ((size_t)json_integer_value(json_object_get(sample, "cell")) != index)
             continue;
+        cell->dirty += json_is_true(json_object_get(sample, "dirty"));
+        cell->knows_dirty |= json_is_boolean(json_object_get(sample, "dirty"));
+        cell->repeats += json_integer_value(json_object_get(sample, "repeat")) > 0;
         if (!cell->any || (status && strcmp(status, "ok") == 0 && cell->ok_count == 0))
             cell->any = sample;
         if (status && strcmp(status, "ok") == 0)
@@ -191,6 +216,44 @@ static int check(const json_t *cells, const json_t *samples, char *error)
     return 0;
 }
 
+/* The cell that a control repeats; the number of cells when there is none. */
+static size_t reference_of(const json_t *cells, const json_t *control)
+{
+    size_t index;
+    const json_t *cell;
+
+    json_array_foreach(cells, index, cell)
+    {
+        size_t same = 0;
+        while (same < IDENTITY && json_equal(json_object_get(cell, identity[same]),
+                                             json_object_get(control, identity[same])))
+            same++;
+        if (same == IDENTITY && !is_control(cell))
+            break;
+    }
+    return index;
+}
+
+/* Compares a control, already in `summary`, with the cell that it repeats. */
+static int set_noise_floor(json_t *summary, const json_t *cells, const json_t *samples,
+                           const struct cell_samples *control, size_t index)
+{
+    struct cell_samples reference = {0};
+    size_t repeated = reference_of(cells, json_array_get(cells, index));
+
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): of pointers */
+    reference.ok = calloc(json_array_size(samples) + 1, sizeof *reference.ok);
+    if (!reference.ok)
+        return -1;
+    collect(&reference, samples, repeated);
+    const struct noise_floor_side sides[] = {{control->ok, control->ok_count},
+                                             {reference.ok, reference.ok_count}};
+    json_object_set_new(json_array_get(summary, index), "noise_floor",
+                        noise_floor_of(&sides[0], &sides[1], control->values));
+    free(reference.ok);
+    return 0;
+}
+
 json_t *summary_of_run(const json_t *plan, const json_t *samples, char *error)
 {
     const json_t *cells = json_object_get(plan, "cells");
@@ -213,6 +276,12 @@ json_t *summary_of_run(const json_t *plan, const json_t *samples, char *error)
     {
         collect(&cell, samples, index);
         json_array_append_new(summary, summarise(planned, &cell));
+        if (is_control(planned) && set_noise_floor(summary, cells, samples, &cell, index) != 0) {
+            snprintf(error, SUMMARY_ERROR_BYTES, "not enough memory for %zu samples", room);
+            json_decref(summary);
+            summary = NULL;
+            break;
+        }
     }
 out:
     free(cell.ok);

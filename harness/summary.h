@@ -6,6 +6,7 @@
 #define TIDEMARK_HARNESS_SUMMARY_H
 
 #include <jansson.h>
+#include <stddef.h>
 
 enum { SUMMARY_ERROR_BYTES = 512 };
 
@@ -14,5 +15,8 @@ enum { SUMMARY_ERROR_BYTES = 512 };
  * caller owns it. NULL with a message in `error` when the samples do not fit the plan.
  */
 json_t *summary_of_run(const json_t *plan, const json_t *samples, char *error);
+
+/* A figure of summary.json from `count` values, which it sorts; null of none. */
+json_t *summary_figure(double *values, size_t count);
 
 #endif

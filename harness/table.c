@@ -1,6 +1,6 @@
 /*
- * One block per experiment, one line per row. Leaves out figures that need a sentence to be read:
- * the report has those.
+ * One block per experiment, one line per row; noise beneath them all. Leaves out figures that need
+ * a sentence to be read: the report has those.
  */
 #include "harness/table.h"
 
@@ -110,6 +110,84 @@ static int widest_row(const json_t *summary)
     return widest > LONGEST_ROW ? LONGEST_ROW : (int)widest;
 }
 
+static int is_control(const json_t *cell)
+{
+    return json_is_true(json_object_get(cell, "control"));
+}
+
+/* "time x1.003 [0.981, 1.032]" */
+static void print_floor(FILE *out, const char *name, const json_t *figure)
+{
+    if (!has(figure, "median")) {
+        fprintf(out, "%s n/a", name);
+        return;
+    }
+    fprintf(out, "%s x%.3f", name, part(figure, "median"));
+    if (has(figure, "low"))
+        fprintf(out, " [%.3f, %.3f]", part(figure, "low"), part(figure, "high"));
+}
+
+static void print_control(FILE *out, const json_t *cell)
+{
+    const json_t *floor = json_object_get(cell, "noise_floor");
+
+    fprintf(out,
+            "A/A: %s against itself in %s (host %s, %lld pairs): ", json_text(cell, "allocator"),
+            json_text(cell, "workload"), json_text(cell, "host"),
+            (long long)json_integer_value(json_object_get(floor, "pairs")));
+    print_floor(out, "time", json_object_get(floor, "wall_ns"));
+    print_floor(out, ", peak", json_object_get(floor, "peak_bytes"));
+    print_floor(out, ", retained", json_object_get(floor, "retained_bytes"));
+    fputc('\n', out);
+}
+
+static size_t sum(const json_t *summary, const char *key)
+{
+    json_int_t total = 0;
+    size_t i;
+    const json_t *cell;
+
+    json_array_foreach(summary, i, cell) total += json_integer_value(json_object_get(cell, key));
+    return (size_t)total;
+}
+
+/* 1 when the samples say whether they are dirty: those of earlier versions do not. */
+static int knows_dirty(const json_t *summary)
+{
+    size_t i;
+    const json_t *cell;
+
+    json_array_foreach(summary, i, cell)
+    {
+        if (json_is_integer(json_object_get(cell, "dirty")))
+            return 1;
+    }
+    return 0;
+}
+
+static void print_steadiness(FILE *out, const json_t *summary)
+{
+    size_t controls = 0, i;
+    const json_t *cell;
+
+    if (knows_dirty(summary))
+        fputc('\n', out);
+    json_array_foreach(summary, i, cell)
+    {
+        if (!is_control(cell) || !json_is_object(json_object_get(cell, "noise_floor")))
+            continue;
+        print_control(out, cell);
+        controls++;
+    }
+    if (controls > 0)
+        fputs("     Differences smaller than this can't be told from noise in this run.\n", out);
+    if (!knows_dirty(summary))
+        return;
+    fprintf(out, "dirty samples, before which something else used the machine: %zu;",
+            sum(summary, "dirty"));
+    fprintf(out, " samples taken once more for them: %zu\n", sum(summary, "repeats"));
+}
+
 void table_print(FILE *out, const json_t *summary)
 {
     int row_width = widest_row(summary);
@@ -118,6 +196,8 @@ void table_print(FILE *out, const json_t *summary)
 
     json_array_foreach(summary, i, cell)
     {
+        if (is_control(cell))
+            continue;
         if (!before || !same_experiment(before, cell))
             print_heading(out, cell, row_width);
         print_cell(out, cell, row_width);
@@ -130,4 +210,5 @@ void table_print(FILE *out, const json_t *summary)
           "of freed: the same against what the allocator was still asked to keep.\n"
           "Both are n/a where less than 1 MiB could have come back.\n",
           out);
+    print_steadiness(out, summary);
 }

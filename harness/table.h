@@ -7,7 +7,8 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/* Prints the cells of summary_of_run, grouped by experiment, in the order of the plan. */
+/* Prints the cells of summary_of_run, grouped by experiment, in the order of the plan; then, where
+ * the run knows it, how steady the machine was: the A/A controls and the dirty samples. */
 void table_print(FILE *out, const json_t *summary);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * Counts of a run. Leaves out why a sample failed: only its status decides what is still run.
+ * Counts of a run. Leaves out why a sample failed: only its status and whether it was dirty decide
+ * what is still run.
  */
 #include "harness/tally.h"
 
@@ -12,12 +13,15 @@
 
 enum { MOST_LIMITS_HIT = 2 };
 
+/* Of one cell in one round. DONE of repeat r is DONE << r. */
+enum mark { DONE = 1, REPEAT_DONE = DONE << 1, QUEUED = 4 };
+
 int tally_init(struct tally *tally, const struct plan *plan)
 {
     *tally = (struct tally){.plan = plan};
     tally->cells = calloc(plan->cell_count + 1, sizeof *tally->cells);
-    tally->done = calloc(plan_rounds(plan) + 1, plan->cell_count + 1);
-    if (!tally->cells || !tally->done)
+    tally->marks = calloc(plan_rounds(plan) + 1, plan->cell_count + 1);
+    if (!tally->cells || !tally->marks)
         return -ENOMEM;
     for (size_t i = 0; i < plan->cell_count; i++)
         tally->cells[i].runs_left = plan->cells[i].not_available[0] ? 0 : plan->cells[i].rounds;
@@ -26,28 +30,60 @@ int tally_init(struct tally *tally, const struct plan *plan)
 
 static unsigned char *mark_of(const struct tally *tally, size_t cell, unsigned round)
 {
-    return &tally->done[round * tally->plan->cell_count + cell];
+    return &tally->marks[round * tally->plan->cell_count + cell];
 }
 
-int tally_is_left(const struct tally *tally, size_t cell, unsigned round)
+int tally_is_left(const struct tally *tally, size_t cell, unsigned round, unsigned repeat)
 {
-    return !tally->cells[cell].given_up && !*mark_of(tally, cell, round);
+    const unsigned char mark = *mark_of(tally, cell, round);
+
+    return !tally->cells[cell].given_up && (repeat == 0 || mark & QUEUED) &&
+           !(mark & DONE << repeat);
 }
 
-void tally_add(struct tally *tally, size_t cell, unsigned round, enum sample_status status,
-               double seconds)
+int tally_is_dirty(struct tally *tally, const struct canary_reading *canary)
 {
-    struct tally_cell *counted = &tally->cells[cell];
+    return canary_history_is_dirty(&tally->canaries, canary);
+}
 
-    *mark_of(tally, cell, round) = 1;
-    tally->stored++;
-    counted->seconds = seconds;
-    counted->runs_left--;
-    counted->limits_hit += status == SAMPLE_TIMEOUT || status == SAMPLE_OOM;
-    if (status == SAMPLE_NOT_AVAILABLE || counted->limits_hit >= MOST_LIMITS_HIT)
-        counted->given_up = 1;
+/* Queues the round of the whole experiment, once. O(cells). */
+static void queue_repeat(struct tally *tally, size_t of_cell, unsigned round)
+{
+    const struct plan *plan = tally->plan;
+
+    for (size_t i = 0; i < plan->cell_count; i++) {
+        const struct cell *cell = &plan->cells[i];
+        if (!plan_same_experiment(cell, &plan->cells[of_cell]) || cell->not_available[0] ||
+            cell->rounds <= round || *mark_of(tally, i, round) & QUEUED)
+            continue;
+        *mark_of(tally, i, round) |= QUEUED;
+        tally->cells[i].runs_left++;
+    }
+}
+
+static void count_status(struct tally *tally, struct tally_cell *cell, enum sample_status status)
+{
+    cell->limits_hit += status == SAMPLE_TIMEOUT || status == SAMPLE_OOM;
+    if (status == SAMPLE_NOT_AVAILABLE || cell->limits_hit >= MOST_LIMITS_HIT)
+        cell->given_up = 1;
     if (status != SAMPLE_OK && status != SAMPLE_NOT_AVAILABLE)
         tally->failures = 1;
+}
+
+int tally_add(struct tally *tally, const struct tally_sample *sample)
+{
+    struct tally_cell *cell = &tally->cells[sample->cell];
+
+    if (sample->has_canary && canary_history_add(&tally->canaries, &sample->canary) != 0)
+        return -ENOMEM;
+    *mark_of(tally, sample->cell, sample->round) |= (unsigned char)(DONE << sample->repeat);
+    tally->stored++;
+    cell->seconds = sample->seconds;
+    cell->runs_left--;
+    count_status(tally, cell, sample->status);
+    if (sample->is_dirty && sample->repeat == 0 && tally->plan->repeat_dirty)
+        queue_repeat(tally, sample->cell, sample->round);
+    return 0;
 }
 
 /* Returns 0 or -EINVAL: no result has that name. */
@@ -80,12 +116,13 @@ static json_int_t index_of(const json_t *sample, const char *key)
     return json_is_integer(value) ? json_integer_value(value) : -1;
 }
 
-/* NULL when it was counted, else what is wrong with it. */
-static const char *add_one(struct tally *tally, const json_t *sample)
+/* Which of the plan's samples it is; NULL, or what is wrong with it. */
+static const char *read_place(const struct tally *tally, const json_t *sample,
+                              struct tally_sample *read)
 {
     const struct plan *plan = tally->plan;
     json_int_t cell = index_of(sample, "cell"), round = index_of(sample, "round");
-    enum sample_status status;
+    json_int_t repeat = json_object_get(sample, "repeat") ? index_of(sample, "repeat") : 0;
 
     if (index_of(sample, "sample") != (json_int_t)tally->stored)
         return "its number is not its place";
@@ -95,12 +132,49 @@ static const char *add_one(struct tally *tally, const json_t *sample)
         return "a cell that the plan rules out";
     if (round < 0 || round >= (json_int_t)plan->cells[cell].rounds)
         return "no round of its cell";
-    if (*mark_of(tally, (size_t)cell, (unsigned)round))
+    if (repeat < 0 || repeat >= PLAN_REPEATS)
+        return "its repeat is neither 0 nor 1";
+    const unsigned char mark = *mark_of(tally, (size_t)cell, (unsigned)round);
+    if (mark & DONE << repeat)
         return "its cell and round are there twice";
-    if (status_of(sample, &status) != 0)
-        return "no status that a sample has";
-    tally_add(tally, (size_t)cell, (unsigned)round, status, seconds_of(sample));
+    if (repeat && !(mark & QUEUED))
+        return "a repeat that no dirty sample before it asks for";
+    *read = (struct tally_sample){
+        .cell = (size_t)cell, .round = (unsigned)round, .repeat = (unsigned)repeat};
     return NULL;
+}
+
+/* The canary of a sample, which may have none; NULL, or what is wrong with it. */
+static const char *read_canary(const json_t *sample, struct tally_sample *read)
+{
+    const json_t *canary = json_object_get(sample, "canary");
+    double pieces[CANARY_PIECES];
+
+    read->is_dirty = json_is_true(json_object_get(sample, "dirty"));
+    if (!canary || json_is_null(canary))
+        return NULL;
+    for (size_t piece = 0; piece < CANARY_PIECES; piece++) {
+        pieces[piece] = json_number_value(json_object_get(canary, canary_piece_name(piece)));
+        if (pieces[piece] <= 0)
+            return "its canary lacks a piece";
+    }
+    read->has_canary = 1;
+    read->canary = (struct canary_reading){pieces[0], pieces[1], pieces[2]};
+    return NULL;
+}
+
+/* NULL when it fits the plan, else what is wrong with it. */
+static const char *read_sample(const struct tally *tally, const json_t *sample,
+                               struct tally_sample *read)
+{
+    const char *wrong = read_place(tally, sample, read);
+
+    if (wrong)
+        return wrong;
+    if (status_of(sample, &read->status) != 0)
+        return "no status that a sample has";
+    read->seconds = seconds_of(sample);
+    return read_canary(sample, read);
 }
 
 int tally_add_stored(struct tally *tally, const json_t *samples, char *error)
@@ -110,7 +184,12 @@ int tally_add_stored(struct tally *tally, const json_t *samples, char *error)
 
     json_array_foreach(samples, i, sample)
     {
-        const char *wrong = add_one(tally, sample);
+        struct tally_sample read;
+        const char *wrong = read_sample(tally, sample, &read);
+        if (!wrong && tally_add(tally, &read) != 0) {
+            snprintf(error, TALLY_ERROR_BYTES, "not enough memory for %zu samples", i + 1);
+            return -ENOMEM;
+        }
         if (!wrong)
             continue;
         snprintf(error, TALLY_ERROR_BYTES, "samples.jsonl:%zu: %s", i + 1, wrong);
@@ -125,6 +204,17 @@ size_t tally_left(const struct tally *tally)
 
     for (size_t i = 0; i < tally->plan->cell_count; i++)
         left += tally->cells[i].given_up ? 0 : tally->cells[i].runs_left;
+    return left;
+}
+
+size_t tally_repeats_left(const struct tally *tally)
+{
+    size_t left = 0;
+
+    for (unsigned round = 0; round < plan_rounds(tally->plan); round++) {
+        for (size_t i = 0; i < tally->plan->cell_count; i++)
+            left += tally_is_left(tally, i, round, 1) != 0;
+    }
     return left;
 }
 
@@ -144,7 +234,8 @@ double tally_seconds_left(const struct tally *tally)
 void tally_free(struct tally *tally)
 {
     free(tally->cells);
-    free(tally->done);
+    free(tally->marks);
+    canary_history_free(&tally->canaries);
     tally->cells = NULL;
-    tally->done = NULL;
+    tally->marks = NULL;
 }

@@ -49,6 +49,14 @@ def read_lines(path):
             yield f"{path}:{line}", parse(text, dict, path, line)
 
 
+def get_flag(record, name, where):
+    """record[name], true or false; None where the field is absent, as in runs of earlier versions."""
+    value = record.get(name)
+    if value is not None and not isinstance(value, bool):
+        raise RunError(f"{where}: '{name}' is {value!r}, wanted true or false")
+    return value
+
+
 def get(record, name, kind, where, optional=False):
     """record[name], checked; None only where `optional` says that the format allows null."""
     if not isinstance(record, dict):

@@ -3,7 +3,7 @@ What a run is made of, in memory: plain objects in MB (1,000,000 bytes) and seco
 It leaves out files and units, which are run_folder.py's.
 """
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy
 
@@ -92,6 +92,25 @@ class Cell:
 
 
 @dataclass
+class Reading:
+    """The canary before one sample: nanoseconds of a turn, a load and a page; `repeat` is 1 when it was taken once more."""
+    number: int
+    pieces: tuple
+    dirty: bool
+    repeat: int
+
+
+@dataclass
+class Control:
+    """An A/A control: the cell, and ratios of its figures to those of the cell that it repeats; None where there is none."""
+    cell: Cell
+    pairs: int
+    wall: Figure
+    peak: Figure
+    retained: Figure
+
+
+@dataclass
 class Experiment:
     """The cells that may be compared: equal in workload, parameters and idle time."""
     workload: str
@@ -121,7 +140,10 @@ class Curve:
 
 @dataclass
 class Run:
-    """`missing`: (workload, params, allocator) of planned cells that summary.json lacks; `micro`: what micro/ has, by file."""
+    """
+    `missing`: (workload, params, allocator) of planned cells that summary.json lacks; `micro`: what micro/ has, by file;
+    `readings`: by sample, None of a version that took no canary. Controls are in no experiment.
+    """
     folder: str
     name: str
     suite: str
@@ -130,3 +152,6 @@ class Run:
     experiments: list
     missing: list
     micro: dict
+    readings: list = None
+    controls: list = field(default_factory=list)
+    repeat_dirty: bool = False

@@ -15,9 +15,11 @@ sys.dont_write_bytecode = True
 
 import jinja2  # noqa: E402
 
+import canary  # noqa: E402
 import checked  # noqa: E402
 import findings  # noqa: E402
 import findings_collection  # noqa: E402
+import findings_steadiness  # noqa: E402
 import memory_return  # noqa: E402
 import micro  # noqa: E402
 import replay  # noqa: E402
@@ -33,10 +35,11 @@ EXAMPLE = """example:
 
 @dataclass
 class Picture:
-    """A figure in the report; `alt` says in words what it shows."""
+    """A figure in the report; `alt` says in words what it shows; `anchor` is that of the section that it belongs to."""
     path: str
     title: str
     alt: str
+    anchor: str = ""
 
     @property
     def source(self):
@@ -70,7 +73,7 @@ def main(arguments=None):
 def draw_all(run):
     """Draws every figure that the run has data for. Returns Pictures in reading order."""
     return [*_draw_curves(run, long_idle=False), *_draw_replays(run), *_draw_curves(run, long_idle=True), *_draw_trade_off(run),
-            *_draw_micro(run)]
+            *_draw_micro(run), *_draw_canary(run)]
 
 
 def _slug(*parts, taken=None):
@@ -125,13 +128,21 @@ def _draw_micro(run):
         yield Picture(micro.draw(run, lines, "micro"), "Micro-benchmarks", "Nanoseconds per operation by size, a line per row")
 
 
+def _draw_canary(run):
+    if run.readings:
+        dirty = sum(reading.dirty for reading in run.readings)
+        yield Picture(canary.draw(run, "steadiness"), "The canary before each sample",
+                      f"Ratio of each piece to its median by sample; {dirty} of {len(run.readings)} samples are dirty",
+                      findings_steadiness.ANCHOR)
+
+
 def write_report(run, pictures):
     """Writes RUN/report.html, complete or not at all."""
     templates = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates")
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(templates), autoescape=True, trim_blocks=True,
                                      lstrip_blocks=True)
     html = environment.get_template("report.html.j2").render(
-        run=run, machine=run.machine, words=words, pictures=pictures, articles=findings.read_articles(run),
+        run=run, machine=run.machine, words=words, pictures=pictures, steadiness=findings_steadiness.read_section(run), articles=findings.read_articles(run),
         versions=words.versions(cell for experiment in run.experiments for cell in experiment.cells),
         sections=[*findings_collection.read_sections(run), *findings.read_lifetimes(run), *findings.read_replays(run),
                   *findings.read_idles(run), *findings.read_troubles(run)])

@@ -12,11 +12,12 @@ import zlib
 
 import numpy
 
-from checked import NUMBER, RunError, get, read_json, read_lines
-from model import Cell, Curve, Experiment, Figure, Phase, Run, Sample
+from checked import NUMBER, RunError, get, get_flag, read_json, read_lines
+from model import Cell, Control, Curve, Experiment, Figure, Phase, Reading, Run, Sample
 
 MB = 1e6
 SECOND = 1e9
+PIECES = ("loop_ns", "latency_ns", "fault_ns")
 COLUMNS = ("t_ns", "rss_bytes", "object_bytes", "live_bytes", "parked")
 
 
@@ -30,11 +31,12 @@ def read_run(folder):
         raise RunError(f"{path}: format {plan['format']!r}; this program reads format 1")
     planned = [_read_key(cell, f"{path}: cell {index}") for index, cell in enumerate(get(plan, "cells", list, path))]
     machine = _read_machine(os.path.join(folder, "machine.json"))
-    samples = _read_samples(os.path.join(folder, "samples.jsonl"), len(planned))
-    cells, missing = _read_cells(os.path.join(folder, "summary.json"), planned, samples, machine)
+    samples, readings = _read_samples(os.path.join(folder, "samples.jsonl"), len(planned))
+    cells, controls, missing = _read_cells(os.path.join(folder, "summary.json"), planned, samples, machine)
     return Run(folder, os.path.basename(os.path.abspath(folder)), get(plan, "suite", str, path, optional=True),
                get(plan, "tick_ns", NUMBER, path) / SECOND, machine, _group(cells), missing,
-               _read_micro(os.path.join(folder, "micro")))
+               _read_micro(os.path.join(folder, "micro")), readings, controls,
+               bool(get_flag(plan, "repeat_dirty", path)))
 
 
 def read_curve(run, sample):
@@ -82,9 +84,11 @@ def _group(cells):
 def _read_machine(path):
     """The record of the machine, any field of which may be missing."""
     machine = read_json(path, dict)
-    for name, kind in (("memory_bytes", NUMBER), ("python", dict)):
+    for name, kind in (("memory_bytes", NUMBER), ("python", dict), ("warm_up", dict)):
         if name in machine:
             get(machine, name, kind, path, optional=True)
+    for name in ("bytes", "first_ns_per_page", "again_ns_per_page") if machine.get("warm_up") else ():
+        get(machine["warm_up"], name, NUMBER, path)
     for host in machine.get("python") or {}:
         get(machine["python"], host, dict, path)
     return machine
@@ -94,18 +98,27 @@ def _read_key(record, where):
     """What tells one cell from another, as a hashable key."""
     params = json.dumps(get(record, "params", dict, where))
     return (get(record, "workload", str, where), params, get(record, "allocator", str, where),
-            get(record, "host", str, where), get(record, "idle_ns", NUMBER, where))
+            get(record, "host", str, where), get(record, "idle_ns", NUMBER, where), bool(get_flag(record, "control", where)))
 
 
 def _read_samples(path, cells):
-    """The samples, by the index of their cell."""
+    """The samples, by the index of their cell; the canary before each, None where no sample has one."""
     samples = [[] for _ in range(cells)]
+    readings = []
     for where, record in read_lines(path):
         cell = get(record, "cell", int, where)
         if not 0 <= cell < cells:
             raise RunError(f"{where}: 'cell' is {cell}, but plan.json has {cells} cells")
         samples[cell].append(_read_sample(record, where))
-    return samples
+        if record.get("canary") is not None:
+            readings.append(_read_reading(record, where))
+    return samples, readings or None
+
+
+def _read_reading(record, where):
+    canary = get(record, "canary", dict, where)
+    return Reading(get(record, "sample", int, where), tuple(get(canary, name, NUMBER, f"{where}: canary") for name in PIECES),
+                   bool(get_flag(record, "dirty", where)), get(record, "repeat", int, where))
 
 
 def _read_sample(record, where):
@@ -129,18 +142,22 @@ def _read_phase(record, baseline_mb, where):
 
 
 def _read_cells(path, planned, samples, machine):
-    """The cells of summary.json, and the planned ones that it lacks."""
+    """The cells of summary.json, its controls, and the planned ones that it lacks."""
     left = list(enumerate(planned))
-    cells = []
+    cells, controls = [], []
     for index, record in enumerate(read_json(path, list)):
         where = f"{path}: object {index}"
         key = _read_key(record, where)
         match = next((item for item in left if item[1] == key), None)
         if match is None:
-            raise RunError(f"{where}: no such cell in plan.json, or once too often: {' '.join(map(str, key))}")
+            raise RunError(f"{where}: no such cell in plan.json, or once too often: {' '.join(map(str, key[:5]))}")
         left.remove(match)
-        cells.append(_read_cell(record, samples[match[0]], machine, where))
-    return cells, [(key[0], json.loads(key[1]), key[2]) for _, key in left]
+        cell = _read_cell(record, samples[match[0]], machine, where)
+        if key[5]:
+            controls.append(_read_control(record, cell, where))
+        else:
+            cells.append(cell)
+    return cells, controls, [(key[0], json.loads(key[1]), key[2]) for _, key in left]
 
 
 def _read_cell(record, samples, machine, where):
@@ -156,6 +173,14 @@ def _read_cell(record, samples, machine, where):
                 wall_s=figure("wall_ns", SECOND), peak_mb=figure("peak_bytes", MB),
                 retained_mb=figure("retained_bytes", MB), return_ratio=figure("return_ratio", 1),
                 return_ratio_live=figure("return_ratio_live", 1), since_last_free_s=figure("since_last_free_ns", SECOND))
+
+
+def _read_control(record, cell, where):
+    noise = get(record, "noise_floor", dict, where)
+    where += ": noise_floor"
+    return Control(cell, get(noise, "pairs", int, where),
+                   *(_read_figure(get(noise, name, dict, where, optional=True), 1, f"{where}: {name}")
+                     for name in ("wall_ns", "peak_bytes", "retained_bytes")))
 
 
 def _read_figure(record, scale, where):

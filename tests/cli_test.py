@@ -15,10 +15,10 @@ import time
 import unittest
 
 sys.path.insert(0, "tests")
-from tidemark_run import TIDEMARK, show, tidemark  # noqa: E402
+from tidemark_run import PLAIN, TIDEMARK, show, tidemark  # noqa: E402
 
 MICRO = os.path.join(os.path.dirname(TIDEMARK), "tidemark-micro")
-SMALL = ("-w", "list_lifetime:n=20k", "--idle", "20ms")
+SMALL = ("-w", "list_lifetime:n=20k", "--idle", "20ms", *PLAIN)
 
 
 def memory_groups(of_pid):
@@ -115,6 +115,7 @@ class Usage(Scratch):
         self.assert_refused(["run", "--tick", "1us"], "'1us'", "100us and 1s")
         self.assert_refused(["run", "--memory-limit", "1MB"], "'1MB'", "MiB")
         self.assert_refused(["run", "--timeout", "never"], "'never'")
+        self.assert_refused(["run", "--warm-up", "1GB"], "'1GB'", "0, 512MiB or 4GiB")
         self.assert_refused(["run", "-w", "del_collect:n=1T"], "'1T'")
 
     def test_conflicting_words_are_refused(self):
@@ -135,7 +136,7 @@ class Runs(Scratch):
     def test_dry_run_prints_the_plan_and_writes_nothing(self):
         planned = tidemark("run", "--dry-run", "-o", self.folder())
         self.assertEqual(planned.returncode, 0)
-        self.assertIn("21 cells, 106 samples", planned.stdout)
+        self.assertIn("21 cells + 2 control cells, 118 samples", planned.stdout)
         self.assertFalse(os.path.exists(self.folder()))
 
     def test_a_run_leaves_plan_machine_samples_and_curves(self):
@@ -207,14 +208,14 @@ class Runs(Scratch):
 
     def test_a_tunable_reaches_the_allocator(self):
         """glibc's fastbins keep 48 B chunks; without them the freed top of the heap is trimmed."""
-        tidemark("run", "-w", "list_lifetime:n=200k", "-a", "glibc", "-a", "glibc+mxfast:0+tcache_count:0", "--rounds",
+        tidemark("run", *PLAIN, "-w", "list_lifetime:n=200k", "-a", "glibc", "-a", "glibc+mxfast:0+tcache_count:0", "--rounds",
                  "1", "--idle", "0s", "-o", self.folder())
         stock, tuned = show(self.folder())
         self.assertGreater(stock["retained_bytes"]["median"], 8_000_000)
         self.assertLess(tuned["retained_bytes"]["median"], 1_000_000)
 
     def test_a_sample_above_the_memory_limit_is_a_row_and_status_1(self):
-        ran = tidemark("run", "-w", "list_lifetime:n=2M", "-a", "glibc", "--rounds", "1", "--memory-limit", "32MiB", "-o",
+        ran = tidemark("run", *PLAIN, "-w", "list_lifetime:n=2M", "-a", "glibc", "--rounds", "1", "--memory-limit", "32MiB", "-o",
                        self.folder())
         self.assertEqual(ran.returncode, 1)
         (cell,) = show(self.folder())
@@ -237,7 +238,7 @@ class Runs(Scratch):
         print("the memory limit was kept by the %s" % limit["by"], file=sys.stderr)
 
     def test_a_sample_out_of_time_is_a_row_and_status_1(self):
-        ran = tidemark("run", "-w", "list_lifetime:n=100M", "--idle", "0s", "-a", "pymalloc", "--rounds", "1", "--timeout",
+        ran = tidemark("run", *PLAIN, "-w", "list_lifetime:n=100M", "--idle", "0s", "-a", "pymalloc", "--rounds", "1", "--timeout",
                        "1s", "-o", self.folder())
         self.assertEqual(ran.returncode, 1)
         (cell,) = show(self.folder())
@@ -245,7 +246,7 @@ class Runs(Scratch):
         self.assertIn("time limit of 1 s in phase build", cell["reason"])
 
     def test_a_cell_that_runs_into_a_limit_twice_is_given_up(self):
-        ran = tidemark("run", "-w", "list_lifetime:n=2M", "-a", "glibc", "--rounds", "5", "--memory-limit", "32MiB", "-o",
+        ran = tidemark("run", *PLAIN, "-w", "list_lifetime:n=2M", "-a", "glibc", "--rounds", "5", "--memory-limit", "32MiB", "-o",
                        self.folder())
         self.assertEqual(ran.returncode, 1)
         self.assertIn("run into a limit twice", ran.stderr)
@@ -253,7 +254,7 @@ class Runs(Scratch):
             self.assertEqual(len(file.readlines()), 2)
 
     def test_idle_time_does_not_count_against_the_time_limit(self):
-        ran = tidemark("run", "-w", "list_lifetime:n=1k", "--idle", "1.5s", "-a", "glibc", "--rounds", "1", "--timeout",
+        ran = tidemark("run", *PLAIN, "-w", "list_lifetime:n=1k", "--idle", "1.5s", "-a", "glibc", "--rounds", "1", "--timeout",
                        "1s", "-o", self.folder())
         self.assertEqual(ran.returncode, 0, ran.stderr)
 
@@ -274,7 +275,7 @@ class Runs(Scratch):
             self.assertIn("MALLOC_ARENA_MAX=1", json.load(file)["dropped_environment"])
 
     def test_an_interrupted_run_keeps_what_was_measured(self):
-        with subprocess.Popen([TIDEMARK, "run", *SMALL[:2], "--idle", "300ms", "-a", "glibc", "--rounds", "50", "-o",
+        with subprocess.Popen([TIDEMARK, "run", *SMALL[:2], *PLAIN, "--idle", "300ms", "-a", "glibc", "--rounds", "50", "-o",
                                self.folder()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             samples = self.folder() + "/samples.jsonl"
             deadline = time.monotonic() + 30
@@ -292,7 +293,7 @@ class Runs(Scratch):
             self.assertTrue(json.load(file)["interrupted"])
 
     def test_a_killed_parent_leaves_no_child(self):
-        with subprocess.Popen([TIDEMARK, "run", *SMALL[:2], "--idle", "60s", "-a", "glibc", "--rounds", "1", "-o",
+        with subprocess.Popen([TIDEMARK, "run", *SMALL[:2], *PLAIN, "--idle", "60s", "-a", "glibc", "--rounds", "1", "-o",
                                self.folder()], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             child = ""
             deadline = time.monotonic() + 30
@@ -314,9 +315,85 @@ class Runs(Scratch):
         self.assertEqual(memory_groups(process.pid), [])
 
 
+class Noise(Scratch):
+    """The canary before each sample, the memory before the first one, and the A/A controls."""
+
+    def samples(self):
+        with open(self.folder("run/samples.jsonl"), encoding="utf-8") as file:
+            return [json.loads(line) for line in file]
+
+    def machine(self):
+        with open(self.folder("run/machine.json"), encoding="utf-8") as file:
+            return json.load(file)
+
+    def test_each_sample_has_its_canary_and_the_first_five_are_never_dirty(self):
+        tidemark("run", *SMALL, "-a", "glibc", "-a", "pymalloc", "--rounds", "3", "-o", self.folder())
+        samples = self.samples()
+        self.assertEqual(len(samples), 6)
+        for sample in samples:
+            self.assertEqual(set(sample["canary"]), {"loop_ns", "latency_ns", "fault_ns"})
+            for piece in sample["canary"].values():
+                self.assertGreater(piece, 0)
+            self.assertEqual(sample["repeat"], 0)
+            self.assertIsInstance(sample["dirty"], bool)
+        self.assertEqual([sample["dirty"] for sample in samples[:5]], [False] * 5)
+
+    def test_memory_is_warmed_as_much_as_is_asked_and_both_passes_recorded(self):
+        ran = tidemark("run", "-w", "list_lifetime:n=20k", "--idle", "20ms", "-a", "glibc", "--rounds", "1", "--warm-up",
+                       "8MiB", "-o", self.folder())
+        self.assertIn("warming 8.4 MB of memory", ran.stderr)
+        warm_up = self.machine()["warm_up"]
+        self.assertEqual(warm_up["bytes"], 8 << 20)
+        self.assertGreater(warm_up["first_ns_per_page"], 0)
+        self.assertGreater(warm_up["again_ns_per_page"], 0)
+
+    def test_the_memory_limit_bounds_the_warm_up(self):
+        tidemark("run", "-w", "list_lifetime:n=20k", "--idle", "20ms", "-a", "glibc", "--rounds", "1", "--memory-limit",
+                 "16MiB", "-o", self.folder())
+        self.assertEqual(self.machine()["warm_up"]["bytes"], 16 << 20)
+
+    def test_without_a_warm_up_it_is_null(self):
+        ran = tidemark("run", *SMALL, "-a", "glibc", "--rounds", "1", "-o", self.folder())
+        self.assertNotIn("warming", ran.stderr)
+        self.assertIsNone(self.machine()["warm_up"])
+
+    def test_six_rounds_of_two_rows_have_a_control_that_is_no_row(self):
+        ran = tidemark("run", *SMALL, "-a", "glibc", "-a", "pymalloc", "--rounds", "6", "-o", self.folder())
+        self.assertEqual(len(self.samples()), 18)
+        glibc, pymalloc, control = show(self.folder())
+        self.assertEqual((glibc["control"], pymalloc["control"], control["control"]), (False, False, True))
+        self.assertEqual((control["allocator"], control["samples"], control["noise_floor"]["pairs"]), ("glibc", 6, 6))
+        time = control["noise_floor"]["wall_ns"]
+        self.assertLessEqual(time["low"], time["median"])
+        self.assertLessEqual(time["median"], time["high"])
+        self.assertIsNone(glibc["noise_floor"])
+        self.assertRegex(ran.stdout, r"A/A: glibc against itself in list_lifetime \(host objects, 6 pairs\): "
+                                     r"time x\d\.\d{3} \[\d\.\d{3}, \d+\.\d{3}\], peak x")
+        self.assertEqual(len([line for line in ran.stdout.splitlines() if line.startswith("  glibc ")]), 1)
+
+    def test_there_is_no_control_without_an_interval_or_when_none_is_wanted(self):
+        for words in (["--rounds", "5"], ["--rounds", "6", "--no-control"]):
+            with self.subTest(words=words):
+                planned = tidemark("run", *SMALL, "-a", "glibc", "-a", "pymalloc", "--dry-run", *words)
+                self.assertNotIn("control", planned.stdout)
+                self.assertIn("2 cells, ", planned.stdout)
+
+    def test_an_interrupted_warm_up_is_an_interrupted_run(self):
+        with subprocess.Popen([TIDEMARK, "run", *SMALL[:2], "-a", "glibc", "--warm-up", "64GiB", "-o", self.folder()],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            for line in process.stderr:
+                if line.startswith("warming"):
+                    break
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
+        self.assertEqual(process.returncode, 130)
+        self.assertEqual(self.samples(), [])
+        self.assertTrue(self.machine()["interrupted"])
+
+
 class Resume(Scratch):
     """Two rows, four rounds: eight samples, of which the first is there when the run is stopped."""
-    PLAN = ("-w", "list_lifetime:n=20k", "--idle", "150ms", "-a", "glibc", "-a", "pymalloc", "--rounds", "4")
+    PLAN = ("-w", "list_lifetime:n=20k", "--idle", "150ms", "-a", "glibc", "-a", "pymalloc", "--rounds", "4", *PLAIN)
 
     def stop(self, with_signal, *arguments):
         """Starts a run and stops it after its first sample; returns what it said on stderr."""
@@ -441,11 +518,69 @@ class Resume(Scratch):
         self.assertIsInstance(self.read("machine.json")["finished"], str)
 
     def test_a_cell_that_was_given_up_stays_so(self):
-        tidemark("run", "-w", "list_lifetime:n=2M", "-a", "glibc", "--rounds", "5", "--memory-limit", "32MiB", "-o",
+        tidemark("run", *PLAIN, "-w", "list_lifetime:n=2M", "-a", "glibc", "--rounds", "5", "--memory-limit", "32MiB", "-o",
                  self.folder())
         self.edit("machine.json", finished=None)
         self.assertEqual(self.resume().returncode, 1, "its samples broke a limit")
         self.assertEqual(len(self.samples()), 2)
+
+    def make_dirty(self, number, repeat_dirty=True):
+        """A run of all its planned samples, as if `number` had been dirty and the run killed before it was repeated."""
+        tidemark("run", *self.PLAN, "-o", self.folder())
+        samples = self.samples()
+        for sample in samples:
+            sample["dirty"] = sample["sample"] == number  # whatever else the machine did meanwhile
+        self.rewrite(samples)
+        self.edit("plan.json", repeat_dirty=repeat_dirty)
+        return samples[number]["round"]
+
+    def rewrite(self, samples):
+        with open(self.folder("run/samples.jsonl"), "w", encoding="utf-8") as file:
+            file.writelines(json.dumps(sample) + "\n" for sample in samples)
+        self.edit("machine.json", finished=None)
+
+    def assert_repeated(self, turn):
+        """Beside the eight planned samples both cells have one more, of that round."""
+        samples = self.samples()
+        self.assertEqual([sample["repeat"] for sample in samples], [0] * 8 + [1] * 2)
+        self.assertEqual({sample["round"] for sample in samples[8:]}, {turn})
+        self.assertEqual({sample["cell"] for sample in samples[8:]}, {0, 1})
+        self.assertEqual([sample["sample"] for sample in samples], list(range(10)))
+        summary = self.read("summary.json")
+        self.assertEqual([(cell["samples"], cell["repeats"]) for cell in summary], [(5, 1), (5, 1)])
+
+    def test_the_round_of_a_dirty_sample_is_run_once_more_and_both_are_kept(self):
+        turn = self.make_dirty(3)
+        plan, before = self.read("plan.json"), self.samples()
+        resumed = self.resume()
+        self.assertEqual(resumed.returncode, 0, resumed.stderr)
+        self.assertIn("2 samples are taken once more", resumed.stderr)
+        self.assertIn("[2/2]", resumed.stderr)
+        self.assertIn("samples taken once more for them: 2", resumed.stdout)
+        self.assert_repeated(turn)
+        self.assertEqual((self.read("plan.json"), self.samples()[:8]), (plan, before))
+        self.assertIn("is complete", self.resume().stderr)
+
+    def test_a_run_that_was_killed_amid_its_repeats_is_finished(self):
+        turn = self.make_dirty(6)
+        self.assertEqual(self.resume().returncode, 0)
+        for left in (9, 8):
+            with self.subTest(left=left):
+                first = self.samples()[8]
+                self.rewrite(self.samples()[:left])
+                unfinished = tidemark("show", self.folder()).stderr
+                self.assertIn("8 of 8 samples are here" + (", and 1 taken once more;" if left == 9 else ";"), unfinished)
+                resumed = self.resume()
+                self.assertEqual(resumed.returncode, 0, resumed.stderr)
+                self.assertIn("%d samples are here, %d are left" % (left, 10 - left), resumed.stderr)
+                self.assert_repeated(turn)
+                self.assertEqual(self.samples()[8]["cell"], first["cell"], "the order of repeats is seeded")
+
+    def test_a_plan_without_repeats_has_none_when_it_goes_on(self):
+        self.make_dirty(3, repeat_dirty=False)
+        self.assertEqual(self.resume().returncode, 0)
+        self.assert_whole()
+        self.assertEqual(sum(cell["dirty"] for cell in self.read("summary.json")), 1)
 
     def test_an_edited_plan_is_refused(self):
         self.stop(signal.SIGINT)
@@ -465,7 +600,7 @@ class Resume(Scratch):
         self.assert_refused("00000000", "kernel", "Linux 1.0", "Z80", "77")
 
     def test_another_python_is_refused(self):
-        self.stop(signal.SIGINT, "-w", "list_lifetime:n=20k", "--host", "python3", "-a", "pymalloc", "--rounds", "4")
+        self.stop(signal.SIGINT, *PLAIN, "-w", "list_lifetime:n=20k", "--host", "python3", "-a", "pymalloc", "--rounds", "4")
         self.edit("machine.json", python={"python3": {"path": "/usr/bin/python3", "version": "CPython 2.7.18"}})
         self.assert_refused("python3", "CPython 2.7.18")
 
@@ -477,7 +612,7 @@ class Resume(Scratch):
         self.assert_refused("samples.jsonl:", "there twice")
 
     def test_a_run_that_is_still_measured_is_refused(self):
-        with subprocess.Popen([TIDEMARK, "run", *SMALL[:2], "--idle", "60s", "-a", "glibc", "--rounds", "1", "-o",
+        with subprocess.Popen([TIDEMARK, "run", *SMALL[:2], *PLAIN, "--idle", "60s", "-a", "glibc", "--rounds", "1", "-o",
                                self.folder()], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             deadline = time.monotonic() + 30
             while time.monotonic() < deadline and not os.path.exists(self.folder("run/samples.jsonl")):
@@ -497,7 +632,8 @@ class Resume(Scratch):
         before = self.content()
         for words in (["quick"], ["--workload", "del_collect"], ["--allocator", "glibc"], ["--host", "python3"],
                       ["--rounds", "1"], ["--idle", "1s"], ["--seed", "1"], ["--tick", "1ms"], ["--timeout", "1s"],
-                      ["--memory-limit", "1GiB"], ["--output", "elsewhere"], ["--dry-run"]):
+                      ["--memory-limit", "1GiB"], ["--warm-up", "0"], ["--no-control"], ["--no-repeats"],
+                      ["--output", "elsewhere"], ["--dry-run"]):
             with self.subTest(words=words):
                 refused = self.resume(*words)
                 self.assertEqual(refused.returncode, 2)

@@ -274,9 +274,9 @@ static void test_each_round_runs_every_cell_once_in_its_own_order(void **state)
 
     (void)state;
     add(&plan, "del_collect:n=1..4", rows, 5);
-    assert_int_equal(plan_round(&plan, 0, first), 20);
-    assert_int_equal(plan_round(&plan, 0, again), 20);
-    assert_int_equal(plan_round(&plan, 1, second), 20);
+    assert_int_equal(plan_round(&plan, 0, 0, first), 20);
+    assert_int_equal(plan_round(&plan, 0, 0, again), 20);
+    assert_int_equal(plan_round(&plan, 1, 0, second), 20);
     assert_memory_equal(first, again, sizeof first);
     assert_memory_not_equal(first, second, sizeof first);
     for (size_t i = 0; i < 20; i++)

@@ -263,10 +263,10 @@ static void test_what_is_stored_is_not_left(void **state)
         count(&tally, json_pack("[o, o]", stored(0, 1, 0, "ok"), stored(1, 0, 2, "exit"))), 0);
     assert_int_equal(tally.stored, 2);
     assert_true(tally.failures);
-    assert_false(tally_is_left(&tally, 1, 0));
-    assert_false(tally_is_left(&tally, 0, 2));
-    assert_true(tally_is_left(&tally, 0, 0));
-    assert_true(tally_is_left(&tally, 1, 2));
+    assert_false(tally_is_left(&tally, 1, 0, 0));
+    assert_false(tally_is_left(&tally, 0, 2, 0));
+    assert_true(tally_is_left(&tally, 0, 0, 0));
+    assert_true(tally_is_left(&tally, 1, 2, 0));
     assert_int_equal(tally_left(&tally), plan_samples(&plan) - 2);
     assert_true(tally.cells[1].seconds == 2.0);
     tally_free(&tally);
@@ -280,8 +280,8 @@ static void test_a_cell_that_was_given_up_stays_so(void **state)
     assert_int_equal(count(&tally, json_pack("[o, o, o]", stored(0, 0, 0, "oom"),
                                              stored(1, 1, 0, "n/a"), stored(2, 0, 1, "timeout"))),
                      0);
-    assert_false(tally_is_left(&tally, 0, 2));
-    assert_false(tally_is_left(&tally, 1, 1));
+    assert_false(tally_is_left(&tally, 0, 2, 0));
+    assert_false(tally_is_left(&tally, 1, 1, 0));
     assert_int_equal(tally_left(&tally), plan_samples(&plan) - 6);
     tally_free(&tally);
 }
@@ -308,6 +308,55 @@ static void test_samples_that_do_not_fit_the_plan_are_refused_with_their_line(vo
     assert_line_refused(json_pack("[o]", stored(0, 0, 0, "fine")), "no status");
 }
 
+/* --- Controls, repeats and warm-up in a plan. --------------------------------------------------*/
+
+static void test_controls_repeats_and_warm_up_are_read_back(void **state)
+{
+    (void)state;
+    plan.repeat_dirty = 1;
+    plan.warm_up_bytes = 12345678;
+    add("list_lifetime:n=3M", "objects", 6);
+    assert_int_equal(plan_add_controls(&plan), 0);
+    assert_int_equal(plan_controls(&plan), 1);
+    json_decref(json);
+    json = plan_to_json(&plan);
+    if (plan_from_json(&again, json, error) != 0)
+        fail_msg("%s", error);
+    assert_same_plan();
+    assert_true(again.cells[again.cell_count - 1].is_control);
+    assert_false(again.cells[0].is_control);
+    assert_true(again.repeat_dirty);
+    assert_int_equal(again.warm_up_bytes, 12345678);
+}
+
+static void test_a_plan_of_an_earlier_version_has_none_of_them(void **state)
+{
+    (void)state;
+    plan.repeat_dirty = 1;
+    json_object_del(json, "repeat_dirty");
+    json_object_del(json, "warm_up_bytes");
+    for (size_t i = 0; i < plan.cell_count; i++)
+        json_object_del(cell(i), "control");
+    if (plan_from_json(&again, json, error) != 0)
+        fail_msg("%s", error);
+    assert_false(again.repeat_dirty);
+    assert_int_equal(again.warm_up_bytes, 0);
+    assert_int_equal(plan_controls(&again), 0);
+}
+
+static void test_flags_of_the_wrong_type_are_refused(void **state)
+{
+    (void)state;
+    json_object_set_new(cell(1), "control", json_integer(1));
+    assert_refused("cells[1].control", "neither true nor false");
+    json_object_set_new(cell(1), "control", json_false());
+    json_object_set_new(json, "repeat_dirty", json_null());
+    assert_refused("repeat_dirty", "neither true nor false");
+    json_object_set_new(json, "repeat_dirty", json_false());
+    json_object_set_new(json, "warm_up_bytes", json_integer(-1));
+    assert_refused("warm_up_bytes", "-1");
+}
+
 #define PLAN_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -331,6 +380,9 @@ int main(void)
         PLAN_TEST(test_what_is_stored_is_not_left),
         PLAN_TEST(test_a_cell_that_was_given_up_stays_so),
         PLAN_TEST(test_samples_that_do_not_fit_the_plan_are_refused_with_their_line),
+        PLAN_TEST(test_controls_repeats_and_warm_up_are_read_back),
+        PLAN_TEST(test_a_plan_of_an_earlier_version_has_none_of_them),
+        PLAN_TEST(test_flags_of_the_wrong_type_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -52,7 +52,9 @@ KEY = ("workload", "params", "allocator", "host", "idle_ns")
 QUICK_PICTURES = [
     "idle-list_lifetime-5M-del_collect-3.11", "memory-return-del_collect-5M-del-range-2.7",
     "memory-return-del_collect-5M-del_collect-range-2.7", "memory-return-del_collect-5M-pass-range-2.7",
-    "memory-return-list_lifetime-5M-del_collect-3.11", "replay-list_lifetime-5M-del_collect-3.11-pymalloc", "trade-off"]
+    "memory-return-list_lifetime-5M-del_collect-3.11", "replay-list_lifetime-5M-del_collect-3.11-pymalloc",
+    "steadiness", "trade-off"]
+NOT_RECORDED = ("canary", "dirty", "repeat")  # what runs of earlier versions lack
 
 
 # --- a synthetic run --------------------------------------------------------------------------------------------------------
@@ -67,6 +69,13 @@ def del_collect(way, allocator, kept_mb, live_mb=120.0, peak_mb=160.0):
     phases.append(("idle", 0.5, kept_mb, 0.0, 0.0 if way == "del_collect" else live_mb))
     params = {"n": "5000000", "way": way, "source": "range", "profile": "2.7"}
     return cell("del_collect", params, allocator, phases)
+
+
+def controlled(wall, peak, retained, **cell_of):
+    """A control of list_lifetime on glibc with the noise floor given, each figure as (median, low, high) or None."""
+    figure = lambda parts: None if parts is None else dict(zip(("median", "low", "high"), parts))
+    return {**list_lifetime("glibc", 20.0, **cell_of), "control": True,
+            "noise_floor": {"pairs": 6, "wall_ns": figure(wall), "peak_bytes": figure(peak), "retained_bytes": figure(retained)}}
 
 
 def list_lifetime(allocator, kept_mb, host="objects", idle_s=0.5, rounds=6, peak_mb=200.0, idle_end_mb=None, slower=1.0):
@@ -130,7 +139,8 @@ def sample_of(cell, number, index, turn, dice):
               "live_peak_bytes": int(peak * MB), "return_ratio": ratio(objects), "return_ratio_live": ratio(live),
               "since_last_free_ns": 530_000_000, "wall_ns": timed, "cpu_ns": timed, "minor_faults": 50_000,
               "major_faults": 0, "voluntary_switches": 1, "involuntary_switches": 1, "operations": 1,
-              "checksum": "00000000deadbeef", "ticks": len(curve), "late_ticks": 0, "phases": phases}
+              "checksum": "00000000deadbeef", "ticks": len(curve), "late_ticks": 0, "phases": phases, "repeat": 0,
+              "canary": {"loop_ns": 2.0 * noise(), "latency_ns": 100 * noise(), "fault_ns": 1500 * noise(0.1)}, "dirty": False}
     return record, curve
 
 
@@ -151,6 +161,7 @@ def summary_of(cell, records):
               for same in zip(*(record["phases"] for record in good))]
     return {**{name: cell[name] for name in KEY}, "version": "1.0" if good else None,
             "providers": good[0]["providers"] if good else None, "status": bad["status"], "reason": bad["reason"],
+            "control": cell.get("control", False), "noise_floor": cell.get("noise_floor"), "dirty": 0, "repeats": 0,
             "samples": len(good), **{name: figure(name) for name in FIGURES}, "statm_error_bytes": 0, "phases": phases,
             "curves": [record["sample"] for record in good]}
 
@@ -170,14 +181,16 @@ def make_run(folder, cells, seed=1):
             records[index].append(record)
             write_curve(folder, record["sample"], [",".join(map(str, point)) for point in curve])
     plan = {"format": 1, "suite": "quick", "seed": 1, "tick_ns": 1_000_000, "timeout_ns": 60 * SECOND,
-            "memory_limit_bytes": 10**10, "order": [],
-            "cells": [{name: one[name] for name in (*KEY, "rounds", "not_available")} for one in cells]}
+            "memory_limit_bytes": 10**10, "warm_up_bytes": 2**30, "repeat_dirty": True, "order": [],
+            "cells": [{"control": False, **{name: one[name] for name in (*KEY, "rounds", "not_available", "control")
+                                            if name in one}} for one in cells]}
     machine = {"tidemark": "0.1.0", "git": "abcdef0", "build_type": "Release", "sanitizer": None, "cpu": "A Processor 9000",
                "cores": 2, "memory_bytes": 8 * 2**30, "page_bytes": 4096, "kernel": "Linux 6.1.0", "libc": "glibc 2.36",
                "thp": "madvise", "overcommit_memory": 0, "governor": None, "cgroup": 2, "sampler": "fifo",
                "libraries": {"jemalloc": "5.3.0", "mimalloc": "2.0.9"}, "dropped_environment": [],
                "python": {"python3": {"path": "python3", "version": "CPython 3.11.2"}},
-               "started": "2024-05-01T12:00:00Z", "finished": "2024-05-01T12:03:00Z", "interrupted": False}
+               "started": "2024-05-01T12:00:00Z", "finished": "2024-05-01T12:03:00Z", "interrupted": False,
+               "warm_up": {"bytes": 2**30, "first_ns_per_page": 4500.0, "again_ns_per_page": 1500.0}}
     write(folder, "samples.jsonl", "".join(line + "\n" for line in lines))
     write(folder, "plan.json", json.dumps(plan))
     write(folder, "machine.json", json.dumps(machine))
@@ -582,6 +595,93 @@ class OddRun(Folder):
         lines = micro.read_lines(run_folder.read_run(self.folder))
         self.assertEqual([size for size, _ in lines["stack"]["glibc"]], [8 << power for power in range(10)])
         self.assertAlmostEqual(lines["stack"]["mimalloc"][0][1], 3)
+
+
+class Steadiness(Folder):
+    """The section on noise, its figure, and controls, which are rows nowhere else."""
+
+    def text(self):
+        return self.page().text.replace(words.NARROW, " ")
+
+    def change_samples(self, change):
+        records = [json.loads(line) for line in read(self.folder, "samples.jsonl").splitlines()]
+        for record in records:
+            change(record)
+        write(self.folder, "samples.jsonl", "".join(json.dumps(record) + "\n" for record in records))
+
+    def test_a_quiet_run_says_so_and_draws_its_canary(self):
+        make_run(self.folder, [list_lifetime("glibc", 20.0), list_lifetime("mimalloc", 9.0)])
+        text = self.text()
+        self.assertIn("How steady was the machine", text)
+        self.assertIn("None of 12 samples was dirty: no piece", text)
+        self.assertIn("This run has no A/A control", text)
+        self.assertTrue(os.path.exists(os.path.join(self.folder, "figures", "steadiness.png")))
+
+    def test_dirty_samples_and_those_taken_once_more_are_counted(self):
+        make_run(self.folder, [list_lifetime("glibc", 20.0), list_lifetime("mimalloc", 9.0)])
+        self.change_samples(lambda record: record.update(dirty=record["sample"] in (6, 7, 11), repeat=int(record["sample"] > 7)))
+        self.assertIn("3 of 12 samples were dirty", self.text())
+        self.assertIn("Their rounds were run once more, 4 samples.", self.text())
+
+    def test_a_run_that_was_to_repeat_nothing_says_so(self):
+        make_run(self.folder, [list_lifetime("glibc", 20.0)])
+        self.change_samples(lambda record: record.update(dirty=record["sample"] == 5))
+        change_json(self.folder, "plan.json", lambda plan: plan.update(repeat_dirty=False))
+        self.assertIn("told to take no sample once more", self.text())
+
+    def test_the_noise_floor_is_told_in_percent(self):
+        make_run(self.folder, [list_lifetime("glibc", 20.0), list_lifetime("mimalloc", 9.0),
+                               controlled((1.003, 0.981, 1.032), (1.0, 0.9999, 1.0001), None)])
+        self.assertIn("glibc in list_lifetime: n=5M, how=del_collect, profile=3.11: two identical rows differed by "
+                      "+0.30 % [−1.9, +3.2] in time and by 0.00 % [−0.01, +0.01] in peak, 6 pairs: a smaller difference means "
+                      "nothing in this run.", self.text())
+
+    def test_a_control_is_in_no_table_and_no_other_figure(self):
+        cells = [list_lifetime("glibc", 20.0), list_lifetime("mimalloc", 9.0)]
+        make_run(self.folder, [*cells, controlled((1.0, 0.9, 1.1), None, None)])
+        run = run_folder.read_run(self.folder)
+        self.assertEqual([cell.allocator for cell in run.experiments[0].cells], ["glibc", "mimalloc"])
+        self.assertEqual((len(run.controls), run.missing), (1, []))
+        self.assertEqual(len(run.controls[0].cell.good), 6)
+        self.assertEqual(len(run.readings), 18)
+
+    def test_a_control_without_enough_pairs_has_no_interval(self):
+        make_run(self.folder, [list_lifetime("glibc", 20.0), controlled((1.5, None, None), None, None)])
+        self.assertIn("differed by +50 % in time, 6 pairs", self.text())
+        self.assertIn("too few pairs for an interval", self.text())
+
+    def test_a_control_that_never_finished_says_so(self):
+        make_run(self.folder, [list_lifetime("glibc", 20.0), controlled(None, None, None)])
+        self.assertIn("no pair of samples finished", self.text())
+
+    def test_the_warm_up_tells_what_it_saved(self):
+        make_run(self.folder, [list_lifetime("glibc", 20.0)])
+        self.assertIn("1,074 MB of memory were touched: a page cost 4.5 µs the first time and 1.5 µs again. Without that the first "
+                      "samples would have paid 3.0 times as much", self.text())
+        change_json(self.folder, "machine.json", lambda machine: machine["warm_up"].update(first_ns_per_page=1510.0))
+        self.assertIn("The machine had that memory at hand.", self.text())
+
+    def test_a_run_of_an_earlier_version_says_not_recorded(self):
+        make_run(self.folder, [list_lifetime("glibc", 20.0)])
+        self.change_samples(lambda record: [record.pop(name) for name in NOT_RECORDED])
+        change_json(self.folder, "machine.json", lambda machine: machine.pop("warm_up"))
+        change_json(self.folder, "plan.json", lambda plan: [plan.pop("repeat_dirty"), plan["cells"][0].pop("control")])
+        change_json(self.folder, "summary.json",
+                    lambda cells: [cells[0].pop(name) for name in ("control", "noise_floor", "dirty", "repeats")])
+        self.assertIn("Not recorded by this run.", self.text())
+        self.assertFalse(os.path.exists(os.path.join(self.folder, "figures", "steadiness.png")))
+
+    def test_fields_of_the_wrong_type_are_errors_with_file_and_line(self):
+        make_run(self.folder, [list_lifetime("glibc", 20.0, rounds=2)])
+        text = read(self.folder, "samples.jsonl")
+        write(self.folder, "samples.jsonl", text.replace('"dirty": false', '"dirty": 0', 1))
+        self.fails("samples.jsonl:1", "'dirty' is 0, wanted true or false")
+        write(self.folder, "samples.jsonl", re.sub(r'"loop_ns": [0-9.]+', '"loop_ns": null', text, count=1))
+        self.fails("samples.jsonl:1: canary", "'loop_ns'")
+
+    def test_one_sample_is_drawn_too(self):
+        make_run(self.folder, [list_lifetime("glibc", 20.0, rounds=1)])
+        self.assertIn("None of 1 samples was dirty", self.text())
 
 
 class BadInput(Folder):

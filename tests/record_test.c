@@ -15,7 +15,9 @@
 
 enum { BASELINE_NS = 1000000, PHASES = 3 };
 
+static const struct canary_reading canary = {2.5, 120.25, 1500};
 static struct sample sample;
+static struct record_place place;
 static json_t *record;
 
 /* Phase `i` from `begin_ns` to `end_ns` after the baseline. Every counter has a digit of its own,
@@ -49,6 +51,15 @@ static void set_memory(size_t i, uint64_t peak_mib, uint64_t rss_mib, uint64_t o
 static int set_up(void **state)
 {
     (void)state;
+    place = (struct record_place){
+        .number = 17,
+        .cell = 4,
+        .round = 2,
+        .repeat = 1,
+        .started = "2026-11-20T12:00:00Z",
+        .canary = &canary,
+        .is_dirty = 1,
+    };
     sample = (struct sample){
         .status = SAMPLE_OK,
         .version = "glibc 2.36",
@@ -84,7 +95,7 @@ static int tear_down(void **state)
 static json_t *figure(const char *key)
 {
     if (!record)
-        record = record_sample(&sample, 17, 4, 2, "2026-11-20T12:00:00Z");
+        record = record_sample(&sample, &place);
     json_t *value = json_object_get(record, key);
     if (!value)
         fail_msg("the record has no %s", key);
@@ -405,6 +416,7 @@ static void test_a_record_says_which_sample_it_is(void **state)
     assert_integer(figure("sample"), 17);
     assert_integer(figure("cell"), 4);
     assert_integer(figure("round"), 2);
+    assert_integer(figure("repeat"), 1);
     assert_text(figure("started"), "2026-11-20T12:00:00Z");
     assert_text(figure("status"), "ok");
     assert_true(json_is_null(figure("reason")));
@@ -445,12 +457,33 @@ static void test_what_is_known_is_kept_also_zero_and_negative(void **state)
     assert_text(json_object_get(figure("providers"), "raw"), "/lib/b.so");
 }
 
+static void test_the_canary_before_a_sample_is_kept_piece_by_piece(void **state)
+{
+    (void)state;
+    assert_real(json_object_get(figure("canary"), "loop_ns"), 2.5);
+    assert_real(json_object_get(figure("canary"), "latency_ns"), 120.25);
+    assert_real(json_object_get(figure("canary"), "fault_ns"), 1500);
+    assert_true(json_is_true(figure("dirty")));
+}
+
+static void test_a_sample_without_a_canary_says_null_and_is_not_dirty(void **state)
+{
+    (void)state;
+    place.canary = NULL;
+    place.is_dirty = 0;
+    assert_true(json_is_null(figure("canary")));
+    assert_true(json_is_false(figure("dirty")));
+}
+
 /* A figure that does not exist is null, never left out: figure() fails on a missing key. */
 static void test_a_record_has_every_key_of_the_format_whatever_became_of_it(void **state)
 {
     static const char *const keys[] = {"sample",
                                        "cell",
                                        "round",
+                                       "repeat",
+                                       "canary",
+                                       "dirty",
                                        "status",
                                        "reason",
                                        "limited_by",
@@ -526,6 +559,8 @@ int main(void)
         record_test(test_a_record_says_who_kept_the_memory_limit),
         record_test(test_what_is_not_known_is_null),
         record_test(test_what_is_known_is_kept_also_zero_and_negative),
+        record_test(test_the_canary_before_a_sample_is_kept_piece_by_piece),
+        record_test(test_a_sample_without_a_canary_says_null_and_is_not_dirty),
         record_test(test_a_record_has_every_key_of_the_format_whatever_became_of_it),
     };
 

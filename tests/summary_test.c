@@ -350,6 +350,79 @@ static void test_a_cell_is_named_as_the_plan_names_it(void **state)
     assert_number(of_cell(0, "idle_ns"), 7);
 }
 
+/* --- Controls and dirty samples. ---------------------------------------------------------------*/
+
+static const char with_control[] = "{'cells': [{'workload': 'w', 'params': {'n': '1'}, "
+                                   "'allocator': 'a', 'host': 'h', 'idle_ns': 7},"
+                                   "           {'workload': 'w', 'params': {'n': '2'}, "
+                                   "'allocator': 'a', 'host': 'h', 'idle_ns': 7},"
+                                   "           {'workload': 'w', 'params': {'n': '2'}, "
+                                   "'allocator': 'a', 'host': 'h', 'idle_ns': 7,"
+                                   "            'control': true}]}";
+
+static void test_a_control_is_compared_with_the_cell_that_it_repeats(void **state)
+{
+    (void)state;
+    summarise(with_control, "[{'cell': 0, 'status': 'ok', 'round': 0, 'wall_ns': 1000},"
+                            " {'cell': 1, 'status': 'ok', 'round': 0, 'wall_ns': 20},"
+                            " {'cell': 2, 'status': 'ok', 'round': 0, 'wall_ns': 25}]");
+    assert_int_equal(json_array_size(summary), 3);
+    assert_true(json_is_false(of_cell(1, "control")));
+    assert_true(json_is_null(of_cell(1, "noise_floor")));
+    assert_true(json_is_true(of_cell(2, "control")));
+    assert_median(2, "wall_ns", 25); /* its own figures */
+    const json_t *floor = of_cell(2, "noise_floor");
+    assert_number(json_object_get(floor, "pairs"), 1);
+    assert_number(json_object_get(json_object_get(floor, "wall_ns"), "median"), 1.25);
+}
+
+static void test_a_control_that_stands_first_is_not_compared_with_itself(void **state)
+{
+    (void)state;
+    summarise("{'cells': [{'workload': 'w', 'params': {}, 'allocator': 'a', 'host': 'h',"
+              "            'idle_ns': 7, 'control': true},"
+              "           {'workload': 'w', 'params': {}, 'allocator': 'a', 'host': 'h',"
+              "            'idle_ns': 7}]}",
+              "[{'cell': 0, 'status': 'ok', 'round': 0, 'wall_ns': 30},"
+              " {'cell': 1, 'status': 'ok', 'round': 0, 'wall_ns': 20}]");
+    const json_t *floor = of_cell(0, "noise_floor");
+    assert_number(json_object_get(json_object_get(floor, "wall_ns"), "median"), 1.5);
+}
+
+static void test_samples_of_a_control_are_not_those_of_its_reference(void **state)
+{
+    (void)state;
+    summarise(with_control, "[{'cell': 2, 'status': 'ok', 'round': 0, 'wall_ns': 25},"
+                            " {'cell': 1, 'status': 'exit', 'round': 0}]");
+    assert_number(of_cell(1, "samples"), 0);
+    assert_number(json_object_get(of_cell(2, "noise_floor"), "pairs"), 0);
+}
+
+static void test_dirty_samples_and_repeats_are_counted_and_kept(void **state)
+{
+    (void)state;
+    summarise(two_cells,
+              "[{'cell': 0, 'status': 'ok', 'dirty': true, 'repeat': 0, 'wall_ns': 10},"
+              " {'cell': 0, 'status': 'exit', 'dirty': true, 'repeat': 0},"
+              " {'cell': 1, 'status': 'ok', 'dirty': false, 'repeat': 0, 'wall_ns': 5},"
+              " {'cell': 0, 'status': 'ok', 'dirty': false, 'repeat': 1, 'wall_ns': 30}]");
+    assert_number(of_cell(0, "dirty"), 2);
+    assert_number(of_cell(0, "repeats"), 1);
+    assert_number(of_cell(0, "samples"), 2);
+    assert_median(0, "wall_ns", 20); /* both count */
+    assert_number(of_cell(1, "dirty"), 0);
+    assert_number(of_cell(1, "repeats"), 0);
+}
+
+static void test_a_run_that_took_no_canary_does_not_say_that_none_was_dirty(void **state)
+{
+    (void)state;
+    summarise(one_cell, "[{'cell': 0, 'status': 'ok', 'wall_ns': 10}]");
+    assert_true(json_is_null(of_cell(0, "dirty")));
+    assert_number(of_cell(0, "repeats"), 0);
+    assert_true(json_is_false(of_cell(0, "control")));
+}
+
 #define summary_test(name) cmocka_unit_test_teardown(name, tear_down)
 
 int main(void)
@@ -377,6 +450,11 @@ int main(void)
         summary_test(test_a_statm_error_that_was_not_measured_is_null),
         summary_test(test_cells_keep_the_order_of_the_plan),
         summary_test(test_a_cell_is_named_as_the_plan_names_it),
+        summary_test(test_a_control_is_compared_with_the_cell_that_it_repeats),
+        summary_test(test_a_control_that_stands_first_is_not_compared_with_itself),
+        summary_test(test_samples_of_a_control_are_not_those_of_its_reference),
+        summary_test(test_dirty_samples_and_repeats_are_counted_and_kept),
+        summary_test(test_a_run_that_took_no_canary_does_not_say_that_none_was_dirty),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

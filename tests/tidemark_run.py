@@ -5,6 +5,8 @@ import subprocess
 import tempfile
 
 TIDEMARK = os.path.abspath(os.environ.get("TIDEMARK", "build/tidemark"))
+# Without what takes time here and shows nothing, and without what makes the number of samples depend on the machine.
+PLAIN = ("--warm-up", "0", "--no-repeats")
 
 
 def tidemark(*arguments, **options):
@@ -16,7 +18,7 @@ def tidemark(*arguments, **options):
 def measure(folder, *arguments):
     """Runs `tidemark run` into a new folder beneath `folder` and returns its summary, read back by `show --json`."""
     run = os.path.join(tempfile.mkdtemp(dir=folder), "run")
-    ran = tidemark("run", "-o", run, *arguments)
+    ran = tidemark("run", "-o", run, *PLAIN, *arguments)
     if ran.returncode != 0:
         raise AssertionError("tidemark run %s: status %d\n%s" % (" ".join(arguments), ran.returncode, ran.stderr))
     return show(run)

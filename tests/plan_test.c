@@ -1,0 +1,198 @@
+/* Which cells of a plan get an A/A control, and in which order rounds are repeated. Leaves out how
+ * cells come to be (grammar_test.c) and how a plan is read back (plan_read_test.c). */
+#include "harness/plan.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct plan plan;
+
+static int set_up(void **state)
+{
+    (void)state;
+    plan = (struct plan){.seed = 7};
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    plan_free(&plan);
+    return 0;
+}
+
+static void add(const char *workload, const char *host, unsigned rounds, uint64_t idle_ns,
+                const char *first_row, const char *second_row)
+{
+    const char *const rows[] = {first_row, second_row};
+    char error[PLAN_ERROR_BYTES];
+    struct plan_request request = {.workload = workload,
+                                   .rows = rows,
+                                   .row_count = second_row ? 2 : 1,
+                                   .host = host,
+                                   .host_may_be_missing = 1,
+                                   .idle_ns = idle_ns,
+                                   .rounds = rounds};
+
+    if (plan_add(&plan, &request, error) != 0)
+        fail_msg("%s", error);
+}
+
+/* The only control; a plan has others or none is a failure. */
+static const struct cell *the_control(void)
+{
+    assert_int_equal(plan_add_controls(&plan), 0);
+    assert_int_equal(plan_controls(&plan), 1);
+    return &plan.cells[plan.cell_count - 1];
+}
+
+static void assert_no_control(void)
+{
+    size_t cells = plan.cell_count;
+
+    assert_int_equal(plan_add_controls(&plan), 0);
+    assert_int_equal(plan_controls(&plan), 0);
+    assert_int_equal(plan.cell_count, cells);
+}
+
+static void test_a_control_is_the_first_row_again(void **state)
+{
+    (void)state;
+    add("list_lifetime:n=20k", "objects", 6, 5, "glibc", "pymalloc");
+    const struct cell *control = the_control();
+    assert_int_equal(plan.cell_count, 3);
+    assert_true(control->is_control);
+    assert_string_equal(control->row.text, "glibc");
+    assert_true(plan_same_experiment(control, &plan.cells[0]));
+    assert_int_equal(control->rounds, 6);
+    assert_int_equal(plan_samples(&plan), 18);
+}
+
+static void test_a_row_that_cannot_run_is_no_reference(void **state)
+{
+    (void)state;
+    add("list_lifetime:n=20k", "objects", 6, 5, "bump", "glibc");
+    add("list_lifetime:n=20k", "objects", 6, 5, "pymalloc", NULL);
+    assert_string_equal(the_control()->row.text, "glibc");
+}
+
+static void test_fewer_than_six_rounds_have_none(void **state)
+{
+    (void)state;
+    add("list_lifetime:n=20k", "objects", 5, 5, "glibc", "pymalloc");
+    assert_no_control();
+}
+
+static void test_a_single_row_that_can_run_has_none(void **state)
+{
+    (void)state;
+    add("list_lifetime:n=20k", "objects", 6, 5, "glibc", "bump");
+    add("list_lifetime:n=20k", "objects", 6, 6, "glibc", NULL); /* another experiment */
+    assert_no_control();
+}
+
+static void test_there_is_one_for_each_workload_on_the_experiment_that_comes_first(void **state)
+{
+    (void)state;
+    add("list_lifetime:n=20k", "objects", 1, 12, "glibc", "pymalloc"); /* too few rounds */
+    add("list_lifetime:n=30k|40k", "objects", 6, 5, "glibc", "pymalloc");
+    add("del_collect:n=20k", "objects", 6, 5, "jemalloc", "glibc");
+    assert_int_equal(plan_add_controls(&plan), 0);
+    assert_int_equal(plan_controls(&plan), 2);
+    const struct cell *controls = &plan.cells[plan.cell_count - 2];
+    assert_true(plan_same_experiment(&controls[0], &plan.cells[2]));
+    assert_string_equal(controls[1].workload->name, "del_collect");
+    assert_string_equal(controls[1].row.text, "jemalloc");
+}
+
+static void test_each_host_has_its_own(void **state)
+{
+    (void)state;
+    add("list_lifetime:n=20k", "objects", 6, 5, "pymalloc", "glibc");
+    add("list_lifetime:n=20k", "python3", 6, 5, "pymalloc", "jemalloc");
+    assert_int_equal(plan_add_controls(&plan), 0);
+    assert_int_equal(plan_controls(&plan), 2);
+    assert_string_equal(plan.cells[4].host.text, "objects");
+    assert_string_equal(plan.cells[5].host.text, "python3");
+}
+
+static void test_rows_on_two_hosts_are_not_two_rows_on_one(void **state)
+{
+    (void)state;
+    add("list_lifetime:n=20k", "objects", 6, 5, "pymalloc", NULL);
+    add("list_lifetime:n=20k", "python3", 6, 5, "pymalloc", NULL);
+    assert_no_control();
+}
+
+static void test_a_cell_given_twice_is_still_refused(void **state)
+{
+    static const char *const rows[] = {"glibc"};
+    char error[PLAN_ERROR_BYTES];
+    struct plan_request request = {.workload = "list_lifetime:n=20k",
+                                   .rows = rows,
+                                   .row_count = 1,
+                                   .host = "objects",
+                                   .idle_ns = 5,
+                                   .rounds = 6};
+
+    (void)state;
+    add("list_lifetime:n=20k", "objects", 6, 5, "glibc", "pymalloc");
+    the_control();
+    assert_true(plan_add(&plan, &request, error) != 0);
+    assert_non_null(strstr(error, "given twice"));
+}
+
+static void test_a_control_takes_part_in_each_round(void **state)
+{
+    size_t order[3], seen = 0;
+
+    (void)state;
+    add("list_lifetime:n=20k", "objects", 6, 5, "glibc", "pymalloc");
+    the_control();
+    for (unsigned round = 0; round < 6; round++) {
+        assert_int_equal(plan_round(&plan, round, 0, order), 3);
+        for (size_t i = 0; i < 3; i++)
+            seen += order[i] == 2;
+    }
+    assert_int_equal(seen, 6);
+}
+
+static void test_a_repeat_has_an_order_of_its_own_that_stays(void **state)
+{
+    size_t planned[20], repeated[20], again[20], next[20];
+
+    (void)state;
+    add("list_lifetime:n=1..10", "objects", 6, 5, "glibc", "pymalloc");
+    assert_int_equal(plan_round(&plan, 3, 0, planned), 20);
+    assert_int_equal(plan_round(&plan, 3, 1, repeated), 20);
+    assert_int_equal(plan_round(&plan, 3, 1, again), 20);
+    assert_int_equal(plan_round(&plan, 4, 1, next), 20);
+    assert_memory_equal(repeated, again, sizeof again);
+    assert_memory_not_equal(repeated, planned, sizeof planned);
+    assert_memory_not_equal(repeated, next, sizeof next);
+}
+
+#define plan_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        plan_test(test_a_control_is_the_first_row_again),
+        plan_test(test_a_row_that_cannot_run_is_no_reference),
+        plan_test(test_fewer_than_six_rounds_have_none),
+        plan_test(test_a_single_row_that_can_run_has_none),
+        plan_test(test_there_is_one_for_each_workload_on_the_experiment_that_comes_first),
+        plan_test(test_each_host_has_its_own),
+        plan_test(test_rows_on_two_hosts_are_not_two_rows_on_one),
+        plan_test(test_a_cell_given_twice_is_still_refused),
+        plan_test(test_a_control_takes_part_in_each_round),
+        plan_test(test_a_repeat_has_an_order_of_its_own_that_stays),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
