@@ -1,6 +1,6 @@
 /* plan.json is read back as the plan that wrote it, or refused by the name of what does not fit; a
  * tally counts each stored sample once. Leaves out the folder (run_folder_test.c) and a run that
- * goes on (cli_test.py). */
+ * goes on (resume_test.py). */
 #include "harness/plan_read.h"
 #include "harness/tally.h"
 
