@@ -8,6 +8,7 @@
 #include "harness/json_file.h"
 #include "harness/machine.h"
 #include "harness/plan_read.h"
+#include "harness/run_read.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -140,14 +141,16 @@ static int has_ended(const struct run_start *start)
 static int read_run(struct run_start *start, struct plan *plan, json_t **samples, char *error)
 {
     char what[RUN_FOLDER_ERROR_BYTES];
-    json_t *json;
+    struct run_content content;
 
-    if (run_folder_read(&start->folder, &json, &start->machine, samples, what) != 0) {
+    if (run_content_read(&content, &start->folder, what) != 0) {
         snprintf(error, RUN_START_ERROR_BYTES, "%s", what);
         return -EINVAL;
     }
-    int failed = plan_from_json(plan, json, what);
-    json_decref(json);
+    int failed = plan_from_json(plan, content.plan, what);
+    start->machine = json_incref(content.machine);
+    *samples = json_incref(content.samples);
+    run_content_free(&content);
     if (!failed)
         failed = tally_init(&start->tally, plan);
     if (failed == -ENOMEM)

@@ -9,7 +9,7 @@
 #include "harness/machine.h"
 #include "harness/progress.h"
 #include "harness/record.h"
-#include "harness/run_folder.h"
+#include "harness/run_read.h"
 #include "harness/sample.h"
 #include "harness/summary.h"
 
@@ -154,26 +154,37 @@ static int run_rounds(struct run *run)
     return failed;
 }
 
+/* From what is stored, as any later reader has it. Returns 0, or a negative errno with `why` set.
+ */
+static int write_summary(const struct run_folder *folder, char *why)
+{
+    struct run_content content;
+
+    if (run_content_read(&content, folder, why) != 0)
+        return -EINVAL;
+    json_t *summary = summary_of_run(content.plan, content.samples, why);
+    run_content_free(&content);
+    if (!summary)
+        return -EINVAL;
+    int failed = json_file_write(folder->fd, "summary.json", summary);
+    json_decref(summary);
+    if (failed)
+        snprintf(why, RUN_FOLDER_ERROR_BYTES, "%s", strerror(-failed));
+    return failed;
+}
+
 /* Writes what is known at the end, also after an interruption. */
-static int conclude(struct run *run)
+static int conclude(struct run *run, char *why)
 {
     struct run_folder *folder = &run->start->folder;
-    char utc[32], what[SUMMARY_ERROR_BYTES], unread[RUN_FOLDER_ERROR_BYTES];
-    json_t *plan = NULL, *machine = NULL, *samples = NULL;
+    char utc[32];
 
     json_object_set_new(run->start->machine, "finished", json_string(machine_utc_now(utc)));
     json_object_set_new(run->start->machine, "interrupted", json_boolean(interrupted));
     int failed = json_file_write(folder->fd, "machine.json", run->start->machine);
     if (!failed)
-        failed = run_folder_read(folder, &plan, &machine, &samples, unread);
-    if (failed)
-        return failed;
-    json_t *summary = summary_of_run(plan, samples, what);
-    failed = summary ? json_file_write(folder->fd, "summary.json", summary) : -EINVAL;
-    json_decref(summary);
-    json_decref(samples);
-    json_decref(machine);
-    json_decref(plan);
+        return write_summary(folder, why);
+    snprintf(why, RUN_FOLDER_ERROR_BYTES, "machine.json: %s", strerror(-failed));
     return failed;
 }
 
@@ -193,15 +204,17 @@ static void begin_progress(struct run *run)
 
 static int measure(struct run *run)
 {
+    char why[RUN_FOLDER_ERROR_BYTES];
+
     begin_progress(run);
     int failed = run_rounds(run);
     progress_end(&run->progress);
-    int concluded = conclude(run);
+    int concluded = conclude(run, why);
 
     if (!failed && concluded) {
         failed = concluded;
-        snprintf(run->error, RUNNER_ERROR_BYTES, "cannot write the summary to %.1000s: %s",
-                 run->start->folder.path, strerror(-concluded));
+        snprintf(run->error, RUNNER_ERROR_BYTES, "cannot write the summary to %.700s: %.700s",
+                 run->start->folder.path, why);
     }
     return failed;
 }

@@ -117,6 +117,24 @@ const char *text_in_brackets(const char *text, char *word, size_t word_bytes)
     return word;
 }
 
+/* Bytes of a control character at `text`: C0 and DEL are one, C1 two in UTF-8; 0 for another. */
+static size_t control_length(const unsigned char *text)
+{
+    if (text[0] < ' ' || text[0] == 0x7f)
+        return 1;
+    return text[0] == 0xc2 && text[1] >= 0x80 && text[1] < 0xa0 ? 2 : 0;
+}
+
+void text_make_printable(char *text)
+{
+    while (*text) {
+        size_t length = control_length((const unsigned char *)text);
+        for (size_t i = 0; i < length; i++)
+            text[i] = '?';
+        text += length ? length : 1;
+    }
+}
+
 /* Levenshtein 1965, one row of the table at a time: O(|a|·|b|). */
 unsigned text_distance(const char *a, const char *b)
 {

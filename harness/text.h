@@ -37,6 +37,12 @@ const char *text_format_left(char *text, double seconds);
  */
 const char *text_in_brackets(const char *text, char *word, size_t word_bytes);
 
+/*
+ * Replaces what would steer a terminal (C0 and C1 controls, line breaks too) by '?', in place: for
+ * text that comes from a file. Thread-safe.
+ */
+void text_make_printable(char *text);
+
 /* How many edits (insert, delete, replace) lie between two words; for "did you mean". Words above
  * 63 bytes count as far. Thread-safe. */
 unsigned text_distance(const char *a, const char *b);

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -84,6 +85,16 @@ static void test_three_digits_are_printed(void **state)
     assert_string_equal(text_format_left(text, 3700), "1 h 1 min");
 }
 
+static void test_what_steers_a_terminal_is_replaced(void **state)
+{
+    char text[] = "a\x1b[2J\nb\x7f \xc2\x9b"
+                  "c \xc3\xa4 \xc2\xa0 \xc2";
+
+    (void)state;
+    text_make_printable(text);
+    assert_string_equal(text, "a?[2J?b? ??c \xc3\xa4 \xc2\xa0 \xc2");
+}
+
 static void test_distance_counts_edits(void **state)
 {
     (void)state;
@@ -102,6 +113,7 @@ int main(void)
         cmocka_unit_test(test_bytes_are_read_in_powers_of_1024),
         cmocka_unit_test(test_numbers_keep_their_bounds),
         cmocka_unit_test(test_three_digits_are_printed),
+        cmocka_unit_test(test_what_steers_a_terminal_is_replaced),
         cmocka_unit_test(test_distance_counts_edits),
     };
 
