@@ -6,6 +6,7 @@
 #include "harness/grammar.h"
 #include "harness/run_read.h"
 #include "harness/summary.h"
+#include "harness/text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -152,6 +153,7 @@ int cli_refuse_sanitized(const char *command)
 static void tell_unfinished(const char *command, const char *path,
                             const struct run_content *content)
 {
+    char quoted[TEXT_QUOTED_BYTES(RUN_FOLDER_PATH_BYTES)];
     size_t planned = 0, i;
     const json_t *round;
 
@@ -163,7 +165,7 @@ static void tell_unfinished(const char *command, const char *path,
     fprintf(stderr,
             "tidemark %s: this run did not finish: %zu of %zu samples are here; finish it with: "
             "tidemark run --resume %s\n",
-            command, json_array_size(content->samples), planned, path);
+            command, json_array_size(content->samples), planned, text_quote(path, quoted));
 }
 
 json_t *cli_read_summary(const char *command, const char *path)

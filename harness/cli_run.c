@@ -214,7 +214,7 @@ static const struct argp argument_parser = {
            "are pymalloc, glibc, jemalloc, mimalloc and tcmalloc. A row may have a label, "
            "lean=jemalloc+dirty_decay_ms:0. Each finished sample is stored before the next one "
            "starts: Ctrl-C keeps what was measured, and --resume goes on from there, with the same "
-           "build on the same machine."
+           "build and libraries on the same machine."
            "\vExample:\n"
            "  tidemark run quick --report\n"
            "  tidemark run -w 'del_collect:n=8M..32M*2' -a pymalloc \\\n"
@@ -396,7 +396,7 @@ static int tell(const struct run_options *options, const char *folder, int statu
 static int measure(struct run_start *start, const struct program_paths *paths,
                    const struct run_options *options, const char *folder)
 {
-    char error[RUNNER_ERROR_BYTES];
+    char error[RUNNER_ERROR_BYTES], quoted[TEXT_QUOTED_BYTES(RUN_FOLDER_PATH_BYTES)];
 
     warn_of_environment();
     int end = runner_run(start, paths, error);
@@ -407,7 +407,7 @@ static int measure(struct run_start *start, const struct program_paths *paths,
         fprintf(stderr,
                 "tidemark run: interrupted; what was measured is in %s\n"
                 "finish it with: tidemark run --resume %s\n",
-                folder, folder);
+                folder, text_quote(folder, quoted));
         return CLI_INTERRUPTED;
     }
     return cli_finish("run", status);
@@ -430,7 +430,9 @@ static int run_and_tell(struct plan *plan, const struct run_options *options)
                                  : run_start_new(&start, plan, &paths, folder, error);
     if (failed) {
         fail(error);
-        status = failed == -EEXIST || failed == -EINVAL ? CLI_USAGE : CLI_FAILED;
+        status = failed == -EEXIST || failed == -EINVAL ? CLI_USAGE
+                 : failed == -EINTR                     ? CLI_INTERRUPTED
+                                                        : CLI_FAILED;
     } else if (start.is_complete) {
         fprintf(stderr, "tidemark run: %s is complete: nothing is left to run\n", folder);
         status = cli_finish("run", tell(options, folder, CLI_OK));

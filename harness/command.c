@@ -57,13 +57,20 @@ static int add_parameters(struct command *command, const struct cell *cell, cons
     return error;
 }
 
+/* Which allocators to open, as both tidemark-child and tidemark-micro take it. */
+static int add_row_arguments(struct command *command, const struct row *row)
+{
+    int error = add_pair(command, "--object", row->object.allocator->name);
+
+    return error || !row->raw.allocator ? error
+                                        : add_pair(command, "--raw", row->raw.allocator->name);
+}
+
 static int add_objects_arguments(struct command *command, const struct cell *cell, uint64_t seed)
 {
     char number[32];
-    int error = add_pair(command, "--object", cell->row.object.allocator->name);
+    int error = add_row_arguments(command, &cell->row);
 
-    if (!error && cell->row.raw.allocator)
-        error = add_pair(command, "--raw", cell->row.raw.allocator->name);
     if (!error)
         error = add_pair(command, "--workload", cell->workload->name);
     if (!error)
@@ -124,6 +131,17 @@ int command_for_cell(struct command *command, const struct program_paths *paths,
     if (!error)
         error = add_descriptors(&command->environment);
     return error ? error : environment_add_pad(&command->environment, pad_bytes);
+}
+
+int command_for_version(struct command *command, const struct program_paths *paths,
+                        const struct row *row)
+{
+    command_init(command, paths->micro);
+    int error = add_row_arguments(command, row);
+
+    if (!error)
+        error = command_add(command, "--describe");
+    return error ? error : environment_add_row(&command->environment, row);
 }
 
 int program_paths_find(struct program_paths *paths)

@@ -40,6 +40,13 @@ int command_add(struct command *command, const char *argument);
 int command_for_cell(struct command *command, const struct program_paths *paths,
                      const struct cell *cell, uint64_t seed, unsigned pad_bytes);
 
+/*
+ * The command that opens `row`, as a sample does, and prints a line that begins with the version of
+ * what it loaded and a tab. Returns 0 or -E2BIG.
+ */
+int command_for_version(struct command *command, const struct program_paths *paths,
+                        const struct row *row);
+
 /* Finds the programs: beside this one, and in the source tree that it was built from. Returns 0 or
  * a negative errno. */
 int program_paths_find(struct program_paths *paths);

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "harness/run_folder.h"
 
+#include "harness/checksum.h"
 #include "harness/json_file.h"
 
 #include <dirent.h>
@@ -101,8 +102,9 @@ static int open_samples(struct run_folder *folder, int flags)
 }
 
 int run_folder_create(struct run_folder *folder, const char *path, const json_t *plan,
-                      const json_t *machine, char *error)
+                      json_t *machine, char *error)
 {
+    char plan_checksum[CHECKSUM_BYTES];
     int failed = make_folders(path);
 
     if (!failed)
@@ -117,6 +119,10 @@ int run_folder_create(struct run_folder *folder, const char *path, const json_t 
         failed = -errno;
     if (!failed)
         failed = json_file_write(folder->fd, "plan.json", plan);
+    if (!failed)
+        failed = checksum_file(folder->fd, "plan.json", plan_checksum);
+    if (!failed)
+        failed = json_object_set_new(machine, "plan", json_string(plan_checksum)) ? -ENOMEM : 0;
     if (!failed)
         failed = json_file_write(folder->fd, "machine.json", machine);
     if (!failed)

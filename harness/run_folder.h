@@ -19,11 +19,12 @@ struct run_folder {
 };
 
 /*
- * Creates `path` and its curves/, and writes plan.json and machine.json. A folder that exists must
- * be empty. Returns 0, or a negative errno with a message in `error` (RUN_FOLDER_ERROR_BYTES).
+ * Creates `path` and its curves/, and writes plan.json and machine.json, which gets the CRC-32 of
+ * plan.json as it is stored: `plan`. A folder that exists must be empty. Returns 0, or a negative
+ * errno with a message in `error` (RUN_FOLDER_ERROR_BYTES).
  */
 int run_folder_create(struct run_folder *folder, const char *path, const json_t *plan,
-                      const json_t *machine, char *error);
+                      json_t *machine, char *error);
 
 /* Opens an existing run for reading. Returns 0, or a negative errno with `error` set when it is no
  * run. */

@@ -305,6 +305,7 @@ int run_content_parse(struct run_content *content, const struct run_texts *texts
 
     if (!failed)
         failed = check(&read, error);
+    checksum_bytes(texts->plan.bytes, texts->plan.length, read.plan_checksum);
     if (failed)
         run_content_free(&read);
     else

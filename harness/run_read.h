@@ -6,11 +6,13 @@
 #ifndef TIDEMARK_HARNESS_RUN_READ_H
 #define TIDEMARK_HARNESS_RUN_READ_H
 
+#include "harness/checksum.h"
 #include "harness/run_folder.h"
 
 /* What a run folder says; run_content_free. */
 struct run_content {
     json_t *plan, *machine, *samples;
+    char plan_checksum[CHECKSUM_BYTES]; /* of plan.json as it is stored */
 };
 
 /*

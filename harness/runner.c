@@ -66,7 +66,15 @@ static void name_sample(const struct cell *cell, unsigned round, char *text, siz
  */
 static void learn_from(struct run *run, const struct cell *cell)
 {
-    machine_add_version(run->start->machine, cell, run->sample.version);
+    char message[768];
+
+    if (machine_add_version(run->start->machine, cell, run->sample.version)) {
+        snprintf(message, sizeof message,
+                 "row %s now loads %s, another version than before in this run: its samples are "
+                 "not of one allocator; machine.json names both",
+                 cell->row.text, run->sample.version);
+        progress_note(&run->progress, message);
+    }
     json_object_set_new(run->start->machine, "sampler",
                         json_string(run->sampler.is_fifo ? "fifo" : "other"));
 }

@@ -135,6 +135,29 @@ void text_make_printable(char *text)
     }
 }
 
+const char *text_quote(const char *word, char *quoted)
+{
+    static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                               "%+,-./:=@_";
+    char *at = quoted;
+
+    if (word[0] && !word[strspn(word, safe)])
+        return strcpy(quoted, word);
+    *at++ = '\'';
+    for (; *word; word++) {
+        /* Within single quotes everything stands for itself but the quote, which ends them. */
+        if (*word == '\'') {
+            memcpy(at, "'\\''", 4);
+            at += 4;
+        } else {
+            *at++ = *word;
+        }
+    }
+    *at++ = '\'';
+    *at = '\0';
+    return quoted;
+}
+
 /* Levenshtein 1965, one row of the table at a time: O(|a|·|b|). */
 unsigned text_distance(const char *a, const char *b)
 {

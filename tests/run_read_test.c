@@ -72,7 +72,7 @@ static const char *with(const char *text, const char *old, const char *new)
     return changed;
 }
 
-static void test_a_good_run_is_taken(void **state)
+static void test_a_good_run_is_taken_with_the_checksum_of_its_plan(void **state)
 {
     struct run_content content;
 
@@ -80,6 +80,7 @@ static void test_a_good_run_is_taken(void **state)
     if (parse(&content, good_plan, good_machine, good_line) != 0)
         fail_msg("%s", error);
     assert_int_equal(json_array_size(content.samples), 1);
+    assert_string_equal(content.plan_checksum, "7e6e1316"); /* python3: zlib.crc32 */
     run_content_free(&content);
 }
 
@@ -200,7 +201,7 @@ static void test_a_message_steers_no_terminal(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_good_run_is_taken),
+        cmocka_unit_test(test_a_good_run_is_taken_with_the_checksum_of_its_plan),
         cmocka_unit_test(test_a_field_that_is_not_known_is_left_alone),
         cmocka_unit_test(test_what_is_no_json_is_named_with_its_line),
         cmocka_unit_test(test_json_that_is_nested_without_end_is_refused),
