@@ -4,8 +4,9 @@
 #include "harness/cli.h"
 
 #include "harness/grammar.h"
-#include "harness/run_folder.h"
+#include "harness/run_read.h"
 #include "harness/summary.h"
+#include "harness/text.h"
 
 #include "git_describe.h"
 
@@ -179,48 +180,49 @@ static size_t count_planned(const json_t *samples)
 }
 
 /* What is there of what was planned, when that is not all. */
-static void tell_unfinished(const char *command, const char *path, const json_t *plan,
-                            const json_t *machine, const json_t *samples)
+static void tell_unfinished(const char *command, const char *path,
+                            const struct run_content *content)
 {
-    size_t planned = 0, here = count_planned(samples), i;
+    char quoted[TEXT_QUOTED_BYTES(RUN_FOLDER_PATH_BYTES)];
+    size_t planned = 0, here = count_planned(content->samples), i;
     const json_t *round;
     char repeats[64] = "";
 
-    if (json_is_string(json_object_get(machine, "finished")) &&
-        !json_is_true(json_object_get(machine, "interrupted")))
+    if (json_is_string(json_object_get(content->machine, "finished")) &&
+        !json_is_true(json_object_get(content->machine, "interrupted")))
         return;
-    json_array_foreach(json_object_get(plan, "order"), i, round) planned += json_array_size(round);
-    if (json_array_size(samples) > here)
+    json_array_foreach(json_object_get(content->plan, "order"), i, round) planned +=
+        json_array_size(round);
+    if (json_array_size(content->samples) > here)
         snprintf(repeats, sizeof repeats, ", and %zu taken once more",
-                 json_array_size(samples) - here);
+                 json_array_size(content->samples) - here);
     fprintf(stderr,
             "tidemark %s: this run did not finish: %zu of %zu samples are here%s; finish it with: "
             "tidemark run --resume %s\n",
-            command, here, planned, repeats, path);
+            command, here, planned, repeats, text_quote(path, quoted));
 }
 
 json_t *cli_read_summary(const char *command, const char *path)
 {
     struct run_folder folder;
     char error[RUN_FOLDER_ERROR_BYTES], what[SUMMARY_ERROR_BYTES];
-    json_t *plan, *machine, *samples, *summary = NULL;
+    struct run_content content;
+    json_t *summary = NULL;
 
     if (run_folder_open(&folder, path, error) != 0) {
         fprintf(stderr, "tidemark %s: %s\n", command, error);
         return NULL;
     }
-    if (run_folder_read(&folder, &plan, &machine, &samples, error) != 0) {
+    if (run_content_read(&content, &folder, error) != 0) {
         fprintf(stderr, "tidemark %s: %s\n", command, error);
     } else {
         /* `run` says so itself, after its table. */
         if (strcmp(command, "run") != 0)
-            tell_unfinished(command, path, plan, machine, samples);
-        summary = summary_of_run(plan, samples, what);
+            tell_unfinished(command, path, &content);
+        summary = summary_of_run(content.plan, content.samples, what);
         if (!summary)
             fprintf(stderr, "tidemark %s: %s/%s\n", command, path, what);
-        json_decref(plan);
-        json_decref(machine);
-        json_decref(samples);
+        run_content_free(&content);
     }
     run_folder_close(&folder);
     return summary;

@@ -263,7 +263,7 @@ static int open_folder(struct run_folder *folder, const struct program_paths *pa
     if (stat(path, &found) == 0 && run_folder_open(folder, path, error) == 0)
         return 0;
     json_t *plan = plan_to_json(&empty);
-    json_t *machine = machine_describe(&empty, paths->child, machine_utc_now(utc));
+    json_t *machine = machine_describe(&empty, paths, machine_utc_now(utc));
     json_object_set_new(machine, "finished", json_string(utc));
     int failed = run_folder_create(folder, path, plan, machine, error);
     json_decref(plan);

@@ -251,7 +251,8 @@ const struct argp cli_run_parser = {
         "the round of all that is compared is run once more at the end, and both count. From six "
         "rounds and two rows on, one row of each workload is measured twice, which shows the "
         "noise. Each finished sample is stored before the next one starts: Ctrl-C keeps what was "
-        "measured, and --resume goes on from there, with the same build on the same machine."
+        "measured, and --resume goes on from there, with the same build and libraries on the same "
+        "machine."
         "\vExample:\n"
         "  tidemark run quick --report\n"
         "  tidemark run -w 'del_collect:n=8M..32M*2' -a pymalloc \\\n"
@@ -479,7 +480,7 @@ static int tell(const struct run_options *options, const char *folder, int statu
 static int measure(struct run_start *start, const struct program_paths *paths,
                    const struct run_options *options, const char *folder)
 {
-    char error[RUNNER_ERROR_BYTES];
+    char error[RUNNER_ERROR_BYTES], quoted[TEXT_QUOTED_BYTES(RUN_FOLDER_PATH_BYTES)];
 
     warn_of_environment();
     int end = runner_run(start, paths, error);
@@ -490,7 +491,7 @@ static int measure(struct run_start *start, const struct program_paths *paths,
         fprintf(stderr,
                 "tidemark run: interrupted; what was measured is in %s\n"
                 "finish it with: tidemark run --resume %s\n",
-                folder, folder);
+                folder, text_quote(folder, quoted));
         return CLI_INTERRUPTED;
     }
     return cli_finish("run", status);
@@ -513,7 +514,9 @@ static int run_and_tell(struct plan *plan, const struct run_options *options)
                                  : run_start_new(&start, plan, &paths, folder, error);
     if (failed) {
         fail(error);
-        status = failed == -EEXIST || failed == -EINVAL ? CLI_USAGE : CLI_FAILED;
+        status = failed == -EEXIST || failed == -EINVAL ? CLI_USAGE
+                 : failed == -EINTR                     ? CLI_INTERRUPTED
+                                                        : CLI_FAILED;
     } else if (start.is_complete) {
         fprintf(stderr, "tidemark run: %s is complete: nothing is left to run\n", folder);
         status = cli_finish("run", tell(options, folder, CLI_OK));

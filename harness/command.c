@@ -57,13 +57,20 @@ static int add_parameters(struct command *command, const struct cell *cell, cons
     return error;
 }
 
+/* Which allocators to open, as both tidemark-child and tidemark-micro take it. */
+static int add_row_arguments(struct command *command, const struct row *row)
+{
+    int error = add_pair(command, "--object", row_component_name(&row->object));
+
+    return error || !row->raw.allocator ? error
+                                        : add_pair(command, "--raw", row_component_name(&row->raw));
+}
+
 static int add_objects_arguments(struct command *command, const struct cell *cell, uint64_t seed)
 {
     char number[32];
-    int error = add_pair(command, "--object", row_component_name(&cell->row.object));
+    int error = add_row_arguments(command, &cell->row);
 
-    if (!error && cell->row.raw.allocator)
-        error = add_pair(command, "--raw", row_component_name(&cell->row.raw));
     if (!error)
         error = add_pair(command, "--workload", cell->workload->name);
     if (!error)

@@ -57,6 +57,7 @@ int geometry_choose(struct row *row, const char *profile, char *reason)
         return 0;
     if (strcmp(object->name, FAMILY_NAME) == 0) {
         row->object.allocator = own;
+        row->has_chosen_geometry = 1;
         return 0;
     }
     if (!geometry_of(object) || object == own)

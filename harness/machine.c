@@ -6,6 +6,7 @@
 
 #include "harness/cgroup.h"
 #include "harness/procfs.h"
+#include "harness/programs.h"
 #include "harness/text.h"
 
 #include "git_describe.h"
@@ -18,7 +19,6 @@
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
-#include <zlib.h>
 
 static json_t *line_or_null(const char *path)
 {
@@ -77,34 +77,14 @@ static json_t *pythons(const struct plan *plan)
     return found;
 }
 
-/* CRC-32 of the program that runs the samples, 8 hex digits: it tells one build from another. */
-static json_t *checksum_of(const char *path)
-{
-    unsigned char block[1 << 14];
-    char digits[9];
-    FILE *file = fopen(path, "re");
-    uLong crc = crc32(0, NULL, 0);
-    size_t length;
-
-    while (file && (length = fread(block, 1, sizeof block, file)) > 0)
-        crc = crc32(crc, block, (uInt)length);
-    if (!file || ferror(file)) {
-        if (file)
-            fclose(file);
-        return json_null();
-    }
-    fclose(file);
-    snprintf(digits, sizeof digits, "%08lx", crc & 0xffffffffu);
-    return json_string(digits);
-}
-
 #ifdef TIDEMARK_SANITIZED
 static const char *const sanitizer = TIDEMARK_SANITIZED;
 #else
 static const char *const sanitizer = NULL;
 #endif
 
-json_t *machine_describe(const struct plan *plan, const char *child_path, const char *started)
+json_t *machine_describe(const struct plan *plan, const struct program_paths *paths,
+                         const char *started)
 {
     struct utsname kernel;
     char libc[64], release[sizeof kernel.sysname + sizeof kernel.release + 2];
@@ -117,7 +97,8 @@ json_t *machine_describe(const struct plan *plan, const char *child_path, const 
     json_object_set_new(machine, "git", TIDEMARK_GIT[0] ? json_string(TIDEMARK_GIT) : json_null());
     json_object_set_new(machine, "build_type", json_string(TIDEMARK_BUILD_TYPE));
     json_object_set_new(machine, "sanitizer", sanitizer ? json_string(sanitizer) : json_null());
-    json_object_set_new(machine, "binary", checksum_of(child_path));
+    json_object_set_new(machine, "programs", programs_describe(plan, paths));
+    json_object_set_new(machine, "plan", json_null());
     json_object_set_new(machine, "cpu", value_of("/proc/cpuinfo", "model name"));
     json_object_set_new(machine, "cores", json_integer(sysconf(_SC_NPROCESSORS_ONLN)));
     json_object_set_new(machine, "memory_bytes",
@@ -146,12 +127,43 @@ json_t *machine_describe(const struct plan *plan, const char *child_path, const 
     return machine;
 }
 
-void machine_add_version(json_t *machine, const struct cell *cell, const char *version)
+/* 1 when `known`, a version or an array of them, holds it. */
+static int holds_version(const json_t *known, const json_t *version)
+{
+    size_t i;
+    const json_t *one;
+
+    json_array_foreach(known, i, one)
+    {
+        if (json_equal(one, version))
+            return 1;
+    }
+    return json_equal(known, version);
+}
+
+int machine_add_version(json_t *machine, const struct cell *cell, const char *version)
 {
     json_t *libraries = json_object_get(machine, "libraries");
+    char key[ROW_KEY_BYTES];
 
-    if (version[0] && host_is_objects(&cell->host))
-        json_object_set_new(libraries, cell->row.text, json_string(version));
+    if (!version[0] || !host_is_objects(&cell->host))
+        return 0;
+    row_key(&cell->row, key);
+    if (!json_is_object(libraries)) {
+        libraries = json_object();
+        json_object_set_new(machine, "libraries", libraries);
+    }
+    json_t *known = json_object_get(libraries, key), *loaded = json_string(version);
+    if (!known || holds_version(known, loaded)) {
+        if (!known)
+            json_object_set(libraries, key, loaded);
+        json_decref(loaded);
+        return 0;
+    }
+    json_t *all = json_is_array(known) ? json_incref(known) : json_pack("[O]", known);
+    json_array_append_new(all, loaded);
+    json_object_set_new(libraries, key, all);
+    return 1;
 }
 
 void machine_choose_cpus(int *child_cpu, int *sampler_cpu)

@@ -5,18 +5,24 @@
 #ifndef TIDEMARK_HARNESS_MACHINE_H
 #define TIDEMARK_HARNESS_MACHINE_H
 
+#include "harness/command.h"
 #include "harness/plan.h"
 
 #include <jansson.h>
 
 /*
- * The machine, as results/FORMAT.md describes machine.json, for this plan; the caller owns it.
- * `child_path` is tidemark-child, which is read for its checksum; `started` is a UTC time.
+ * The machine, as results/FORMAT.md describes machine.json, for this plan; the caller owns it. The
+ * programs are read for their checksums; `plan` is left null, for run_folder_create to fill in;
+ * `started` is a UTC time.
  */
-json_t *machine_describe(const struct plan *plan, const char *child_path, const char *started);
+json_t *machine_describe(const struct plan *plan, const struct program_paths *paths,
+                         const char *started);
 
-/* Adds what a sample of `cell` told of the versions that it loaded; an empty one adds nothing. */
-void machine_add_version(json_t *machine, const struct cell *cell, const char *version);
+/*
+ * Adds what a sample of `cell` told of the versions that it loaded; an empty one adds nothing.
+ * Returns 1 when the row is known with another version: both are then kept, the newer one last.
+ */
+int machine_add_version(json_t *machine, const struct cell *cell, const char *version);
 
 /*
  * Picks a core for children and another for the sampler from those that this process may use. With

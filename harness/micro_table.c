@@ -5,7 +5,9 @@
 #include "harness/micro_table.h"
 
 #include "harness/json_file.h"
+#include "harness/text.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Of repetitions only the median counts; without them there is one line. */
@@ -35,9 +37,10 @@ static const json_t *find(const json_t *result, const char *name)
 static void print_cell(FILE *out, const json_t *benchmark, int width)
 {
     double per_second = json_number_value(json_object_get(benchmark, "items_per_second"));
+    double each_ns = 1e9 / per_second;
 
-    if (per_second > 0)
-        fprintf(out, " %*.2f", width, 1e9 / per_second);
+    if (per_second > 0 && isfinite(each_ns))
+        fprintf(out, " %*.2f", width, each_ns);
     else
         fprintf(out, " %*s", width, "n/a");
 }
@@ -70,9 +73,12 @@ static int shown_before(json_t *results, const char *until, const char *name)
 static void print_line(FILE *out, json_t *results, const char *name)
 {
     const char *row;
+    char shown[128];
     json_t *result;
 
-    fprintf(out, "%-16s", name);
+    snprintf(shown, sizeof shown, "%s", name);
+    text_make_printable(shown);
+    fprintf(out, "%-16s", shown);
     json_object_foreach(results, row, result) print_cell(out, find(result, name), width_of(row));
     fputc('\n', out);
 }

@@ -105,6 +105,8 @@ static int append_cell(struct plan *plan, const struct cell *cell)
         if (is_same(&plan->cells[i], cell))
             return -EEXIST;
     }
+    if (plan->cell_count == PLAN_MOST_CELLS)
+        return -E2BIG;
     struct cell *grown = reallocarray(plan->cells, plan->cell_count + 1, sizeof *cell);
 
     if (!grown)
@@ -188,6 +190,9 @@ int plan_add(struct plan *plan, const struct plan_request *request, char *error)
         plan->cell_count = count_before;
     if (failed == -ENOMEM)
         snprintf(error, PLAN_ERROR_BYTES, "not enough memory for the plan");
+    if (failed == -E2BIG)
+        snprintf(error, PLAN_ERROR_BYTES, "%.300s: a plan has at most %d cells", request->workload,
+                 PLAN_MOST_CELLS);
     if (failed == -EEXIST)
         snprintf(error, PLAN_ERROR_BYTES,
                  "%.300s on %.100s: the same row, value or host is given twice", request->workload,

@@ -21,6 +21,9 @@ enum {
     PLAN_REPEATS = 2,        /* a round as planned, and once more where a sample of it was dirty */
 };
 
+/* As many as a reader takes: a run folder may come from anywhere. */
+enum { PLAN_MOST_CELLS = 4096 };
+
 struct cell {
     const struct workload *workload;
     uint64_t values[WORKLOAD_PARAMETERS];
@@ -60,7 +63,7 @@ struct plan_request {
 /*
  * Adds a cell for each combination of the swept values and the rows, and decides which are not
  * available. A cell that the plan already has is an error: it would double its samples. Returns 0,
- * -ENOMEM, or -EINVAL with a message in `error` (PLAN_ERROR_BYTES); the plan is then as it was.
+ * or a negative errno with a message in `error` (PLAN_ERROR_BYTES); the plan is then as it was.
  */
 int plan_add(struct plan *plan, const struct plan_request *request, char *error);
 

@@ -289,6 +289,15 @@ const char *row_component_name(const struct row_component *component)
     return component->path[0] ? component->path : component->allocator->name;
 }
 
+const char *row_key(const struct row *row, char *key)
+{
+    if (row->has_chosen_geometry)
+        snprintf(key, ROW_KEY_BYTES, "%s (%.24s)", row->text, row->object.allocator->name);
+    else
+        snprintf(key, ROW_KEY_BYTES, "%s", row->text);
+    return key;
+}
+
 unsigned row_raw_capabilities(const struct row *row)
 {
     return row->raw.allocator ? row->raw.allocator->capabilities

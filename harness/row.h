@@ -10,6 +10,7 @@
 #include "allocators/allocator.h"
 
 enum { ROW_TUNABLES = 8, ROW_TEXT_BYTES = 256, ROW_ERROR_BYTES = 512, ROW_REASON_BYTES = 512 };
+enum { ROW_KEY_BYTES = ROW_TEXT_BYTES + 32 };
 
 struct row_tunable {
     const struct allocator_tunable *tunable;
@@ -30,6 +31,7 @@ struct row {
      * NULL when `object` serves both. */
     struct row_component raw;
     char not_available[ROW_REASON_BYTES]; /* what is wrong with a file; empty: nothing is known */
+    int has_chosen_geometry; /* 1: `object` is that of a profile, not as written (geometry.h) */
 };
 
 /*
@@ -41,6 +43,13 @@ int row_parse(struct row *row, const char *text, char *error);
 
 /* The component as a child takes it: its path or its name. Thread-safe. */
 const char *row_component_name(const struct row_component *component);
+
+/*
+ * What tells versions apart that a row loads: the row as written, with the geometry in parentheses
+ * where plain `pymalloc` took that of its workload's profile. `key` holds ROW_KEY_BYTES; returned.
+ * Thread-safe.
+ */
+const char *row_key(const struct row *row, char *key);
 
 /* Capabilities of the side that serves list storage and other large blocks. Thread-safe. */
 unsigned row_raw_capabilities(const struct row *row);

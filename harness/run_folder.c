@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "harness/run_folder.h"
 
+#include "harness/checksum.h"
 #include "harness/json_file.h"
 
 #include <dirent.h>
@@ -80,21 +81,30 @@ static void undo_create(struct run_folder *folder)
     run_folder_close(folder);
 }
 
-/* For appending, and for no other process while this one lives (flock(2)). */
+/*
+ * For appending, and for no other process while this one lives (flock(2)). A link is refused: what
+ * has no newline at its end is cut, and that should be a file of this run.
+ */
 static int open_samples(struct run_folder *folder, int flags)
 {
+    struct stat info;
+
     folder->samples_fd =
-        openat(folder->fd, "samples.jsonl", O_RDWR | O_APPEND | O_CLOEXEC | flags, 0666);
+        openat(folder->fd, "samples.jsonl",
+               O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, 0666);
     if (folder->samples_fd < 0)
         return -errno;
+    if (fstat(folder->samples_fd, &info) != 0 || !S_ISREG(info.st_mode))
+        return -EINVAL;
     if (flock(folder->samples_fd, LOCK_EX | LOCK_NB) == 0)
         return 0;
     return errno == EWOULDBLOCK ? -EBUSY : -errno;
 }
 
 int run_folder_create(struct run_folder *folder, const char *path, const json_t *plan,
-                      const json_t *machine, char *error)
+                      json_t *machine, char *error)
 {
+    char plan_checksum[CHECKSUM_BYTES];
     int failed = make_folders(path);
 
     if (!failed)
@@ -109,6 +119,10 @@ int run_folder_create(struct run_folder *folder, const char *path, const json_t 
         failed = -errno;
     if (!failed)
         failed = json_file_write(folder->fd, "plan.json", plan);
+    if (!failed)
+        failed = checksum_file(folder->fd, "plan.json", plan_checksum);
+    if (!failed)
+        failed = json_object_set_new(machine, "plan", json_string(plan_checksum)) ? -ENOMEM : 0;
     if (!failed)
         failed = json_file_write(folder->fd, "machine.json", machine);
     if (!failed)
@@ -172,7 +186,8 @@ static long long curve_number(const char *name)
 
 static int drop_curves(int folder_fd, size_t stored)
 {
-    int fd = openat(folder_fd, "curves", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    /* Files are removed here: never those of a folder that `curves` links to. */
+    int fd = openat(folder_fd, "curves", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *directory = fd < 0 ? NULL : fdopendir(fd);
     int error = 0;
 
@@ -256,6 +271,9 @@ static int append_line(int fd, const json_t *sample)
     line[length] = '\n'; /* in place of the NUL: one write, one line */
     if (fstat(fd, &before) != 0) {
         error = -errno;
+    } else if (length >= JSON_FILE_MOST_LINE_BYTES ||
+               before.st_size + (off_t)length >= JSON_FILE_MOST_LINES_BYTES) {
+        error = -EFBIG; /* no reader would take it */
     } else {
         ssize_t wrote = write(fd, line, length + 1);
         if (wrote != (ssize_t)(length + 1))
@@ -285,34 +303,74 @@ int run_folder_append(struct run_folder *folder, const json_t *sample, size_t nu
     return error;
 }
 
-int run_folder_read(const struct run_folder *folder, json_t **plan, json_t **machine,
+static int check_plan(const json_t *plan, char *error)
+{
+    const json_t *format = json_object_get(plan, "format");
+
+    if (!json_is_object(plan))
+        snprintf(error, RUN_FOLDER_ERROR_BYTES, "plan.json:1: it is no object");
+    else if (!json_is_integer(format) || json_integer_value(format) != RUN_FOLDER_FORMAT)
+        snprintf(error, RUN_FOLDER_ERROR_BYTES, "plan.json: its format is not %d",
+                 RUN_FOLDER_FORMAT);
+    else
+        return 0;
+    return -EINVAL;
+}
+
+static int check_machine(const json_t *machine, char *error)
+{
+    if (json_is_object(machine))
+        return 0;
+    snprintf(error, RUN_FOLDER_ERROR_BYTES, "machine.json:1: it is no object");
+    return -EINVAL;
+}
+
+int run_texts_parse(const struct run_texts *texts, json_t **plan, json_t **machine,
                     json_t **samples, char *error)
 {
-    char what[JSON_FILE_ERROR_BYTES];
-    json_t *read_plan = json_file_read(folder->fd, "plan.json", what);
-    json_t *read_machine = read_plan ? json_file_read(folder->fd, "machine.json", what) : NULL;
-    json_t *read_samples =
-        read_machine ? json_file_read_lines(folder->fd, "samples.jsonl", what) : NULL;
+    json_t *read_machine = NULL, *read_samples = NULL;
+    json_t *read_plan = json_file_parse("plan.json", &texts->plan, error);
 
-    if (!read_samples) {
-        json_decref(read_plan);
-        json_decref(read_machine);
-        snprintf(error, RUN_FOLDER_ERROR_BYTES, "%.900s/%s", folder->path, what);
-        return -EINVAL;
-    }
-    const json_t *format = json_object_get(read_plan, "format");
-    if (!json_is_integer(format) || json_integer_value(format) != RUN_FOLDER_FORMAT) {
-        snprintf(error, RUN_FOLDER_ERROR_BYTES, "%.900s/plan.json: its format is not %d",
-                 folder->path, RUN_FOLDER_FORMAT);
-        json_decref(read_plan);
-        json_decref(read_machine);
-        json_decref(read_samples);
-        return -EINVAL;
-    }
+    if (!read_plan || check_plan(read_plan, error) != 0)
+        goto fail;
+    read_machine = json_file_parse("machine.json", &texts->machine, error);
+    if (!read_machine || check_machine(read_machine, error) != 0)
+        goto fail;
+    read_samples = json_file_parse_lines("samples.jsonl", &texts->samples, error);
+    if (!read_samples)
+        goto fail;
     *plan = read_plan;
     *machine = read_machine;
     *samples = read_samples;
     return 0;
+fail:
+    json_decref(read_machine);
+    json_decref(read_plan);
+    return -EINVAL;
+}
+
+int run_texts_read(struct run_texts *texts, const struct run_folder *folder, char *error)
+{
+    struct run_texts read = {0};
+    int failed = file_text_read(&read.plan, folder->fd, "plan.json", JSON_FILE_MOST_BYTES, error);
+
+    if (!failed)
+        failed =
+            file_text_read(&read.machine, folder->fd, "machine.json", JSON_FILE_MOST_BYTES, error);
+    if (!failed)
+        failed = file_text_read(&read.samples, folder->fd, "samples.jsonl",
+                                JSON_FILE_MOST_LINES_BYTES, error);
+    if (failed)
+        run_texts_free(&read);
+    *texts = read;
+    return failed;
+}
+
+void run_texts_free(struct run_texts *texts)
+{
+    file_text_free(&texts->plan);
+    file_text_free(&texts->machine);
+    file_text_free(&texts->samples);
 }
 
 void run_folder_close(struct run_folder *folder)

@@ -5,6 +5,7 @@
 #ifndef TIDEMARK_HARNESS_RUN_FOLDER_H
 #define TIDEMARK_HARNESS_RUN_FOLDER_H
 
+#include "harness/file_text.h"
 #include "harness/sampler.h"
 
 #include <jansson.h>
@@ -18,11 +19,12 @@ struct run_folder {
 };
 
 /*
- * Creates `path` and its curves/, and writes plan.json and machine.json. A folder that exists must
- * be empty. Returns 0, or a negative errno with a message in `error` (RUN_FOLDER_ERROR_BYTES).
+ * Creates `path` and its curves/, and writes plan.json and machine.json, which gets the CRC-32 of
+ * plan.json as it is stored: `plan`. A folder that exists must be empty. Returns 0, or a negative
+ * errno with a message in `error` (RUN_FOLDER_ERROR_BYTES).
  */
 int run_folder_create(struct run_folder *folder, const char *path, const json_t *plan,
-                      const json_t *machine, char *error);
+                      json_t *machine, char *error);
 
 /* Opens an existing run for reading. Returns 0, or a negative errno with `error` set when it is no
  * run. */
@@ -47,10 +49,24 @@ int run_folder_drop_torn(struct run_folder *folder, size_t stored);
 int run_folder_append(struct run_folder *folder, const json_t *sample, size_t number,
                       const struct tick *ticks, size_t tick_count);
 
-/* Reads plan.json, machine.json and samples.jsonl; the caller owns them. Returns 0, or -EINVAL with
- * `error` set. */
-int run_folder_read(const struct run_folder *folder, json_t **plan, json_t **machine,
+/* The files that say what a run is, as they are stored; run_texts_free. */
+struct run_texts {
+    struct file_text plan, machine, samples;
+};
+
+/* Reads plan.json, machine.json and samples.jsonl. Returns 0, or a negative errno with `error` set
+ * (RUN_FOLDER_ERROR_BYTES), which names the file; `texts` is then empty. */
+int run_texts_read(struct run_texts *texts, const struct run_folder *folder, char *error);
+
+/*
+ * Parses them; the caller owns the values. Returns 0, or -EINVAL with a message in `error` that
+ * names the file and the line; nothing else is then set. What the fields hold is not looked at but
+ * for the format (harness/run_read.h).
+ */
+int run_texts_parse(const struct run_texts *texts, json_t **plan, json_t **machine,
                     json_t **samples, char *error);
+
+void run_texts_free(struct run_texts *texts);
 
 void run_folder_close(struct run_folder *folder);
 

@@ -8,11 +8,13 @@
 #include "harness/json_file.h"
 #include "harness/machine.h"
 #include "harness/plan_read.h"
+#include "harness/programs.h"
+#include "harness/run_compare.h"
+#include "harness/run_read.h"
+#include "harness/text.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static int fail(char *error, int number, const char *path, const char *what)
@@ -29,104 +31,29 @@ int run_start_new(struct run_start *start, const struct plan *plan,
     *start = (struct run_start){.folder = {.fd = -1, .samples_fd = -1}};
     if (tally_init(&start->tally, plan) != 0)
         return fail(error, -ENOMEM, path, "not enough memory for the plan's cells");
-    start->machine = machine_describe(plan, paths->child, machine_utc_now(started));
+    start->machine = machine_describe(plan, paths, machine_utc_now(started));
     json_t *json = plan_to_json(plan);
     int failed = run_folder_create(&start->folder, path, json, start->machine, error);
     json_decref(json);
     return failed;
 }
 
-/* A growing list of reasons, one a line. */
-struct reasons {
-    char *text;
-    size_t used, count;
-};
-
-__attribute__((format(printf, 2, 3))) static void add_reason(struct reasons *reasons,
-                                                             const char *format, ...)
-{
-    size_t room = RUN_START_ERROR_BYTES - reasons->used;
-    char line[512];
-    va_list words;
-
-    va_start(words, format);
-    vsnprintf(line, sizeof line, format, words);
-    va_end(words);
-    int wrote = snprintf(reasons->text + reasons->used, room, "\n  %s", line);
-    reasons->used += (size_t)wrote < room ? (size_t)wrote : room - 1;
-    reasons->count++;
-}
-
-/* A fact as a reader would say it; the caller frees it. */
-static char *fact_text(const json_t *fact)
-{
-    return fact ? json_dumps(fact, JSON_ENCODE_ANY) : strdup("not recorded");
-}
-
-static void compare(struct reasons *reasons, const char *what, const json_t *then,
-                    const json_t *now)
-{
-    if (then && now && json_equal(then, now))
-        return;
-    char *was = fact_text(then), *is = fact_text(now);
-    add_reason(reasons, "%.64s was %.128s, and is %.128s now", what, was ? was : "?",
-               is ? is : "?");
-    free(was);
-    free(is);
-}
-
-static void compare_programs(struct reasons *reasons, const json_t *then, const json_t *now)
-{
-    const json_t *was = json_object_get(then, "binary"), *is = json_object_get(now, "binary");
-
-    if (json_is_string(was) && json_equal(was, is))
-        return;
-    add_reason(reasons,
-               "the programs have changed since: the CRC-32 of tidemark-child was %s, and is %s "
-               "now; a run is of one build",
-               json_is_string(was) ? json_string_value(was) : "not recorded",
-               json_is_string(is) ? json_string_value(is) : "not known");
-}
-
-static const json_t *python_version(const json_t *machine, const char *host)
-{
-    return json_object_get(json_object_get(json_object_get(machine, "python"), host), "version");
-}
-
-/* Each interpreter that a cell runs on, once. */
-static void compare_pythons(struct reasons *reasons, const struct plan *plan, const json_t *then,
-                            const json_t *now)
-{
-    const char *last = "";
-
-    for (size_t i = 0; i < plan->cell_count; i++) {
-        const struct cell *cell = &plan->cells[i];
-        if (host_is_objects(&cell->host) || cell->not_available[0] ||
-            strcmp(cell->host.text, last) == 0)
-            continue;
-        last = cell->host.text;
-        compare(reasons, last, python_version(then, last), python_version(now, last));
-    }
-}
-
 /* Refuses when this build or machine is not that of the run, with all that differs. */
-static int check_machine(const struct plan *plan, const struct program_paths *paths,
-                         const json_t *then, const char *path, char *error)
+static int check_machine(const struct plan *plan, const struct program_paths *paths, json_t *then,
+                         const char *path, char *error)
 {
-    static const char *const facts[] = {"kernel", "cpu", "cores"};
     char utc[32];
-    json_t *now = machine_describe(plan, paths->child, machine_utc_now(utc));
-    struct reasons reasons = {.text = error};
+    json_t *versions = programs_ask_versions(plan);
 
-    reasons.used = (size_t)snprintf(error, RUN_START_ERROR_BYTES,
-                                    "%.900s cannot be resumed here; nothing was written:", path);
-    compare_programs(&reasons, then, now);
-    for (size_t i = 0; i < sizeof facts / sizeof facts[0]; i++)
-        compare(&reasons, facts[i], json_object_get(then, facts[i]),
-                json_object_get(now, facts[i]));
-    compare_pythons(&reasons, plan, then, now);
+    if (!versions)
+        return fail(error, -EINTR, path, "interrupted; nothing was written");
+    json_t *now = machine_describe(plan, paths, machine_utc_now(utc));
+    json_object_set_new(now, "libraries", versions);
+    snprintf(error, RUN_START_ERROR_BYTES,
+             "%.900s cannot be resumed here; nothing was written:", path);
+    size_t differences = run_compare(plan, then, now, error, RUN_START_ERROR_BYTES);
     json_decref(now);
-    return reasons.count ? -EINVAL : 0;
+    return differences ? -EINVAL : 0;
 }
 
 /* 1 when nothing is left and its end was written too, so that there is nothing to do. */
@@ -137,23 +64,51 @@ static int has_ended(const struct run_start *start)
            !json_is_true(json_object_get(start->machine, "interrupted"));
 }
 
-static int read_run(struct run_start *start, struct plan *plan, json_t **samples, char *error)
+/* A plan that was edited by hand no longer says what the samples are. One whose checksum was never
+ * written is told with what else is not known (check_machine). */
+static int check_plan(const struct run_content *content, char *what)
 {
-    char what[RUN_FOLDER_ERROR_BYTES];
-    json_t *json;
+    const char *recorded = json_string_value(json_object_get(content->machine, "plan"));
 
-    if (run_folder_read(&start->folder, &json, &start->machine, samples, what) != 0) {
-        snprintf(error, RUN_START_ERROR_BYTES, "%s", what);
-        return -EINVAL;
-    }
-    int failed = plan_from_json(plan, json, what);
-    json_decref(json);
+    if (!recorded || strcmp(recorded, content->plan_checksum) == 0)
+        return 0;
+    snprintf(what, RUN_FOLDER_ERROR_BYTES,
+             "plan.json has changed since the run began: its CRC-32 is %s and was %.64s; "
+             "nothing was written",
+             content->plan_checksum, recorded);
+    text_make_printable(what);
+    return -EINVAL;
+}
+
+static int take_content(struct run_start *start, struct plan *plan,
+                        const struct run_content *content, char *what)
+{
+    int failed = check_plan(content, what);
+
+    if (!failed)
+        failed = plan_from_json(plan, content->plan, what);
     if (!failed)
         failed = tally_init(&start->tally, plan);
     if (failed == -ENOMEM)
-        snprintf(what, sizeof what, "not enough memory for the plan");
+        snprintf(what, RUN_FOLDER_ERROR_BYTES, "not enough memory for the plan");
     if (!failed)
-        failed = tally_add_stored(&start->tally, *samples, what);
+        failed = tally_add_stored(&start->tally, content->samples, what);
+    return failed;
+}
+
+static int read_run(struct run_start *start, struct plan *plan, json_t **samples, char *error)
+{
+    char what[RUN_FOLDER_ERROR_BYTES];
+    struct run_content content;
+
+    if (run_content_read(&content, &start->folder, what) != 0) {
+        snprintf(error, RUN_START_ERROR_BYTES, "%s", what);
+        return -EINVAL;
+    }
+    int failed = take_content(start, plan, &content, what);
+    start->machine = json_incref(content.machine);
+    *samples = json_incref(content.samples);
+    run_content_free(&content);
     return failed ? fail(error, failed, start->folder.path, what) : 0;
 }
 
@@ -190,23 +145,47 @@ static int reopen(struct run_start *start, char *error)
     return failed ? fail(error, failed, start->folder.path, strerror(-failed)) : 0;
 }
 
+/*
+ * Opens the run for appending, or for reading alone where no more is permitted, which `error` then
+ * says: a run that is complete needs no more.
+ */
+static int open_run(struct run_start *start, const char *path, int *is_writable, char *error)
+{
+    char unread[RUN_FOLDER_ERROR_BYTES];
+    int failed = run_folder_reopen(&start->folder, path, error);
+
+    *is_writable = !failed;
+    if (failed == -EROFS || failed == -EACCES)
+        failed = run_folder_open(&start->folder, path, unread);
+    return failed;
+}
+
+/* What is left to do with a run that was read back. */
+static int go_on(struct run_start *start, const struct plan *plan,
+                 const struct program_paths *paths, const json_t *samples, char *error)
+{
+    learn_from_samples(start, samples);
+    int failed = check_machine(plan, paths, start->machine, start->folder.path, error);
+    return failed ? failed : reopen(start, error);
+}
+
 int run_start_resumed(struct run_start *start, struct plan *plan, const struct program_paths *paths,
                       const char *path, char *error)
 {
+    char why[RUN_START_ERROR_BYTES];
     json_t *samples = NULL;
+    int is_writable;
 
     *start = (struct run_start){.folder = {.fd = -1, .samples_fd = -1}};
-    if (run_folder_reopen(&start->folder, path, error) != 0)
+    if (open_run(start, path, &is_writable, error) != 0)
         return -EINVAL;
-    int failed = read_run(start, plan, &samples, error);
-    if (!failed)
-        start->is_complete = has_ended(start);
-    if (!failed && !start->is_complete)
-        failed = check_machine(plan, paths, start->machine, path, error);
-    if (!failed && !start->is_complete) {
-        learn_from_samples(start, samples);
-        failed = reopen(start, error);
-    }
+    int failed = read_run(start, plan, &samples, why);
+    if (failed)
+        snprintf(error, RUN_START_ERROR_BYTES, "%s", why);
+    else if (has_ended(start))
+        start->is_complete = 1;
+    else
+        failed = is_writable ? go_on(start, plan, paths, samples, error) : -EINVAL;
     json_decref(samples);
     return failed;
 }

@@ -29,9 +29,11 @@ int run_start_new(struct run_start *start, const struct plan *plan,
 /*
  * Reads the run at `path` back, its plan into `plan` (plan_free, after `start` is closed), and
  * makes it ready to go on: a torn last line and curves without a line are removed, machine.json
- * says when it was resumed. Returns 0; -EINVAL with a message in `error` when the run cannot be
- * resumed here, which lists every reason that this build and machine give, with nothing written; or
- * another negative errno when it could not be written.
+ * says when it was resumed. A run that is complete is only read, also where it cannot be written.
+ * Asks each row for its version, a short process each. Returns 0; -EINVAL with a message in `error`
+ * when the run cannot be resumed here, which lists every reason that this build and machine give,
+ * with nothing written; -EINTR when a signal came first; or another negative errno when it could
+ * not be written.
  */
 int run_start_resumed(struct run_start *start, struct plan *plan, const struct program_paths *paths,
                       const char *path, char *error);

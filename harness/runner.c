@@ -11,7 +11,7 @@
 #include "harness/machine.h"
 #include "harness/progress.h"
 #include "harness/record.h"
-#include "harness/run_folder.h"
+#include "harness/run_read.h"
 #include "harness/sample.h"
 #include "harness/summary.h"
 #include "harness/text.h"
@@ -76,7 +76,15 @@ static void name_sample(const struct cell *cell, const struct tally_sample *plac
  */
 static void learn_from(struct run *run, const struct cell *cell)
 {
-    machine_add_version(run->start->machine, cell, run->sample.version);
+    char message[768];
+
+    if (machine_add_version(run->start->machine, cell, run->sample.version)) {
+        snprintf(message, sizeof message,
+                 "row %s now loads %s, another version than before in this run: its samples are "
+                 "not of one allocator; machine.json names both",
+                 cell->row.text, run->sample.version);
+        progress_note(&run->progress, message);
+    }
     json_object_set_new(run->start->machine, "sampler",
                         json_string(run->sampler.is_fifo ? "fifo" : "other"));
 }
@@ -254,26 +262,37 @@ static void warm_up(struct run *run)
     json_file_write(run->start->folder.fd, "machine.json", run->start->machine);
 }
 
+/* From what is stored, as any later reader has it. Returns 0, or a negative errno with `why` set.
+ */
+static int write_summary(const struct run_folder *folder, char *why)
+{
+    struct run_content content;
+
+    if (run_content_read(&content, folder, why) != 0)
+        return -EINVAL;
+    json_t *summary = summary_of_run(content.plan, content.samples, why);
+    run_content_free(&content);
+    if (!summary)
+        return -EINVAL;
+    int failed = json_file_write(folder->fd, "summary.json", summary);
+    json_decref(summary);
+    if (failed)
+        snprintf(why, RUN_FOLDER_ERROR_BYTES, "%s", strerror(-failed));
+    return failed;
+}
+
 /* Writes what is known at the end, also after an interruption. */
-static int conclude(struct run *run)
+static int conclude(struct run *run, char *why)
 {
     struct run_folder *folder = &run->start->folder;
-    char utc[32], what[SUMMARY_ERROR_BYTES], unread[RUN_FOLDER_ERROR_BYTES];
-    json_t *plan = NULL, *machine = NULL, *samples = NULL;
+    char utc[32];
 
     json_object_set_new(run->start->machine, "finished", json_string(machine_utc_now(utc)));
     json_object_set_new(run->start->machine, "interrupted", json_boolean(interrupted));
     int failed = json_file_write(folder->fd, "machine.json", run->start->machine);
     if (!failed)
-        failed = run_folder_read(folder, &plan, &machine, &samples, unread);
-    if (failed)
-        return failed;
-    json_t *summary = summary_of_run(plan, samples, what);
-    failed = summary ? json_file_write(folder->fd, "summary.json", summary) : -EINVAL;
-    json_decref(summary);
-    json_decref(samples);
-    json_decref(machine);
-    json_decref(plan);
+        return write_summary(folder, why);
+    snprintf(why, RUN_FOLDER_ERROR_BYTES, "machine.json: %s", strerror(-failed));
     return failed;
 }
 
@@ -307,6 +326,8 @@ static void open_memory_parent(struct run *run)
 
 static int measure(struct run *run)
 {
+    char why[RUN_FOLDER_ERROR_BYTES];
+
     open_memory_parent(run);
     begin_progress(run);
     prepare_canary(run);
@@ -314,12 +335,12 @@ static int measure(struct run *run)
     int failed = run_rounds(run);
     memory_parent_close(&run->memory_parent);
     progress_end(&run->progress);
-    int concluded = conclude(run);
+    int concluded = conclude(run, why);
 
     if (!failed && concluded) {
         failed = concluded;
-        snprintf(run->error, RUNNER_ERROR_BYTES, "cannot write the summary to %.1000s: %s",
-                 run->start->folder.path, strerror(-concluded));
+        snprintf(run->error, RUNNER_ERROR_BYTES, "cannot write the summary to %.700s: %.700s",
+                 run->start->folder.path, why);
     }
     return failed;
 }

@@ -39,7 +39,9 @@ struct median_interval statistics_median(double *values, size_t count)
     struct median_interval result = {.has_interval = rank >= 0};
 
     qsort(values, count, sizeof *values, ascending);
-    result.median = count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+    /* Halved before they are added: the sum may be more than a double holds. */
+    result.median =
+        count % 2 ? values[count / 2] : values[count / 2 - 1] / 2 + values[count / 2] / 2;
     if (result.has_interval) {
         result.low = values[rank];
         result.high = values[count - 1 - (size_t)rank];

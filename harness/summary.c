@@ -7,9 +7,17 @@
 #include "harness/noise_floor.h"
 #include "harness/statistics.h"
 
+#include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* The samples, those of a cell together and in their order. */
+struct grouped {
+    const json_t **samples;
+    size_t *starts; /* of each cell, and the end of the last one */
+};
 
 /* The samples of one cell that are ok, and the first that is not. */
 struct cell_samples {
@@ -83,6 +91,12 @@ static json_t *phases(const struct cell_samples *cell)
     return all;
 }
 
+/* Without its sign; the least number there is has no positive one, and becomes the largest. */
+static json_int_t size_of(json_int_t number)
+{
+    return number >= 0 ? number : number == INT64_MIN ? INT64_MAX : -number;
+}
+
 /* The largest size of statm's error, either way; null when no sample measured it. */
 static json_t *worst_statm_error(const struct cell_samples *cell)
 {
@@ -90,8 +104,8 @@ static json_t *worst_statm_error(const struct cell_samples *cell)
 
     for (size_t i = 0; i < cell->ok_count; i++) {
         const json_t *value = json_object_get(cell->ok[i], "statm_error_bytes");
-        if (json_is_integer(value) && llabs(json_integer_value(value)) > worst)
-            worst = llabs(json_integer_value(value));
+        if (json_is_integer(value) && size_of(json_integer_value(value)) > worst)
+            worst = size_of(json_integer_value(value));
     }
     return worst < 0 ? json_null() : json_integer(worst);
 }
@@ -170,19 +184,46 @@ static json_t *summarise(const json_t *planned, const struct cell_samples *cell)
     return object;
 }
 
-static void collect(struct cell_samples *cell, const json_t *samples, size_t index)
+static size_t cell_of(const json_t *sample)
+{
+    return (size_t)json_integer_value(json_object_get(sample, "cell"));
+}
+
+/* A counting sort: the cost is that of samples and cells, never of their product. Returns 0 or
+ * -ENOMEM; grouped_free either way. */
+static int grouped_init(struct grouped *grouped, const json_t *samples, size_t cells)
 {
     size_t i;
     const json_t *sample;
 
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): of pointers */
+    grouped->samples = calloc(json_array_size(samples) + 1, sizeof *grouped->samples);
+    grouped->starts = calloc(cells + 2, sizeof *grouped->starts);
+    if (!grouped->samples || !grouped->starts)
+        return -ENOMEM;
+    /* Counts stand two places further on, so that filling the groups leaves each at its start. */
+    json_array_foreach(samples, i, sample) grouped->starts[cell_of(sample) + 2]++;
+    for (size_t cell = 2; cell < cells + 2; cell++)
+        grouped->starts[cell] += grouped->starts[cell - 1];
+    json_array_foreach(samples, i, sample)
+        grouped->samples[grouped->starts[cell_of(sample) + 1]++] = sample;
+    return 0;
+}
+
+static void grouped_free(struct grouped *grouped)
+{
+    free(grouped->samples);
+    free(grouped->starts);
+}
+
+static void collect(struct cell_samples *cell, const struct grouped *grouped, size_t index)
+{
     cell->ok_count = cell->dirty = cell->repeats = 0;
     cell->knows_dirty = 0;
     cell->failed = cell->any = NULL;
-    json_array_foreach(samples, i, sample)
-    {
+    for (size_t i = grouped->starts[index]; i < grouped->starts[index + 1]; i++) {
+        const json_t *sample = grouped->samples[i];
         const char *status = json_string_value(json_object_get(sample, "status"));
-        if ((size_t)json_integer_value(json_object_get(sample, "cell")) != index)
-            continue;
         cell->dirty += json_is_true(json_object_get(sample, "dirty"));
         cell->knows_dirty |= json_is_boolean(json_object_get(sample, "dirty"));
         cell->repeats += json_integer_value(json_object_get(sample, "repeat")) > 0;
@@ -235,17 +276,18 @@ static size_t reference_of(const json_t *cells, const json_t *control)
 }
 
 /* Compares a control, already in `summary`, with the cell that it repeats. */
-static int set_noise_floor(json_t *summary, const json_t *cells, const json_t *samples,
+static int set_noise_floor(json_t *summary, const json_t *cells, const struct grouped *grouped,
                            const struct cell_samples *control, size_t index)
 {
     struct cell_samples reference = {0};
     size_t repeated = reference_of(cells, json_array_get(cells, index));
 
+    size_t room = grouped->starts[repeated + 1] - grouped->starts[repeated] + 1;
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): of pointers */
-    reference.ok = calloc(json_array_size(samples) + 1, sizeof *reference.ok);
+    reference.ok = calloc(room, sizeof *reference.ok);
     if (!reference.ok)
         return -1;
-    collect(&reference, samples, repeated);
+    collect(&reference, grouped, repeated);
     const struct noise_floor_side sides[] = {{control->ok, control->ok_count},
                                              {reference.ok, reference.ok_count}};
     json_object_set_new(json_array_get(summary, index), "noise_floor",
@@ -259,6 +301,7 @@ json_t *summary_of_run(const json_t *plan, const json_t *samples, char *error)
     const json_t *cells = json_object_get(plan, "cells");
     size_t room = json_array_size(samples) + 1;
     struct cell_samples cell = {0};
+    struct grouped grouped = {0};
     json_t *summary = NULL;
     size_t index;
     const json_t *planned;
@@ -267,16 +310,16 @@ json_t *summary_of_run(const json_t *plan, const json_t *samples, char *error)
         return NULL;
     cell.ok = calloc(room, sizeof *cell.ok); /* NOLINT(bugprone-sizeof-expression): of pointers */
     cell.values = calloc(room, sizeof *cell.values);
-    if (!cell.ok || !cell.values) {
+    if (!cell.ok || !cell.values || grouped_init(&grouped, samples, json_array_size(cells)) != 0) {
         snprintf(error, SUMMARY_ERROR_BYTES, "not enough memory for %zu samples", room);
         goto out;
     }
     summary = json_array();
     json_array_foreach(cells, index, planned)
     {
-        collect(&cell, samples, index);
+        collect(&cell, &grouped, index);
         json_array_append_new(summary, summarise(planned, &cell));
-        if (is_control(planned) && set_noise_floor(summary, cells, samples, &cell, index) != 0) {
+        if (is_control(planned) && set_noise_floor(summary, cells, &grouped, &cell, index) != 0) {
             snprintf(error, SUMMARY_ERROR_BYTES, "not enough memory for %zu samples", room);
             json_decref(summary);
             summary = NULL;
@@ -286,5 +329,6 @@ json_t *summary_of_run(const json_t *plan, const json_t *samples, char *error)
 out:
     free(cell.ok);
     free(cell.values);
+    grouped_free(&grouped);
     return summary;
 }

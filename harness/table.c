@@ -77,6 +77,16 @@ static void print_ratio(FILE *out, const json_t *figure, int width)
         fprintf(out, " %*s", width, "n/a");
 }
 
+/* A reason may be what a child said last on stderr: colours, cursor movements. */
+static void print_reason(FILE *out, const json_t *cell)
+{
+    char reason[1024];
+
+    snprintf(reason, sizeof reason, "%s", json_text(cell, "reason"));
+    text_make_printable(reason);
+    fprintf(out, " %s: %s", json_text(cell, "status"), reason);
+}
+
 static void print_cell(FILE *out, const json_t *cell, int row_width)
 {
     char text[TEXT_NUMBER_BYTES];
@@ -93,7 +103,7 @@ static void print_cell(FILE *out, const json_t *cell, int row_width)
         fprintf(out, " %3lld", (long long)json_integer_value(json_object_get(cell, "samples")));
     }
     if (strcmp(json_text(cell, "status"), "ok") != 0)
-        fprintf(out, " %s: %s", json_text(cell, "status"), json_text(cell, "reason"));
+        print_reason(out, cell);
     fputc('\n', out);
 }
 

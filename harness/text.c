@@ -117,6 +117,47 @@ const char *text_in_brackets(const char *text, char *word, size_t word_bytes)
     return word;
 }
 
+/* Bytes of a control character at `text`: C0 and DEL are one, C1 two in UTF-8; 0 for another. */
+static size_t control_length(const unsigned char *text)
+{
+    if (text[0] < ' ' || text[0] == 0x7f)
+        return 1;
+    return text[0] == 0xc2 && text[1] >= 0x80 && text[1] < 0xa0 ? 2 : 0;
+}
+
+void text_make_printable(char *text)
+{
+    while (*text) {
+        size_t length = control_length((const unsigned char *)text);
+        for (size_t i = 0; i < length; i++)
+            text[i] = '?';
+        text += length ? length : 1;
+    }
+}
+
+const char *text_quote(const char *word, char *quoted)
+{
+    static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                               "%+,-./:=@_";
+    char *at = quoted;
+
+    if (word[0] && !word[strspn(word, safe)])
+        return memcpy(quoted, word, strlen(word) + 1);
+    *at++ = '\'';
+    for (; *word; word++) {
+        /* Within single quotes everything stands for itself but the quote, which ends them. */
+        if (*word == '\'') {
+            memcpy(at, "'\\''", 4);
+            at += 4;
+        } else {
+            *at++ = *word;
+        }
+    }
+    *at++ = '\'';
+    *at = '\0';
+    return quoted;
+}
+
 /* Levenshtein 1965, one row of the table at a time: O(|a|·|b|). */
 unsigned text_distance(const char *a, const char *b)
 {

@@ -37,6 +37,19 @@ const char *text_format_left(char *text, double seconds);
  */
 const char *text_in_brackets(const char *text, char *word, size_t word_bytes);
 
+/*
+ * Replaces what would steer a terminal (C0 and C1 controls, line breaks too) by '?', in place: for
+ * text that comes from a file. Thread-safe.
+ */
+void text_make_printable(char *text);
+
+/*
+ * `word` as a POSIX shell reads it back: as it is where that is safe, else in single quotes.
+ * `quoted` holds TEXT_QUOTED_BYTES(strlen(word)); returned. Thread-safe.
+ */
+#define TEXT_QUOTED_BYTES(length) (4 * (length) + 3)
+const char *text_quote(const char *word, char *quoted);
+
 /* How many edits (insert, delete, replace) lie between two words; for "did you mean". Words above
  * 63 bytes count as far. Thread-safe. */
 unsigned text_distance(const char *a, const char *b);

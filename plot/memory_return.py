@@ -15,6 +15,7 @@ import words
 COLUMNS = 2
 HEADROOM = 1.24  # of the highest value, for the facts in a panel's corner
 LABEL_WIDTH = 0.25  # of "keeps 123.4 MB", in parts of a panel
+MOST_POINTS = 20000  # of a line: hundreds of thousands that all differ would take minutes to draw
 TITLE_LETTERS = 54  # that a panel's width holds
 
 
@@ -23,9 +24,9 @@ def draw(run, experiment, name):
     cells = sorted(experiment.cells, key=_order)
     rows = -(-len(cells) // COLUMNS)
     columns = min(COLUMNS, len(cells))
-    curves = {id(cell): run_folder.read_curve(run, cell.representative()) for cell in cells if cell.ran}
     figure, axes = style.make_panels(rows, columns, 2.15, _title(experiment), _subtitle(experiment),
                                      _caption(run, experiment), sharex=True, sharey=True)
+    curves = {id(cell): run_folder.read_curve(run, cell.representative()) for cell in cells if cell.ran}
     _set_limits(axes, curves.values())
     for axis, cell in zip(axes, cells):
         if cell.ran:
@@ -130,7 +131,17 @@ def _thin(curve):
     moves = numpy.any(numpy.diff(values, axis=1) != 0, axis=0)
     keep = numpy.ones(len(curve.t_s), bool)
     keep[1:-1] = moves[:-1] | moves[1:]
-    return numpy.flatnonzero(keep)
+    return _thin_to_columns(curve, numpy.flatnonzero(keep))
+
+
+def _thin_to_columns(curve, kept):
+    """Of more points than a panel has columns of pixels by far: the ends and the extremes of each stretch of them."""
+    if len(kept) <= MOST_POINTS:
+        return kept
+    stretches = numpy.array_split(kept, MOST_POINTS // 4)
+    extremes = [(part[0], part[curve.resident_mb[part].argmin()], part[curve.resident_mb[part].argmax()], part[-1])
+                for part in stretches]
+    return numpy.unique(extremes)
 
 
 def _draw_facts(axis, cell, sample, curve):

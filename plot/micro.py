@@ -3,16 +3,20 @@ Draws the micro-benchmarks: nanoseconds per item by size, a line per row, from G
 It leaves out its other counters; where repetitions were asked for it takes Google Benchmark's median, else the one value.
 An item is what harness/micro.c counts: a pair of malloc and free, or a block of a region.
 """
+import math
 import re
+import reprlib
 
 import matplotlib.ticker
 import numpy
 
 import style
 import words
-from checked import RunError
+from checked import NUMBER, RunError
 
-NAME = re.compile(r"^(?P<name>[^/]+)/(?P<size>\d+)(?:/.*)?$")
+NAME = re.compile(r"^(?P<name>[^/]+)/(?P<size>\d{1,15})(?:/.*)?$", re.ASCII)
+SHORTEST_NS, LONGEST_NS = 1e-3, 1e12  # of an item: what is beyond is no time of one
+MOST_PANELS = 20
 UNIT_NS = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}
 ABOUT = {"pair": "pair: malloc, write one word, free, beside one live block",
          "stack": "stack: 1,000 of malloc and write, then 1,000 of free, last in first out",
@@ -27,23 +31,30 @@ def read_lines(run):
         entries = record.get("benchmarks")
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             raise RunError(f"{where}: 'benchmarks' is no array of objects")
-        row = str((record.get("context") or {}).get("tidemark_row") or file)
+        context = record.get("context")
+        row = str(context.get("tidemark_row") or file) if isinstance(context, dict) else file
         medians = [entry for entry in entries if entry.get("aggregate_name") == "median"]
         for entry in medians or entries:
             match = NAME.match(str(entry.get("run_name") or entry.get("name", "")))
-            if match and not entry.get("error_occurred"):
+            if match and int(match["size"]) and not entry.get("error_occurred"):
                 found.setdefault(match["name"], {}).setdefault(row, {})[int(match["size"])] = _ns_per_item(entry, where)
+    if len(found) > MOST_PANELS:
+        raise RunError(f"{run.folder}/micro: {len(found)} different benchmarks; a figure holds {MOST_PANELS}")
     names = [name for name in ABOUT if name in found] + [name for name in found if name not in ABOUT]
     return {name: {row: sorted(points.items()) for row, points in found[name].items()} for name in names}
 
 
 def _ns_per_item(entry, where):
     rate, time = entry.get("items_per_second"), entry.get("cpu_time", entry.get("real_time"))
-    if isinstance(rate, (int, float)) and rate > 0:
-        return 1e9 / rate
-    if not isinstance(time, (int, float)):
-        raise RunError(f"{where}: {entry.get('name')!r} has neither items_per_second nor a time")
-    return time * UNIT_NS.get(entry.get("time_unit"), 1)
+    if isinstance(rate, NUMBER) and rate > 0:
+        ns = 1e9 / rate if rate > 1e-9 else math.inf
+    elif isinstance(time, NUMBER):
+        ns = time * UNIT_NS.get(str(entry.get("time_unit")), 1)
+    else:
+        raise RunError(f"{where}: {reprlib.repr(entry.get('name'))} has neither items_per_second nor a time")
+    if not SHORTEST_NS <= ns <= LONGEST_NS:
+        raise RunError(f"{where}: {reprlib.repr(entry.get('name'))} takes {ns:g} ns, which is no time of an item")
+    return ns
 
 
 def draw(run, lines, name):

@@ -65,6 +65,7 @@ def main(arguments=None):
         sys.stdout.flush()
     except (checked.RunError, OSError) as error:
         print(f"report.py: {options.run}: {error}", file=sys.stderr)
+        style.discard()
         sys.stdout = None  # nothing is left to be flushed at exit
         return 1
     return 0

@@ -2,23 +2,31 @@
 Reads a run folder (results/FORMAT.md) into the objects of model.py; the one place where units change.
 It leaves out what the figures mean. Odd input is a RunError that names the file and the line.
 """
-import csv
 import gzip
 import io
 import json
 import math
 import os
+import re
+import reprlib
 import zlib
 
 import numpy
 
-from checked import NUMBER, RunError, get, get_flag, read_json, read_lines
+from checked import MIB, NUMBER, RunError, decode, get, get_flag, read_bytes, read_json, read_lines
 from model import Cell, Control, Curve, Experiment, Figure, Phase, Reading, Run, Sample
 
 MB = 1e6
 SECOND = 1e9
 PIECES = ("loop_ns", "latency_ns", "fault_ns")
 COLUMNS = ("t_ns", "rss_bytes", "object_bytes", "live_bytes", "parked")
+AMOUNT = re.compile(r"\d{1,20}", re.ASCII)  # of a curve: what 64 bits hold
+MOST_CURVE_BYTES = 32 * MIB  # unpacked; 2**18 ticks of the longest numbers are 26 MB
+MOST_TICKS = 2**18
+MOST_CELLS = 4096            # PLAN_MOST_CELLS of harness/plan.h
+MOST_PHASES = 16             # PAGE_PHASES of harness/page.h
+MOST_PARKS = 64              # one at the end of each phase, and room
+MOST_MICRO = 1000
 
 
 def read_run(folder):
@@ -29,12 +37,14 @@ def read_run(folder):
     plan = read_json(path, dict)
     if get(plan, "format", NUMBER, path) != 1:
         raise RunError(f"{path}: format {plan['format']!r}; this program reads format 1")
-    planned = [_read_key(cell, f"{path}: cell {index}") for index, cell in enumerate(get(plan, "cells", list, path))]
+    if len(get(plan, "cells", list, path)) > MOST_CELLS:
+        raise RunError(f"{path}: it has more than {MOST_CELLS} cells")
+    planned = [_read_key(cell, f"{path}: cell {index}") for index, cell in enumerate(plan["cells"])]
     machine = _read_machine(os.path.join(folder, "machine.json"))
     samples, readings = _read_samples(os.path.join(folder, "samples.jsonl"), len(planned))
     cells, controls, missing = _read_cells(os.path.join(folder, "summary.json"), planned, samples, machine)
     return Run(folder, os.path.basename(os.path.abspath(folder)), get(plan, "suite", str, path, optional=True),
-               get(plan, "tick_ns", NUMBER, path) / SECOND, machine, _group(cells), missing,
+               get(plan, "tick_ns", NUMBER, path, least=0) / SECOND, machine, _group(cells), missing,
                _read_micro(os.path.join(folder, "micro")), readings, controls,
                bool(get_flag(plan, "repeat_dirty", path)))
 
@@ -42,20 +52,7 @@ def read_run(folder):
 def read_curve(run, sample):
     """The curve of one good sample of the run, to the end of its last phase. Raises RunError."""
     path = os.path.join(run.folder, "curves", f"{sample.number:06d}.csv.gz")
-    lines = csv.reader(io.StringIO(_read_gzip(path, sample)))
-    header = next(lines, [])
-    if any(name not in header for name in COLUMNS):
-        raise RunError(f"{path}:1: columns {', '.join(header) or '(none)'}; wanted {', '.join(COLUMNS)}")
-    places = [header.index(name) for name in COLUMNS]
-    rows = []
-    for line in lines:
-        try:
-            rows.append([float(line[place] or "nan") for place in places])
-        except (IndexError, ValueError):
-            raise RunError(f"{path}:{lines.line_num}: {','.join(line)!r} is not {len(header)} numbers") from None
-    if not rows:
-        raise RunError(f"{path}:2: no line after the header")
-    t, rss, objects, live, parked = numpy.array(rows).T
+    t, rss, objects, live, parked = _read_columns(path, _unpack(path, sample))
     # After the last phase the process ends; what its memory does then says nothing about the workload.
     last = numpy.flatnonzero((parked == 1) | (t / SECOND <= sample.phases[-1].end_s if sample.phases else True))
     upto = slice(0, (last[-1] if len(last) else len(t) - 1) + 1)
@@ -63,14 +60,48 @@ def read_curve(run, sample):
                  (parked == 1)[upto])
 
 
-def _read_gzip(path, sample):
+def _unpack(path, sample):
+    """The text of a curve. A file that unpacks to more than any curve has is refused before it does."""
+    packed = read_bytes(path, MOST_CURVE_BYTES, f"missing, although sample {sample.number} is ok")
     try:
-        with gzip.open(path, "rb") as file:
-            return file.read().decode("utf-8")
-    except FileNotFoundError:
-        raise RunError(f"{path}: missing, although sample {sample.number} is ok") from None
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
+            data = file.read(MOST_CURVE_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
         raise RunError(f"{path}: damaged: {error}") from None
+    if len(data) > MOST_CURVE_BYTES:
+        raise RunError(f"{path}: it unpacks to more than {MOST_CURVE_BYTES // MIB} MiB")
+    return decode(data, path)
+
+
+def _read_columns(path, text):
+    """The columns of a curve as arrays, in the order of COLUMNS."""
+    lines = text.removesuffix("\n").split("\n")
+    header = lines[0].split(",")
+    if any(name not in header for name in COLUMNS):
+        raise RunError(f"{path}:1: columns {reprlib.repr(lines[0])}; wanted {', '.join(COLUMNS)}")
+    if len(lines) > 1 + MOST_TICKS:
+        raise RunError(f"{path}:{2 + MOST_TICKS}: more than {MOST_TICKS} lines after the header")
+    if len(lines) == 1:
+        raise RunError(f"{path}:2: no line after the header")
+    places = [header.index(name) for name in COLUMNS]
+    columns = numpy.empty((len(COLUMNS), len(lines) - 1))
+    for index, line in enumerate(lines[1:]):
+        columns[:, index] = _read_tick(line, places, len(header), f"{path}:{index + 2}")
+    # Each park is drawn: thousands of them would take an hour.
+    parks = numpy.flatnonzero(numpy.diff(columns[-1] == 1, prepend=False))[::2]
+    if len(parks) > MOST_PARKS:
+        raise RunError(f"{path}:{parks[MOST_PARKS] + 2}: parked for the {MOST_PARKS + 1}th time; only phase ends are parked")
+    return columns
+
+
+def _read_tick(line, places, wanted, where):
+    """The amounts at these places of one line; what an interpreter does not tell may be blank."""
+    fields = line.split(",")
+    if len(fields) == wanted:
+        values = [fields[place] for place in places]
+        if all(AMOUNT.fullmatch(value) or (not value and place > 1) for place, value in enumerate(values)):
+            return [float(value or "nan") for value in values]
+    raise RunError(f"{where}: {reprlib.repr(line)} is not {wanted} numbers")
 
 
 def _group(cells):
@@ -91,14 +122,19 @@ def _read_machine(path):
         get(machine["warm_up"], name, NUMBER, path)
     for host in machine.get("python") or {}:
         get(machine["python"], host, dict, path)
+    for name in ("tidemark", "git", "build_type", "sanitizer", "cpu", "kernel", "libc", "thp", "governor", "started",
+                 "finished"):
+        if name in machine:
+            get(machine, name, str, path, optional=True)
     return machine
 
 
 def _read_key(record, where):
     """What tells one cell from another, as a hashable key."""
-    params = json.dumps(get(record, "params", dict, where))
-    return (get(record, "workload", str, where), params, get(record, "allocator", str, where),
-            get(record, "host", str, where), get(record, "idle_ns", NUMBER, where), bool(get_flag(record, "control", where)))
+    for name in get(record, "params", dict, where):
+        get(record["params"], name, str, f"{where}: params")
+    return (get(record, "workload", str, where), json.dumps(record["params"]), get(record, "allocator", str, where),
+            get(record, "host", str, where), get(record, "idle_ns", NUMBER, where, least=0), bool(get_flag(record, "control", where)))
 
 
 def _read_samples(path, cells):
@@ -122,23 +158,25 @@ def _read_reading(record, where):
 
 
 def _read_sample(record, where):
-    number, status = get(record, "sample", int, where), get(record, "status", str, where)
+    number, status = get(record, "sample", int, where, least=0), get(record, "status", str, where)
     if status != "ok":
         return Sample(number, status, None, None, None, [])
-    baseline_mb = get(record, "baseline_bytes", NUMBER, where) / MB
-    phases = [_read_phase(phase, baseline_mb, f"{where}: phase {index}")
-              for index, phase in enumerate(get(record, "phases", list, where))]
-    return Sample(number, status, baseline_mb, get(record, "wall_ns", NUMBER, where) / SECOND,
-                  get(record, "retained_bytes", NUMBER, where) / MB, phases)
+    baseline_mb = get(record, "baseline_bytes", int, where, least=0) / MB
+    if len(get(record, "phases", list, where)) > MOST_PHASES:
+        raise RunError(f"{where}: it has more than {MOST_PHASES} phases")
+    phases = [_read_phase(phase, baseline_mb, f"{where}: phase {index}") for index, phase in enumerate(record["phases"])]
+    return Sample(number, status, baseline_mb, get(record, "wall_ns", int, where, least=0) / SECOND,
+                  get(record, "retained_bytes", int, where) / MB, phases)
 
 
 def _read_phase(record, baseline_mb, where):
     def known(name):
-        value = get(record, name, NUMBER, where, optional=True)
+        value = get(record, name, int, where, optional=True, least=0)
         return math.nan if value is None else value / MB
-    begin_s, end_s, wall_s = (get(record, name, NUMBER, where) / SECOND for name in ("begin_ns", "end_ns", "wall_ns"))
-    return Phase(get(record, "name", str, where), begin_s, end_s, wall_s,
-                 get(record, "rss_bytes", NUMBER, where) / MB - baseline_mb, known("object_bytes"), known("live_bytes"))
+    begin_s, end_s, wall_s = (get(record, name, int, where, least=0) / SECOND for name in ("begin_ns", "end_ns", "wall_ns"))
+    resident_mb = get(record, "rss_bytes", int, where, least=0) / MB - baseline_mb
+    return Phase(get(record, "name", str, where), begin_s, end_s, wall_s, resident_mb, known("object_bytes"),
+                 known("live_bytes"))
 
 
 def _read_cells(path, planned, samples, machine):
@@ -150,7 +188,7 @@ def _read_cells(path, planned, samples, machine):
         key = _read_key(record, where)
         match = next((item for item in left if item[1] == key), None)
         if match is None:
-            raise RunError(f"{where}: no such cell in plan.json, or once too often: {' '.join(map(str, key[:5]))}")
+            raise RunError(f"{where}: no such cell in plan.json, or once too often: {' '.join(map(reprlib.repr, key[:5]))}")
         left.remove(match)
         cell = _read_cell(record, samples[match[0]], machine, where)
         if key[5]:
@@ -165,7 +203,7 @@ def _read_cell(record, samples, machine, where):
         return _read_figure(get(record, name, dict, where, optional=True), scale, f"{where}: {name}")
     host = record["host"]
     python = (machine.get("python") or {}).get(host) or {}
-    return Cell(record["workload"], {name: str(text) for name, text in record["params"].items()}, record["allocator"], host,
+    cell = Cell(record["workload"], record["params"], record["allocator"], host,
                 str(python.get("version") or host), record["idle_ns"] / SECOND,
                 get(record, "version", str, where, optional=True) or "",
                 get(record, "providers", dict, where, optional=True) or {}, get(record, "status", str, where),
@@ -173,6 +211,19 @@ def _read_cell(record, samples, machine, where):
                 wall_s=figure("wall_ns", SECOND), peak_mb=figure("peak_bytes", MB),
                 retained_mb=figure("retained_bytes", MB), return_ratio=figure("return_ratio", 1),
                 return_ratio_live=figure("return_ratio_live", 1), since_last_free_s=figure("since_last_free_ns", SECOND))
+    _check_between(cell.wall_s, [sample.wall_s for sample in cell.good], f"{where}: wall_ns")
+    _check_between(cell.retained_mb, [sample.retained_mb for sample in cell.good], f"{where}: retained_bytes")
+    return cell
+
+
+def _check_between(figure, values, where):
+    """A median and its interval lie among the samples, or the summary is of others: `tidemark plot` makes it anew."""
+    if not figure or not values:
+        return
+    slack = 1e-9 * max(map(abs, values))  # a summary has 12 digits
+    for value in (figure.median, figure.low, figure.high):
+        if value is not None and not min(values) - slack <= value <= max(values) + slack:
+            raise RunError(f"{where}: it is not between the values of its samples; `tidemark plot` makes it anew")
 
 
 def _read_control(record, cell, where):
@@ -195,5 +246,7 @@ def _read_micro(folder):
     """Google Benchmark's own objects, by the name of their file; empty when there is no such folder."""
     if not os.path.isdir(folder):
         return {}
-    return {name[:-len(".json")]: read_json(os.path.join(folder, name), dict)
-            for name in sorted(os.listdir(folder)) if name.endswith(".json")}
+    names = sorted(name for name in os.listdir(folder) if name.endswith(".json"))
+    if len(names) > MOST_MICRO:
+        raise RunError(f"{folder}: more than {MOST_MICRO} files")
+    return {name[:-len(".json")]: read_json(os.path.join(folder, name), dict) for name in names}

@@ -19,6 +19,7 @@ import matplotlib.pyplot as pyplot  # noqa: E402  (the backend comes first)
 import PIL.Image  # noqa: E402
 
 import words  # noqa: E402
+from checked import RunError  # noqa: E402
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
@@ -32,6 +33,7 @@ INK, FAINT = "#222222", "#666666"
 
 WIDTH = 11.0               # inches; 1,650 pixels at DOTS
 DOTS = 150
+MOST_PIXELS = 2**16 - 1    # of a side: Agg's limit
 COLOURS = 128              # of a PNG
 SMALL, NORMAL, LARGE = 8.5, 9.5, 13
 
@@ -52,6 +54,8 @@ def make_panels(rows, columns, panel_height, title, subtitle, caption, gap=0.85,
     top = 0.5 + 0.19 * len(subtitle) + head
     bottom = 0.62 + 0.165 * len(caption) + 0.1
     height = top + rows * panel_height + (rows - 1) * gap + bottom
+    if height * DOTS > MOST_PIXELS:
+        raise RunError(f"{title}: {rows * columns} panels are more than one picture holds; draw a run of fewer")
     figure, axes = pyplot.subplots(rows, columns, figsize=(WIDTH, height), sharex=sharex, sharey=sharey, squeeze=False)
     figure.subplots_adjust(left=left / WIDTH, right=1 - 0.3 / WIDTH, top=1 - top / height, bottom=bottom / height,
                            hspace=gap / panel_height, wspace=0.13)
@@ -64,7 +68,7 @@ def make_panels(rows, columns, panel_height, title, subtitle, caption, gap=0.85,
 def machine_caption(run, cells=()):
     """Machine, kernel, libc; versions and n of the cells drawn: what a figure needs to be read away from its report."""
     machine = run.machine
-    known = lambda name: str(machine.get(name) or f"unknown {name}")
+    known = lambda name: words.plain(machine.get(name) or f"unknown {name}", 80)
     libraries = [version for version in words.versions(cells) if version != machine.get("libc")]
     git = machine.get("git")
     memory = machine.get("memory_bytes")
@@ -126,6 +130,11 @@ def save(figure, folder, name):
     write_file(os.path.join(figures, f"{name}.png"), lambda path: _write_png(figure, path))
     pyplot.close(figure)
     return os.path.join(figures, f"{name}.png")
+
+
+def discard():
+    """Closes the figures that an error left undrawn."""
+    pyplot.close("all")
 
 
 def _write_png(figure, path):

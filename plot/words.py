@@ -85,7 +85,7 @@ def value(figure, write, missing="n/a"):
 
 def count(text):
     """5000000 as 5M, 500000 as 500k; anything else as it is."""
-    if text.isdigit() and int(text):
+    if text.isascii() and text.isdigit() and text.strip("0"):
         for zeros, unit in ((6, "M"), (3, "k")):
             if text.endswith("0" * zeros):
                 return text[:-zeros] + unit

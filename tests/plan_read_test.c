@@ -1,6 +1,6 @@
 /* plan.json is read back as the plan that wrote it, or refused by the name of what does not fit; a
  * tally counts each stored sample once. Leaves out the folder (run_folder_test.c) and a run that
- * goes on (cli_test.py). */
+ * goes on (resume_test.py). */
 #include "harness/plan_read.h"
 #include "harness/tally.h"
 
@@ -357,12 +357,34 @@ static void test_flags_of_the_wrong_type_are_refused(void **state)
     assert_refused("warm_up_bytes", "-1");
 }
 
+static void test_a_plan_has_no_more_cells_than_a_reader_takes(void **state)
+{
+    struct plan_request request = {.workload = "list_lifetime:n=1..64",
+                                   .rows = rows,
+                                   .row_count = sizeof rows / sizeof rows[0],
+                                   .host = "objects",
+                                   .rounds = 1};
+    size_t before;
+    int failed;
+
+    (void)state;
+    do {
+        before = plan.cell_count;
+        request.idle_ns++;
+        failed = plan_add(&plan, &request, error);
+    } while (!failed && plan.cell_count <= PLAN_MOST_CELLS);
+    assert_int_equal(failed, -E2BIG);
+    assert_int_equal(plan.cell_count, before);
+    assert_non_null(strstr(error, "a plan has at most 4096 cells"));
+}
+
 #define PLAN_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         PLAN_TEST(test_a_plan_is_read_back_as_it_was_written),
+        PLAN_TEST(test_a_plan_has_no_more_cells_than_a_reader_takes),
         PLAN_TEST(test_a_plan_without_a_suite_is_read_back),
         PLAN_TEST(test_an_interpreter_that_is_missing_is_fine_where_its_cells_are_not_run),
         PLAN_TEST(test_an_unknown_workload_is_refused),

@@ -28,8 +28,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import matplotlib  # noqa: E402
 import numpy  # noqa: E402
 import PIL.Image  # noqa: E402
-
+import checked  # noqa: E402
 import findings  # noqa: E402
+import memory_return  # noqa: E402
 import micro  # noqa: E402
 import model  # noqa: E402
 import replay  # noqa: E402
@@ -708,7 +709,31 @@ class BadInput(Folder):
     def test_a_field_of_the_wrong_type_is_an_error_with_file_and_line(self):
         text = read(self.folder, "samples.jsonl")
         write(self.folder, "samples.jsonl", re.sub(r'"baseline_bytes": \d+', '"baseline_bytes": "much"', text, count=1))
-        self.fails("samples.jsonl:1", "'baseline_bytes' is 'much', wanted a number")
+        self.fails("samples.jsonl:1", "'baseline_bytes' is 'much', wanted a whole number")
+
+    def test_a_summary_of_other_samples_is_refused(self):
+        for name, value in (("wall_ns", 10**18), ("retained_bytes", -10**12)):
+            with self.subTest(name=name):
+                summary = read(self.folder, "summary.json")
+                change_json(self.folder, "summary.json", lambda cells: cells[1][name].update(median=value))
+                self.fails(f"summary.json: object 1: {name}: it is not between the values of its samples")
+                write(self.folder, "summary.json", summary)
+
+    def test_a_time_that_no_item_takes_is_refused(self):
+        os.mkdir(os.path.join(self.folder, "micro"))
+        for fields in ({"items_per_second": 1e-300}, {"cpu_time": 0}, {"cpu_time": -1}, {"cpu_time": 1e300},
+                       {"cpu_time": 1e9, "time_unit": ["s"]}):
+            with self.subTest(fields=fields):
+                entries = [{"name": "pair/8", **fields}, {"name": "pair/16", "cpu_time": 5}]
+                write(self.folder, "micro/glibc.json", json.dumps({"context": ["odd"], "benchmarks": entries}))
+                if "time_unit" in fields:
+                    self.assertEqual(micro.read_lines(run_folder.read_run(self.folder))["pair"]["glibc"][0], (8, 1e9))
+                else:
+                    self.fails("micro/glibc.json: 'pair/8' takes", "which is no time of an item")
+
+    def test_more_panels_than_a_picture_holds_are_refused(self):
+        with self.assertRaisesRegex(checked.RunError, "2000 panels are more than one picture holds"):
+            style.make_panels(1000, 2, 2.15, "title", "", "")
 
     def test_a_missing_file_is_named(self):
         os.unlink(os.path.join(self.folder, "summary.json"))
@@ -780,6 +805,18 @@ class Parts(unittest.TestCase):
                  words.percent_short(0.994), words.percent_short(1.0), words.percent_short(0.186), words.percent(0.186)]
         self.assertEqual([text.replace(words.NARROW, " ") for text in shown],
                          ["0.04 MB", "−7.2 MB", "1,234 MB", "21.3 ms", "12 s", "99.4 %", "100 %", "19 %", "18.6 %"])
+
+    def test_a_count_is_shortened_and_other_text_left_alone(self):
+        self.assertEqual([words.count(text) for text in ("5000000", "500000", "0", "0000", "12", "\u00b2", "\u0663000", "")],
+                         ["5M", "500k", "0", "0000", "12", "\u00b2", "\u0663000", ""])
+
+    def test_a_line_of_many_points_keeps_its_ends_and_extremes(self):
+        resident = numpy.zeros(10**5)
+        resident[::2], resident[777], resident[88888] = 1, 9, -9
+        curve = model.Curve(numpy.arange(10**5) / 1e3, resident, resident, resident, resident > 10)
+        kept = memory_return._thin(curve)
+        self.assertLessEqual(len(kept), memory_return.MOST_POINTS)
+        self.assertLessEqual({0, 777, 88888, 10**5 - 1}, set(kept))
 
     def test_a_small_difference_keeps_its_digits(self):
         self.assertEqual([text.replace(words.NARROW, " ") for text in replay.difference(200.06, 200.0, 200.0)],

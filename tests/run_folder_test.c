@@ -95,6 +95,18 @@ static size_t size_of(const char *name)
     return fstatat(run.fd, name, &info, 0) == 0 ? (size_t)info.st_size : 0;
 }
 
+static int read_run(const struct run_folder *folder, json_t **plan, json_t **machine,
+                    json_t **samples)
+{
+    struct run_texts texts;
+    int failed = run_texts_read(&texts, folder, error);
+
+    if (!failed)
+        failed = run_texts_parse(&texts, plan, machine, samples, error);
+    run_texts_free(&texts);
+    return failed;
+}
+
 /* Reads the run as a stranger would, and compares its samples with the first `count`. */
 static void assert_run_holds(int count)
 {
@@ -102,7 +114,7 @@ static void assert_run_holds(int count)
     struct run_folder reader;
 
     assert_int_equal(run_folder_open(&reader, run_path, error), 0);
-    if (run_folder_read(&reader, &plan, &machine, &samples, error) != 0)
+    if (read_run(&reader, &plan, &machine, &samples) != 0)
         fail_msg("%s", error);
     assert_int_equal(json_array_size(samples), count);
     for (int i = 0; i < count; i++) {
@@ -178,7 +190,7 @@ static void test_a_run_of_another_format_is_refused(void **state)
     (void)state;
     assert_int_equal(run_folder_create(&run, run_path, plan, plan, error), 0);
     json_decref(plan);
-    assert_int_equal(run_folder_read(&run, &none, &none, &none, error), -EINVAL);
+    assert_int_equal(read_run(&run, &none, &none, &none), -EINVAL);
     assert_null(none);
     assert_non_null(strstr(error, "format"));
 }
@@ -189,7 +201,7 @@ static void test_plan_and_machine_are_read_as_they_were_written(void **state)
 
     (void)state;
     create_run();
-    assert_int_equal(run_folder_read(&run, &plan, &machine, &samples, error), 0);
+    assert_int_equal(read_run(&run, &plan, &machine, &samples), 0);
     assert_int_equal(json_integer_value(json_object_get(plan, "format")), RUN_FOLDER_FORMAT);
     assert_string_equal(json_string_value(json_object_get(machine, "kernel")), "6.1");
     json_decref(plan);
@@ -228,7 +240,7 @@ static void assert_line_is_refused(const char *line)
     json_t *plan = NULL, *machine = NULL, *samples = NULL;
 
     assert_int_equal(write(run.samples_fd, line, strlen(line)), strlen(line));
-    assert_int_equal(run_folder_read(&run, &plan, &machine, &samples, error), -EINVAL);
+    assert_int_equal(read_run(&run, &plan, &machine, &samples), -EINVAL);
     assert_non_null(strstr(error, "samples.jsonl:2"));
     assert_true(!plan && !machine && !samples);
 }
@@ -407,6 +419,23 @@ static void test_a_line_that_does_not_fit_leaves_no_curve(void **state)
     assert_nothing_of_the_second_sample(before);
 }
 
+static void test_a_line_that_no_reader_would_take_is_not_stored(void **state)
+{
+    char *text = calloc(1, (1 << 20) + 1);
+
+    (void)state;
+    assert_non_null(text);
+    create_run();
+    assert_int_equal(append(0, NULL, 0), 0);
+    memset(text, 'x', 1 << 20);
+    json_t *sample = json_pack("{s:s}", "reason", text);
+    size_t before = size_of("samples.jsonl");
+    assert_int_equal(run_folder_append(&run, sample, 1, NULL, 0), -EFBIG);
+    json_decref(sample);
+    free(text);
+    assert_nothing_of_the_second_sample(before);
+}
+
 static void test_after_a_failed_sample_the_next_one_that_fits_is_kept(void **state)
 {
     (void)state;
@@ -488,6 +517,7 @@ int main(void)
         folder_test(test_a_curve_that_fails_at_its_very_end_leaves_nothing),
         folder_test(test_a_line_that_does_not_fit_leaves_no_byte_of_it),
         folder_test(test_a_line_that_does_not_fit_leaves_no_curve),
+        folder_test(test_a_line_that_no_reader_would_take_is_not_stored),
         folder_test(test_after_a_failed_sample_the_next_one_that_fits_is_kept),
         folder_test(test_a_disk_without_room_for_a_plan_is_an_error_of_creation),
         folder_test(test_a_creation_that_failed_can_be_tried_again_in_the_same_place),

@@ -326,6 +326,40 @@ static void test_a_statm_error_that_was_not_measured_is_null(void **state)
     assert_true(json_is_null(of_cell(0, "statm_error_bytes")));
 }
 
+static void test_the_least_number_is_a_large_error(void **state)
+{
+    static const char *const values[] = {"-9223372036854775808", "4096"};
+
+    (void)state;
+    summarise_values("statm_error_bytes", values, 2);
+    assert_number(of_cell(0, "statm_error_bytes"), 9223372036854775807.0);
+}
+
+static void test_the_middle_of_the_largest_numbers_is_a_number(void **state)
+{
+    static const char *const values[] = {"1.5e308", "1.7e308"};
+
+    (void)state;
+    summarise_values("wall_ns", values, 2);
+    assert_median(0, "wall_ns", 1.6e308);
+}
+
+static void test_samples_are_grouped_by_cell_in_their_order(void **state)
+{
+    (void)state;
+    summarise(
+        "{'cells': [{'allocator': 'a'}, {'allocator': 'b'}, {'allocator': 'c'}]}",
+        "[{'cell': 2, 'status': 'ok', 'sample': 0}, {'cell': 0, 'status': 'ok', 'sample': 1},"
+        " {'cell': 2, 'status': 'ok', 'sample': 2}, {'cell': 0, 'status': 'oom', 'sample': 3},"
+        " {'cell': 0, 'status': 'exit', 'sample': 4}]");
+    json_t *expected = parse("[0, 2]");
+    assert_true(json_equal(of_cell(2, "curves"), expected));
+    json_decref(expected);
+    assert_number(of_cell(0, "samples"), 1);
+    assert_text(of_cell(0, "status"), "oom");
+    assert_number(of_cell(1, "samples"), 0);
+}
+
 static void test_cells_keep_the_order_of_the_plan(void **state)
 {
     (void)state;
@@ -448,6 +482,9 @@ int main(void)
         summary_test(test_statm_error_is_the_largest_either_way),
         summary_test(test_a_statm_error_of_zero_is_not_null),
         summary_test(test_a_statm_error_that_was_not_measured_is_null),
+        summary_test(test_the_least_number_is_a_large_error),
+        summary_test(test_the_middle_of_the_largest_numbers_is_a_number),
+        summary_test(test_samples_are_grouped_by_cell_in_their_order),
         summary_test(test_cells_keep_the_order_of_the_plan),
         summary_test(test_a_cell_is_named_as_the_plan_names_it),
         summary_test(test_a_control_is_compared_with_the_cell_that_it_repeats),

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -84,6 +85,38 @@ static void test_three_digits_are_printed(void **state)
     assert_string_equal(text_format_left(text, 3700), "1 h 1 min");
 }
 
+static void test_a_word_is_quoted_where_a_shell_would_split_it(void **state)
+{
+    char quoted[TEXT_QUOTED_BYTES(16)];
+
+    (void)state;
+    assert_string_equal(text_quote("results/a-b.c_1", quoted), "results/a-b.c_1");
+    assert_string_equal(text_quote("my run", quoted), "'my run'");
+    assert_string_equal(text_quote("", quoted), "''");
+    assert_string_equal(text_quote("~", quoted), "'~'");
+    assert_string_equal(text_quote("it's", quoted), "'it'\\''s'");
+    assert_string_equal(text_quote("a\nb$(c)", quoted), "'a\nb$(c)'");
+}
+
+static void test_the_longest_quoted_word_fits(void **state)
+{
+    char quoted[TEXT_QUOTED_BYTES(3)];
+
+    (void)state;
+    assert_string_equal(text_quote("'''", quoted), "''\\'''\\'''\\'''");
+    assert_int_equal(strlen(quoted), sizeof quoted - 1);
+}
+
+static void test_what_steers_a_terminal_is_replaced(void **state)
+{
+    char text[] = "a\x1b[2J\nb\x7f \xc2\x9b"
+                  "c \xc3\xa4 \xc2\xa0 \xc2";
+
+    (void)state;
+    text_make_printable(text);
+    assert_string_equal(text, "a?[2J?b? ??c \xc3\xa4 \xc2\xa0 \xc2");
+}
+
 static void test_distance_counts_edits(void **state)
 {
     (void)state;
@@ -102,6 +135,9 @@ int main(void)
         cmocka_unit_test(test_bytes_are_read_in_powers_of_1024),
         cmocka_unit_test(test_numbers_keep_their_bounds),
         cmocka_unit_test(test_three_digits_are_printed),
+        cmocka_unit_test(test_a_word_is_quoted_where_a_shell_would_split_it),
+        cmocka_unit_test(test_the_longest_quoted_word_fits),
+        cmocka_unit_test(test_what_steers_a_terminal_is_replaced),
         cmocka_unit_test(test_distance_counts_edits),
     };
 

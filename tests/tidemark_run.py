@@ -3,10 +3,24 @@ import json
 import os
 import subprocess
 import tempfile
+import unittest
 
 TIDEMARK = os.path.abspath(os.environ.get("TIDEMARK", "build/tidemark"))
 # Without what takes time here and shows nothing, and without what makes the number of samples depend on the machine.
 PLAIN = ("--warm-up", "0", "--no-repeats")
+SMALL = ("-w", "list_lifetime:n=20k", "--idle", "20ms", *PLAIN)  # some milliseconds a sample
+
+
+class Scratch(unittest.TestCase):
+    """A folder of its own for each test, gone when it ends."""
+
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.scratch = scratch.name
+
+    def folder(self, name="run"):
+        return os.path.join(self.scratch, name)
 
 
 def tidemark(*arguments, **options):
