@@ -21,8 +21,8 @@ def draw(run, name):
         "Before each sample the same work is done on the same core: how long it took, as a ratio to its median over this run.\n"
         "A flat line is a steady machine. " + _say_dirty(readings),
         "A sample is dirty when a piece took more than 1.3 times (first touch: 1.5 times) its median over the run until then, of at "
-        "least five readings; the dashed line stands at the median over the whole run, so that dots early in a run may lie above "
-        "it unmarked. "
+        "least five readings. The dashed line stands at as many times the median over the whole run: where the machine changed "
+        "meanwhile, the two do not agree everywhere. "
         + style.machine_caption(run), gap=0.42, sharex=True, head=0.42, left=0.8)
     for axis, (piece, step, limit), values in zip(axes, PIECES, zip(*(reading.pieces for reading in readings))):
         _draw_panel(axis, readings, values, limit)

@@ -366,6 +366,15 @@ class Noise(Scratch):
                 self.assertNotIn("control", planned.stdout)
                 self.assertIn("2 cells, ", planned.stdout)
 
+    def test_what_was_asked_for_is_kept_in_the_plan(self):
+        for words, kept in ((["--no-repeats", "--warm-up", "0"], (False, 0)), (["--warm-up", "8MiB"], (True, 8 << 20))):
+            with self.subTest(words=words):
+                run = self.folder(words[-1])
+                tidemark("run", "-w", "list_lifetime:n=20k", "--idle", "20ms", "-a", "glibc", "--rounds", "1", *words, "-o", run)
+                with open(run + "/plan.json", encoding="utf-8") as file:
+                    plan = json.load(file)
+                self.assertEqual((plan["repeat_dirty"], plan["warm_up_bytes"]), kept)
+
     def test_an_interrupted_warm_up_is_an_interrupted_run(self):
         with subprocess.Popen([TIDEMARK, "run", *SMALL[:2], "-a", "glibc", "--warm-up", "64GiB", "-o", self.folder()],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -377,6 +386,7 @@ class Noise(Scratch):
         self.assertEqual(process.returncode, 130)
         self.assertEqual(self.samples(), [])
         self.assertTrue(self.machine()["interrupted"])
+        self.assertIsNone(self.machine()["warm_up"], "it did not come to its end")
 
 
 class Shows(Scratch):
