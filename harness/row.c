@@ -298,6 +298,25 @@ const char *row_key(const struct row *row, char *key)
     return key;
 }
 
+const char *row_short_name(const char *text, char *name)
+{
+    const char *at = text + label_length(text);
+    size_t used = (size_t)snprintf(name, ROW_TEXT_BYTES, "%.*s", (int)(at - text), text);
+
+    while (*at && used < ROW_TEXT_BYTES - 1) {
+        /* A component ends at '@'; its name, where a path can stand, at '+' before that. */
+        size_t length = strcspn(at, "@"), name_length = strcspn(at, "+@");
+        const char *shown = at;
+        for (size_t i = 0; at[0] == '/' && i < name_length; i++)
+            shown = at[i] == '/' ? at + i + 1 : shown;
+        length += at[length] == '@';
+        used += (size_t)snprintf(name + used, ROW_TEXT_BYTES - used, "%.*s",
+                                 (int)(at + length - shown), shown);
+        at += length;
+    }
+    return name;
+}
+
 unsigned row_raw_capabilities(const struct row *row)
 {
     return row->raw.allocator ? row->raw.allocator->capabilities

@@ -51,6 +51,12 @@ const char *row_component_name(const struct row_component *component);
  */
 const char *row_key(const struct row *row, char *key);
 
+/*
+ * The row for a reader: of a path its last part, "pymalloc@libmine.so". Two rows may look alike
+ * then. `name` holds ROW_TEXT_BYTES; returned. Thread-safe.
+ */
+const char *row_short_name(const char *text, char *name);
+
 /* Capabilities of the side that serves list storage and other large blocks. Thread-safe. */
 unsigned row_raw_capabilities(const struct row *row);
 

@@ -5,6 +5,7 @@
 #include "harness/table.h"
 
 #include "harness/json_file.h"
+#include "harness/row.h"
 #include "harness/text.h"
 
 #include <string.h>
@@ -19,6 +20,35 @@ static int has(const json_t *figure, const char *key)
 static double part(const json_t *figure, const char *key)
 {
     return json_number_value(json_object_get(figure, key));
+}
+
+/* Whether the last part of each path tells all rows apart. */
+static int can_be_short(const json_t *summary)
+{
+    char name[ROW_TEXT_BYTES];
+    json_t *known = json_object();
+    int can = 1;
+    size_t i;
+    const json_t *cell;
+
+    json_array_foreach(summary, i, cell)
+    {
+        json_t *row = json_object_get(cell, "allocator");
+        row_short_name(json_text(cell, "allocator"), name);
+        can &= !json_object_get(known, name) || json_equal(json_object_get(known, name), row);
+        json_object_set(known, name, row);
+    }
+    json_decref(known);
+    return can;
+}
+
+/* How the table names the row of a cell. `name` holds ROW_TEXT_BYTES; returned. */
+static const char *row_name(const json_t *cell, int is_short, char *name)
+{
+    if (is_short)
+        return row_short_name(json_text(cell, "allocator"), name);
+    snprintf(name, ROW_TEXT_BYTES, "%s", json_text(cell, "allocator"));
+    return name;
 }
 
 /* Two cells are of one experiment when only their rows differ. */
@@ -87,12 +117,12 @@ static void print_reason(FILE *out, const json_t *cell)
     fprintf(out, " %s: %s", json_text(cell, "status"), reason);
 }
 
-static void print_cell(FILE *out, const json_t *cell, int row_width)
+static void print_cell(FILE *out, const json_t *cell, int row_width, int is_short)
 {
-    char text[TEXT_NUMBER_BYTES];
+    char text[TEXT_NUMBER_BYTES], name[ROW_TEXT_BYTES];
     const json_t *wall = json_object_get(cell, "wall_ns");
 
-    fprintf(out, "  %-*s", row_width, json_text(cell, "allocator"));
+    fprintf(out, "  %-*s", row_width, row_name(cell, is_short, name));
     if (has(wall, "median")) {
         fprintf(out, " %9s", text_format_duration(text, part(wall, "median")));
         print_interval(out, wall);
@@ -107,14 +137,15 @@ static void print_cell(FILE *out, const json_t *cell, int row_width)
     fputc('\n', out);
 }
 
-static int widest_row(const json_t *summary)
+static int widest_row(const json_t *summary, int is_short)
 {
+    char name[ROW_TEXT_BYTES];
     size_t widest = 3, i;
     const json_t *cell;
 
     json_array_foreach(summary, i, cell)
     {
-        size_t length = strlen(json_text(cell, "allocator"));
+        size_t length = strlen(row_name(cell, is_short, name));
         widest = length > widest ? length : widest;
     }
     return widest > LONGEST_ROW ? LONGEST_ROW : (int)widest;
@@ -137,12 +168,13 @@ static void print_floor(FILE *out, const char *name, const json_t *figure)
         fprintf(out, " [%.3f, %.3f]", part(figure, "low"), part(figure, "high"));
 }
 
-static void print_control(FILE *out, const json_t *cell)
+static void print_control(FILE *out, const json_t *cell, int is_short)
 {
+    char name[ROW_TEXT_BYTES];
     const json_t *floor = json_object_get(cell, "noise_floor");
 
     fprintf(out,
-            "A/A: %s against itself in %s (host %s, %lld pairs): ", json_text(cell, "allocator"),
+            "A/A: %s against itself in %s (host %s, %lld pairs): ", row_name(cell, is_short, name),
             json_text(cell, "workload"), json_text(cell, "host"),
             (long long)json_integer_value(json_object_get(floor, "pairs")));
     print_floor(out, "time", json_object_get(floor, "wall_ns"));
@@ -175,7 +207,7 @@ static int knows_dirty(const json_t *summary)
     return 0;
 }
 
-static void print_steadiness(FILE *out, const json_t *summary)
+static void print_steadiness(FILE *out, const json_t *summary, int is_short)
 {
     size_t controls = 0, i;
     const json_t *cell;
@@ -186,7 +218,7 @@ static void print_steadiness(FILE *out, const json_t *summary)
     {
         if (!is_control(cell) || !json_is_object(json_object_get(cell, "noise_floor")))
             continue;
-        print_control(out, cell);
+        print_control(out, cell, is_short);
         controls++;
     }
     if (controls > 0)
@@ -200,7 +232,8 @@ static void print_steadiness(FILE *out, const json_t *summary)
 
 void table_print(FILE *out, const json_t *summary)
 {
-    int row_width = widest_row(summary);
+    const int is_short = can_be_short(summary);
+    const int row_width = widest_row(summary, is_short);
     const json_t *before = NULL, *cell;
     size_t i;
 
@@ -210,7 +243,7 @@ void table_print(FILE *out, const json_t *summary)
             continue;
         if (!before || !same_experiment(before, cell))
             print_heading(out, cell, row_width);
-        print_cell(out, cell, row_width);
+        print_cell(out, cell, row_width, is_short);
         before = cell;
     }
     fputs("\npeak is absolute; retained is above the process's own baseline, at the end of the "
@@ -220,5 +253,5 @@ void table_print(FILE *out, const json_t *summary)
           "of freed: the same against what the allocator was still asked to keep.\n"
           "Both are n/a where less than 1 MiB could have come back.\n",
           out);
-    print_steadiness(out, summary);
+    print_steadiness(out, summary, is_short);
 }

@@ -21,6 +21,7 @@ SECOND = 1e9
 PIECES = ("loop_ns", "latency_ns", "fault_ns")
 COLUMNS = ("t_ns", "rss_bytes", "object_bytes", "live_bytes", "parked")
 AMOUNT = re.compile(r"\d{1,20}", re.ASCII)  # of a curve: what 64 bits hold
+FOLDER_OF_PATH = re.compile(r"(^|=|@)/[^+@]*/(?=[^+@/])")  # in a row: all but the last part of a library's path
 MOST_CURVE_BYTES = 32 * MIB  # unpacked; 2**18 ticks of the longest numbers are 26 MB
 MOST_TICKS = 2**18
 MOST_CELLS = 4096            # PLAN_MOST_CELLS of harness/plan.h
@@ -195,7 +196,16 @@ def _read_cells(path, planned, samples, machine):
             controls.append(_read_control(record, cell, where))
         else:
             cells.append(cell)
+    _shorten_rows([*cells, *(control.cell for control in controls)])
     return cells, controls, [(key[0], json.loads(key[1]), key[2]) for _, key in left]
+
+
+def _shorten_rows(cells):
+    """Rows with a path are called by its last part, where that tells them apart, as `tidemark show` does."""
+    short = {cell.allocator: FOLDER_OF_PATH.sub(r"\1", cell.allocator) for cell in cells}
+    if len(set(short.values())) == len(short):
+        for cell in cells:
+            cell.allocator = short[cell.allocator]
 
 
 def _read_cell(record, samples, machine, where):

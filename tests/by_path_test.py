@@ -221,6 +221,18 @@ class Libraries(Scratch):
         self.assertEqual(cell["status"], "ok", cell["reason"])
         self.assertEqual(os.path.realpath(cell["providers"]["raw"]), os.path.realpath(path))
 
+    def test_a_table_calls_it_by_the_last_part_of_its_path_where_that_tells_it_apart(self):
+        path, other = self.library(), self.file("deeper/libany.so")
+        os.mkdir(os.path.dirname(other))
+        shutil.copy(path, other)
+        for rows, names in (((path, "mine=" + path, "pymalloc@" + path), ("libany.so", "mine=libany.so", "pymalloc@libany.so")),
+                            ((path, other), (path, other))):
+            words = [word for row in rows for word in ("-a", row)]
+            ran = tidemark("run", "-o", tempfile.mkdtemp(dir=self.scratch), *TINY, *words)
+            self.assertEqual(ran.returncode, 0, ran.stderr)
+            found = [line.split()[0] for line in ran.stdout.splitlines() if line.startswith("  ")][1:]
+            self.assertEqual(tuple(found), names)
+
     def test_micro_takes_it(self):
         folder = self.file("micro")
         ran = tidemark("micro", "-o", folder, "-a", "mine=" + self.library(), "--", "--benchmark_filter=pair/64$",

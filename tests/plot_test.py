@@ -376,6 +376,21 @@ FACTORS = {"ns": 1, "µs": 1e3, "ms": 1e6, "s": 1e9, "MB": 1e6, "%": 0.01}  # to
 COLUMNS = ("wall_ns", "peak_bytes", "retained_bytes", "return_ratio", "return_ratio_live", "since_last_free_ns")
 
 
+class RowsByPath(unittest.TestCase):
+    def read(self, *rows):
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        make_run(folder, [list_lifetime(row, 1.0) for row in rows])
+        return [cell.allocator for experiment in run_folder.read_run(folder).experiments for cell in experiment.cells]
+
+    def test_a_path_is_called_by_its_last_part(self):
+        self.assertEqual(self.read("/opt/lib/liba.so", "mine=/opt/libb.so+x:1", "pymalloc@/opt/liba.so"),
+                         ["liba.so", "mine=libb.so+x:1", "pymalloc@liba.so"])
+
+    def test_where_that_would_make_two_rows_alike_the_paths_stay(self):
+        self.assertEqual(self.read("/opt/a/lib.so", "/opt/b/lib.so"), ["/opt/a/lib.so", "/opt/b/lib.so"])
+
+
 class ReferenceRun(unittest.TestCase):
     """
     results/reference, drawn once in full size. Where these fail, the code and the run that we show have parted:
