@@ -21,9 +21,9 @@
 /* clang-format on */
 
 #ifdef TIDEMARK_SANITIZED
-enum { ROUNDS = 3, ARENAS = 12, REALLOC_STEP = 7 };
+enum { ROUNDS = 2, ARENAS = 5, POOLS = 20, BLOCKS_OF_OTHERS = 4000, REALLOC_STEP = 29 };
 #else
-enum { ROUNDS = 40, ARENAS = 40, REALLOC_STEP = 1 };
+enum { ROUNDS = 40, ARENAS = 40, POOLS = 150, BLOCKS_OF_OTHERS = 20000, REALLOC_STEP = 1 };
 #endif
 
 enum { LARGEST = SMALL_REQUEST_MAX, SWEEP_MAX = 600, TWINS_MAX = 1 << 18 };
@@ -126,7 +126,7 @@ static void all_sizes_at_once_match(void **state)
 static void dig_and_refill(size_t size, size_t stride)
 {
     size_t per_pool = size_class_blocks_per_pool((unsigned)(size - 1) / BLOCK_ALIGNMENT);
-    size_t count = 150 * per_pool;
+    size_t count = POOLS * per_pool;
 
     take(count, size);
     oracle_assert_same_statistics();
@@ -162,7 +162,7 @@ static void keep_one_block_of(size_t pools, const size_t *others, size_t others_
     oracle_assert_same_statistics();
     for (size_t i = 0; i < others_count; i++) {
         size_t first = held_count;
-        take(20000, others[i]);
+        take(BLOCKS_OF_OTHERS, others[i]);
         oracle_assert_same_statistics();
         keep_one_in(997, first);
         oracle_assert_same_statistics();
