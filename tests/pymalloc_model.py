@@ -1,9 +1,9 @@
-"""A model of CPython's small-object allocator, slow and plain: the rules one by one, each with the version that it comes from.
+"""A model of CPython's small-object allocator, slow and plain: the rules one by one, each with the version it comes from.
 
-Written from CPython's Objects/obmalloc.c and its comments, not from allocators/pymalloc/: a pool is a stack of the blocks that
-came back and a count of those ever handed out, a size class is a dict of pools, the arenas are a sorted list, and no address is
-ever looked at. What it leaves out is memory itself. pymalloc_model_test.py compares it with the real ones and with ours, through
-the protocol of pymalloc_replay.c.
+Written from CPython's Objects/obmalloc.c and its comments, not from allocators/pymalloc/: a pool is a stack of the blocks
+that came back and a count of those ever handed out, a size class is a dict of pools, the arenas are a sorted list, and no
+address is ever looked at. What it leaves out is memory itself. pymalloc_model_test.py compares it with the real ones and
+with ours, through the protocol of pymalloc_replay.c.
 """
 from array import array
 from bisect import bisect_left
@@ -43,7 +43,8 @@ class Profile:
 
 KIB = 1024
 PROFILES = {profile.name: profile for profile in (
-    Profile("2.7", 4 * KIB, 256 * KIB, "order_by_search", "an_empty_arena_goes", "arenas_are_known_by_index", ("3.6", "3.7")),
+    Profile("2.7", 4 * KIB, 256 * KIB, "order_by_search", "an_empty_arena_goes", "arenas_are_known_by_index",
+            ("3.6", "3.7")),
     Profile("3.8", 4 * KIB, 256 * KIB, "order_by_fingers", "an_empty_arena_goes", "arenas_are_known_by_index"),
     Profile("3.9", 4 * KIB, 256 * KIB, "order_by_fingers", "an_empty_arena_goes_unless_last", "arenas_are_known_by_index"),
     Profile("3.11", 16 * KIB, 1024 * KIB, "order_by_fingers", "an_empty_arena_goes_unless_last", "arenas_are_known_by_tree"),
