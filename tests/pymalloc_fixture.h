@@ -30,7 +30,10 @@ extern const struct allocator PYMALLOC_NAME(allocator_pymalloc);
 
 static struct allocator_ops heap;
 
-enum { LARGEST = SMALL_REQUEST_MAX };
+enum {
+    LARGEST = SMALL_REQUEST_MAX,
+    KEPT_ARENAS = PYMALLOC_KEEPS_LAST_ARENA, /* once every block is free */
+};
 
 /* --- Arenas that are aligned, or off by `skew` bytes. --- */
 

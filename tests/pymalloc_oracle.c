@@ -9,9 +9,9 @@
 #include "allocators/allocator.h"
 #include "allocators/pymalloc/geometry.h"
 #include "allocators/pymalloc/pymalloc.h"
+#include "tests/libpython.h"
 
 #include <assert.h>
-#include <dlfcn.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,30 +37,7 @@ static_assert(POOL_BYTES == 16384 && ARENA_BYTES == 1048576, "the real one here 
 
 enum { PAGE_BYTES = 4096, REGION_ARENAS = 256, OURS = 0, THEIRS = 1 };
 
-/* --- The real one: what of CPython 3.11's C API is used, declared as in its cpython/objimpl.h and
- * cpython/pymem.h. --- */
-
-struct python_arena_allocator {
-    void *context;
-    void *(*map)(void *context, size_t bytes);
-    void (*unmap)(void *context, void *base, size_t bytes);
-};
-
-struct python_raw_allocator {
-    void *context;
-    void *(*malloc)(void *context, size_t size);
-    void *(*calloc)(void *context, size_t count, size_t size);
-    void *(*realloc)(void *context, void *block, size_t size);
-    void (*free)(void *context, void *block);
-};
-
-enum { PYTHON_DOMAIN_RAW = 0 };
-
-static struct {
-    void (*set_arena_allocator)(struct python_arena_allocator *);
-    void (*set_allocator)(int domain, struct python_raw_allocator *);
-    int (*print_statistics)(FILE *);
-} python;
+static struct libpython python;
 
 /* --- A journal of what each side asked of the world beneath it. --- */
 
@@ -71,6 +48,7 @@ enum event_kind { MAP, UNMAP, RAW_MALLOC, RAW_CALLOC, RAW_REALLOC, RAW_FREE };
 struct journal {
     uint64_t hash;
     uint64_t events;
+    uint64_t arenas; /* of the events, those that map or unmap */
     enum event_kind last_kind;
     uint64_t last_value;
 };
@@ -84,11 +62,19 @@ static void note(int side, enum event_kind kind, uint64_t value)
     journal->hash = (journal->hash ^ kind) * 0x100000001b3u;
     journal->hash = (journal->hash ^ value) * 0x100000001b3u;
     journal->events++;
+    journal->arenas += kind == MAP || kind == UNMAP;
     journal->last_kind = kind;
     journal->last_value = value;
 }
 
 /* --- Arenas at known places: reserved address space, the lowest free place first. --- */
+
+/*
+ * How far past a slot's start (of the address map) arenas begin; each kind has a region of its own,
+ * and arenas of all kinds can live at a time. One page: the first pool is lost. Half a slot more:
+ * two neighbours have pools in one slot.
+ */
+enum skew { ALIGNED, PAGE, HALF, SKEWS };
 
 static const size_t skew_bytes[SKEWS] = {0, PAGE_BYTES, ARENA_BYTES / 2 + PAGE_BYTES};
 
@@ -158,6 +144,16 @@ static struct place locate(int side, const void *address)
                                   offset % ARENA_BYTES};
     }
     return (struct place){NOT_POOLED, 0};
+}
+
+size_t oracle_arena_of(const struct twin *twin)
+{
+    return locate(OURS, twin->block[OURS]).arena;
+}
+
+size_t oracle_arenas_max(void)
+{
+    return (size_t)SKEWS * REGION_ARENAS;
 }
 
 /* Inaccessible from here on: an access to a released arena crashes. */
@@ -250,44 +246,31 @@ static void their_raw_free(void *context, void *block)
 /* --- Set-up. --- */
 
 static uint64_t operation; /* index of the one under way, over all tests */
+static uint64_t blocks;    /* whose places were compared */
+static uint64_t stretches; /* after which all statistics were */
 
 static struct allocator_ops ours;
 static struct allocator_ops theirs;
-static char not_run[512]; /* why; empty when the real one is there */
-
-/* dlsym gives an object pointer; POSIX promises that the bits are those of the function. */
-static bool find(void *handle, const char *symbol, void *function)
-{
-    void *address = dlsym(handle, symbol);
-    if (address == NULL) {
-        snprintf(not_run, sizeof(not_run), "%s has no %s", library, symbol);
-        return false;
-    }
-    memcpy(function, &address, sizeof(address));
-    return true;
-}
+static char not_run[LIBPYTHON_REASON_BYTES]; /* why; empty when the real one is there */
 
 static bool open_python(void)
 {
-    void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
-    if (handle == NULL) {
-        snprintf(not_run, sizeof(not_run), "%s cannot be opened: %s; install libpython3.11",
-                 library, dlerror());
+    if (libpython_open(&python, library, not_run) != 0)
+        return false;
+    if (python.objects.calloc == NULL || python.set_arena_allocator == NULL ||
+        python.set_raw_allocator == NULL || python.print_statistics == NULL) {
+        snprintf(not_run, sizeof(not_run), "%s has not all the hooks of 3.11", library);
         return false;
     }
-    return find(handle, "PyObject_Malloc", &theirs.malloc) &&
-           find(handle, "PyObject_Calloc", &theirs.calloc) &&
-           find(handle, "PyObject_Realloc", &theirs.realloc) &&
-           find(handle, "PyObject_Free", &theirs.free) &&
-           find(handle, "PyObject_SetArenaAllocator", &python.set_arena_allocator) &&
-           find(handle, "PyMem_SetAllocator", &python.set_allocator) &&
-           find(handle, "_PyObject_DebugMallocStats", &python.print_statistics);
+    theirs = python.objects;
+    return true;
 }
 
 /* Both heaps start empty here, and live through all tests: what one test leaves behind is the start
  * of the next. */
-int oracle_open(void)
+int oracle_open(void **state)
 {
+    (void)state;
     if (!open_python())
         return 0;
     for (int side = 0; side < 2; side++)
@@ -301,35 +284,57 @@ int oracle_open(void)
     pymalloc_set_arena_source(
         &(struct pymalloc_arena_source){map_arena, unmap_arena, &sides[OURS]});
     python.set_arena_allocator(
-        &(struct python_arena_allocator){&sides[THEIRS], map_arena, unmap_arena});
-    python.set_allocator(PYTHON_DOMAIN_RAW, &(struct python_raw_allocator){
-                                                &sides[THEIRS], their_raw_malloc, their_raw_calloc,
-                                                their_raw_realloc, their_raw_free});
+        &(struct libpython_arena_allocator){&sides[THEIRS], map_arena, unmap_arena});
+    python.set_raw_allocator(LIBPYTHON_DOMAIN_RAW,
+                             &(struct libpython_raw_allocator){&sides[THEIRS], their_raw_malloc,
+                                                               their_raw_calloc, their_raw_realloc,
+                                                               their_raw_free});
     return 0;
 }
 
-void oracle_close(void)
+int oracle_close(void **state)
 {
+    (void)state;
     if (not_run[0] != '\0')
-        return;
-    print_message("compared %" PRIu64 " operations and %" PRIu64 " events beneath\n", operation,
-                  journals[OURS].events);
+        return 0;
+    print_message("compared with %s: %" PRIu64 " operations, the places of %" PRIu64
+                  " blocks, %" PRIu64 " arenas that came or went, %" PRIu64
+                  " events beneath in all, %zu statistics after each of %" PRIu64 " stretches\n",
+                  library, operation, blocks, journals[OURS].arenas, journals[OURS].events,
+                  sizeof(struct pymalloc_statistics) / sizeof(size_t), stretches);
     pymalloc_set_arena_source(NULL);
+    return 0;
 }
 
 void oracle_need(void)
 {
     if (not_run[0] == '\0')
         return;
-    print_message("not run: %s\n", not_run);
+    print_message("not run: %s; install libpython3.11\n", not_run);
     if (getenv("CI") != NULL)
-        fail_msg("not run: %s", not_run);
+        fail_msg("not run: %s; install libpython3.11", not_run);
     skip();
 }
 
-void oracle_skew_arenas(enum skew skew)
+int oracle_align_arenas(void **state)
 {
-    skew_now = skew;
+    (void)state;
+    skew_now = ALIGNED;
+    return 0;
+}
+
+int oracle_skew_by_a_page(void **state)
+{
+    (void)state;
+    skew_now = PAGE;
+    return 0;
+}
+
+int oracle_skew_by_half(void **state)
+{
+    (void)state;
+    skew_now = HALF;
+    return 0;
 }
 
 /* --- One operation on both. --- */
@@ -351,6 +356,7 @@ static void assert_same_place(const char *what, const struct twin *twin)
     struct place our = locate(OURS, twin->block[OURS]);
     struct place their = locate(THEIRS, twin->block[THEIRS]);
 
+    blocks++;
     if (our.arena != their.arena || our.offset != their.offset)
         fail_msg("operation %" PRIu64 ", %s of %zu: ours in arena %zd at %zu, theirs in %zd at %zu",
                  operation, what, twin->size, (ssize_t)our.arena, our.offset, (ssize_t)their.arena,
@@ -399,71 +405,15 @@ void twin_free(const struct twin *twin)
 
 /* --- The statistics of both. --- */
 
-/* "# bytes in allocated blocks      =    6,400,064" */
-static size_t number_after_equals(const char *line)
-{
-    size_t number = 0;
-    for (const char *at = strrchr(line, '='); at != NULL && *at != '\0'; at++)
-        if (*at >= '0' && *at <= '9')
-            number = 10 * number + (size_t)(*at - '0');
-    return number;
-}
-
-static void read_statistics_line(struct pymalloc_statistics *statistics, const char *line)
-{
-    const struct {
-        const char *text;
-        size_t *field;
-    } fields[] = {
-        {"# arenas allocated total", &statistics->arenas_allocated},
-        {"# arenas reclaimed", &statistics->arenas_reclaimed},
-        {"# arenas highwater mark", &statistics->arenas_highwater},
-        {"# arenas allocated current", &statistics->arenas_current},
-        {"# bytes in allocated blocks", &statistics->allocated_bytes},
-        {"# bytes in available blocks", &statistics->available_bytes},
-        {"# bytes lost to pool headers", &statistics->header_bytes},
-        {"# bytes lost to quantization", &statistics->quantization_bytes},
-        {"# bytes lost to arena alignment", &statistics->alignment_bytes},
-        {"# arena map mid nodes", &statistics->map_mid_nodes},
-        {"# arena map bot nodes", &statistics->map_bottom_nodes},
-    };
-    for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
-        if (strncmp(line, fields[i].text, strlen(fields[i].text)) == 0)
-            *fields[i].field = number_after_equals(line);
-    if (strstr(line, "unused pools *") != NULL)
-        statistics->pools_unused = number_after_equals(line) / POOL_BYTES;
-
-    struct pymalloc_class_statistics class;
-    unsigned index, block_bytes;
-    /* NOLINTNEXTLINE(cert-err34-c): CPython printed these from the same types */
-    if (sscanf(line, "%u %u %zu %zu %zu", &index, &block_bytes, &class.pools, &class.blocks_in_use,
-               &class.blocks_available) == 5 &&
-        index < SIZE_CLASSES)
-        statistics->classes[index] = class;
-}
-
-/* What the real one prints for sys._debugmallocstats(), as numbers. */
-static struct pymalloc_statistics their_statistics(void)
-{
-    struct pymalloc_statistics statistics = {0};
-    FILE *file = tmpfile();
-    char line[256];
-
-    assert_non_null(file);
-    python.print_statistics(file);
-    rewind(file);
-    while (fgets(line, sizeof(line), file) != NULL)
-        read_statistics_line(&statistics, line);
-    fclose(file);
-    return statistics;
-}
-
 void oracle_assert_same_statistics(void)
 {
-    struct pymalloc_statistics our, their = their_statistics();
+    struct pymalloc_statistics our, their;
     pymalloc_count(&our);
+    assert_int_equal(libpython_count(&python, &their), 0);
+    stretches++;
 
-    assert_true(their.arenas_allocated > 0); /* the lines were found at all */
+    /* The lines were found at all. */
+    assert_int_equal(their.arenas_allocated > 0, journals[THEIRS].arenas > 0);
     for (size_t i = 0; i < sizeof(our) / sizeof(size_t); i++) {
         size_t our_number, their_number;
         memcpy(&our_number, (const char *)&our + i * sizeof(size_t), sizeof(size_t));

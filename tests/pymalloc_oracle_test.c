@@ -21,7 +21,12 @@
 
 /* --- Patterns. --- */
 
-enum { LIVE_MAX = 1 << 17, WAVES = 5, OPERATIONS_PER_PATTERN = 400000 };
+#ifdef TIDEMARK_SANITIZED
+enum { OPERATIONS_PER_PATTERN = 100000, POPULATION = 20001 };
+#else
+enum { OPERATIONS_PER_PATTERN = 600000, POPULATION = 100001 };
+#endif
+enum { LIVE_MAX = 1 << 17, WAVES = 5 };
 
 /* A queue in a ring, whose back is also a stack and from whose middle one can be drawn. */
 static struct {
@@ -137,27 +142,6 @@ static void run(struct pattern pattern)
     oracle_assert_same_statistics();
 }
 
-static int align_arenas(void **state)
-{
-    (void)state;
-    oracle_skew_arenas(ALIGNED);
-    return 0;
-}
-
-static int skew_by_a_page(void **state)
-{
-    (void)state;
-    oracle_skew_arenas(PAGE);
-    return 0;
-}
-
-static int skew_by_half(void **state)
-{
-    (void)state;
-    oracle_skew_arenas(HALF);
-    return 0;
-}
-
 static void random_frees_match(void **state)
 {
     (void)state;
@@ -189,16 +173,16 @@ static void reallocs_match(void **state)
     run((struct pattern){RANDOM, 90, 60});
 }
 
-/* The one large population: it takes the vector of arenas past its first doubling. */
-static void a_hundred_thousand_of_each_size_match(void **state)
+/* Large enough to take the vector of arenas past its first doubling. */
+static void large_populations_match(void **state)
 {
     (void)state;
     oracle_need();
     for (size_t size = 32; size <= SMALL_REQUEST_MAX; size += 160) {
-        for (size_t i = 0; i < 100001; i++)
+        for (size_t i = 0; i < POPULATION; i++)
             twin_malloc(live_at(live.count++), size);
         oracle_assert_same_statistics();
-        while (live.count > 50000)
+        while (live.count > POPULATION / 2)
             shrink(RANDOM);
         oracle_assert_same_statistics();
         while (live.count > 0)
@@ -206,34 +190,12 @@ static void a_hundred_thousand_of_each_size_match(void **state)
     }
 }
 
-static int open_both(void **state)
-{
-    (void)state;
-    return oracle_open();
-}
-
-static int close_both(void **state)
-{
-    (void)state;
-    oracle_close();
-    return 0;
-}
-
-/* The same pattern with each kind of arena; cmocka shows the three under names of their own. */
-#define WITH_ARENAS(skew, set_up, test)                                                            \
-    {                                                                                              \
-        .name = #test " (" skew ")", .test_func = (test), .setup_func = (set_up)                   \
-    }
-#define ON_EVERY_SKEW(test)                                                                        \
-    WITH_ARENAS("aligned", align_arenas, test), WITH_ARENAS("one page off", skew_by_a_page, test), \
-        WITH_ARENAS("half an arena off", skew_by_half, test)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         ON_EVERY_SKEW(random_frees_match), ON_EVERY_SKEW(lifo_frees_match),
         ON_EVERY_SKEW(fifo_frees_match),   ON_EVERY_SKEW(sawtooth_matches),
-        ON_EVERY_SKEW(reallocs_match),     ON_EVERY_SKEW(a_hundred_thousand_of_each_size_match),
+        ON_EVERY_SKEW(reallocs_match),     ON_EVERY_SKEW(large_populations_match),
     };
-    return cmocka_run_group_tests_name("pymalloc_oracle", tests, open_both, close_both);
+    return cmocka_run_group_tests_name("pymalloc_oracle", tests, oracle_open, oracle_close);
 }

@@ -11,7 +11,8 @@
  *     3.9       4 KiB     256 KiB    by count, O(1)      arena index      kept
  *     3.11      16 KiB    1 MiB      by count, O(1)      radix tree       kept
  *
- * 3.6 and 3.7 are as 2.7, 3.10 and 3.12 to 3.14 as 3.11.
+ * 3.6 and 3.7 are as 2.7, 3.10 and 3.12 to 3.14 as 3.11, but that 3.10 has smaller nodes in its
+ * tree (10, 10 and 8 bits of 48, not 15, 15 and 14 of 64).
  */
 #ifndef TIDEMARK_ALLOCATORS_PYMALLOC_GEOMETRY_H
 #define TIDEMARK_ALLOCATORS_PYMALLOC_GEOMETRY_H
