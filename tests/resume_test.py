@@ -60,9 +60,11 @@ class Resume(Scratch):
         """Of the same folder, mounted once more where nobody else sees it."""
         if os.geteuid() != 0 and not os.environ.get("CI"):
             self.skipTest("it needs root, to mount a folder read-only")
-        script = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && exec "$2" run --resume "$1"'
-        return subprocess.run(["unshare", "--mount", "sh", "-c", script, "sh", self.folder(), TIDEMARK], capture_output=True,
-                              text=True, check=False)
+        # In a chroot "/" is no mount point: then the mount is seen outside until it is taken away here.
+        script = ('mount --make-rprivate / 2>/dev/null; mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && '
+                  '"$2" run --resume "$1"; status=$?; umount "$1"; exit $status')
+        return subprocess.run(["unshare", "--mount", "--propagation", "unchanged", "sh", "-c", script, "sh", self.folder(),
+                               TIDEMARK], capture_output=True, text=True, check=False)
 
     def samples(self):
         with open(self.folder("run/samples.jsonl"), encoding="utf-8") as file:
