@@ -38,6 +38,12 @@ static int lacks(struct cell *cell, const struct allocator *allocator, unsigned 
     return 1;
 }
 
+/* What is beneath a pool allocator serves its large blocks, from whichever thread asks. */
+static unsigned raw_needs(const struct workload *workload)
+{
+    return workload->raw_needs | (workload->object_needs & ALLOCATOR_THREADS);
+}
+
 static void decide_availability(struct cell *cell)
 {
     const struct allocator *object = cell->row.object.allocator;
@@ -50,7 +56,7 @@ static void decide_availability(struct cell *cell)
         return;
     }
     if (lacks(cell, object, object->capabilities, cell->workload->object_needs) ||
-        lacks(cell, raw, row_raw_capabilities(&cell->row), cell->workload->raw_needs))
+        lacks(cell, raw, row_raw_capabilities(&cell->row), raw_needs(cell->workload)))
         return;
     if (host_is_objects(&cell->host))
         return;
