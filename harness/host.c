@@ -128,7 +128,11 @@ void host_python_conflict(const struct host *host, const struct row *row, const 
     int is_pymalloc = object->family == ALLOCATOR_POOL;
 
     reason[0] = '\0';
-    if (!is_python_malloc(python_malloc(row))) {
+    if (is_pymalloc && (object->capabilities & ALLOCATOR_THREADS)) {
+        snprintf(reason, HOST_ERROR_BYTES,
+                 "a CPython has no %s: its pymalloc relies on the interpreter's lock",
+                 object->name);
+    } else if (!is_python_malloc(python_malloc(row))) {
         snprintf(reason, HOST_ERROR_BYTES,
                  "a CPython cannot run on %s: no library holds its malloc",
                  python_malloc(row)->name);

@@ -44,6 +44,12 @@ int cell_choose_geometry(struct cell *cell, char *reason)
     return geometry_choose(&cell->row, cell_profile(cell), reason);
 }
 
+/* What is beneath a pool allocator serves its large blocks, from whichever thread asks. */
+static unsigned raw_needs(const struct workload *workload)
+{
+    return workload->raw_needs | (workload->object_needs & ALLOCATOR_THREADS);
+}
+
 static void decide_availability(struct cell *cell)
 {
     if (!cell->not_available[0])
@@ -59,7 +65,7 @@ static void decide_availability(struct cell *cell)
         return;
     }
     if (lacks(cell, object, object->capabilities, cell->workload->object_needs) ||
-        lacks(cell, raw, row_raw_capabilities(&cell->row), cell->workload->raw_needs))
+        lacks(cell, raw, row_raw_capabilities(&cell->row), raw_needs(cell->workload)))
         return;
     if (host_is_objects(&cell->host))
         return;

@@ -58,7 +58,7 @@ class Lists(unittest.TestCase):
     def test_allocators_hold_the_promised_rows(self):
         listed = {entry["name"]: entry for entry in json.loads(tidemark("list", "allocators", "--json").stdout)}
         self.assertEqual(set(listed), {"glibc", "jemalloc", "mimalloc", "tcmalloc", "cpython", "bump", "null", "pymalloc",
-                                       "pymalloc-2.7", "pymalloc-3.8", "pymalloc-3.9", "pymalloc-3.11"})
+                                       "pymalloc-2.7", "pymalloc-3.8", "pymalloc-3.9", "pymalloc-3.11", "pymalloc-locked"})
         self.assertEqual(listed["jemalloc"]["package"], "libjemalloc2")
         self.assertIn("tcache_count", [tunable["name"] for tunable in listed["glibc"]["tunables"]])
 
@@ -185,6 +185,10 @@ class Runs(Scratch):
         self.assertTrue(own["version"].startswith("CPython 3"))
         self.assertIn("libjemalloc.so.2", jemalloc["providers"]["object"])
         self.assertEqual(null["status"], "n/a")
+
+    def test_a_real_cpython_has_no_pymalloc_with_a_lock(self):
+        ran = tidemark("run", *SMALL, "--host", "python3", "-a", "pymalloc", "-a", "pymalloc-locked", "--dry-run")
+        self.assertIn("a CPython has no pymalloc-locked", ran.stdout)
 
     def test_the_same_seed_gives_the_same_operations_on_every_row(self):
         tidemark("run", *SMALL, "-a", "glibc", "-a", "mimalloc", "--rounds", "1", "-o", self.folder())

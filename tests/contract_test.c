@@ -9,8 +9,10 @@
 #include <errno.h>
 #include <link.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -18,6 +20,10 @@
 #include <string.h>
 
 #include <cmocka.h>
+
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+#endif
 
 static struct open_row row;
 static const char *object_name, *raw_name;
@@ -217,6 +223,196 @@ static void test_live_blocks_never_overlap(void **state)
     }
 }
 
+/*
+ * Threads. Each makes, resizes and frees blocks of its own and trades some for those of others, so
+ * that blocks are freed by another thread than made them. Each block says what it is: whoever frees
+ * it looks.
+ */
+enum {
+    THREADS = 4,
+    THREAD_BLOCKS = 6000, /* some 2 MB of a thread */
+    TIDES = 6,            /* blocks become more, then fewer: memory is mapped and given back */
+    TIDE_STEPS = 20000,
+    TRADED_BLOCKS = 64,
+};
+
+/* At the start of each block; every byte behind it is the lowest one of `size`. */
+struct cookie {
+    size_t size;
+    uintptr_t address;
+};
+
+static struct cookie *_Atomic traded[TRADED_BLOCKS];
+static atomic_size_t spoilt_blocks, failed_calls;
+static pthread_barrier_t low_tide;
+
+/*
+ * ThreadSanitizer does not see how a library that was built without it hands memory from one thread
+ * to another: it is told that it does. What is compiled here it sees, and gets no help.
+ */
+#ifdef __SANITIZE_THREAD__
+static char unseen;
+
+static int is_unseen(void)
+{
+    return row.raw_allocator->soname != NULL || (raw_name && strchr(raw_name, '/')) ||
+           strchr(object_name, '/');
+}
+
+static void before_free(void)
+{
+    if (is_unseen())
+        __tsan_release(&unseen);
+}
+
+static void after_malloc(void)
+{
+    if (is_unseen())
+        __tsan_acquire(&unseen);
+}
+#else
+static void before_free(void)
+{
+}
+
+static void after_malloc(void)
+{
+}
+#endif
+
+static size_t next_below(uint64_t *random, size_t bound)
+{
+    *random = *random * 6364136223846793005u + 1442695040888963407u;
+    return (size_t)(*random >> 33) % bound;
+}
+
+/* Mostly pooled, some raw. */
+static size_t next_size(uint64_t *random)
+{
+    return sizeof(struct cookie) + next_below(random, next_below(random, 16) == 0 ? 9000 : 496);
+}
+
+/* Fills the block behind the cookie, too: an overlap shows wherever it lies. */
+static struct cookie *mark(struct cookie *block, size_t size)
+{
+    block->size = size;
+    block->address = (uintptr_t)block;
+    memset(block + 1, (unsigned char)size, size - sizeof *block);
+    return block;
+}
+
+/* Whether the first `kept` bytes are those of a block that was marked at `address`. */
+static int is_whole(const struct cookie *block, uintptr_t address, size_t kept)
+{
+    const unsigned char *bytes = (const unsigned char *)block;
+
+    for (size_t i = sizeof *block; i < kept; i++) {
+        if (bytes[i] != (unsigned char)block->size)
+            return 0;
+    }
+    return block->address == address;
+}
+
+static struct cookie *make_block(uint64_t *random)
+{
+    size_t size = next_size(random);
+    struct cookie *block = row.object.malloc(size);
+
+    if (!block) {
+        atomic_fetch_add(&failed_calls, 1);
+        return NULL;
+    }
+    after_malloc();
+    return mark(block, size);
+}
+
+static void drop_block(struct cookie *block)
+{
+    if (block) {
+        if (!is_whole(block, (uintptr_t)block, block->size))
+            atomic_fetch_add(&spoilt_blocks, 1);
+    }
+    before_free();
+    row.object.free(block);
+}
+
+static struct cookie *resize_block(struct cookie *block, uint64_t *random)
+{
+    uintptr_t address = (uintptr_t)block;
+    size_t size = next_size(random);
+    size_t kept = block->size < size ? block->size : size;
+
+    before_free();
+    struct cookie *moved = row.object.realloc(block, size);
+    if (!moved) {
+        atomic_fetch_add(&failed_calls, 1);
+        return block;
+    }
+    after_malloc();
+    if (!is_whole(moved, address, kept))
+        atomic_fetch_add(&spoilt_blocks, 1);
+    return mark(moved, size);
+}
+
+static void rise(struct cookie **block, uint64_t *random)
+{
+    size_t action = next_below(random, 8);
+
+    if (!*block) {
+        *block = make_block(random);
+    } else if (action == 0 && row.object.realloc) {
+        *block = resize_block(*block, random);
+    } else if (action == 1) {
+        *block = atomic_exchange(&traded[next_below(random, TRADED_BLOCKS)], *block);
+    } else if (action == 2) {
+        drop_block(*block);
+        *block = NULL;
+    }
+}
+
+/* All that this thread has, and a block of another's for each. */
+static void ebb(struct cookie **blocks)
+{
+    for (size_t i = 0; i < THREAD_BLOCKS; i++) {
+        drop_block(blocks[i]);
+        blocks[i] = NULL;
+        drop_block(atomic_exchange(&traded[i % TRADED_BLOCKS], NULL));
+    }
+}
+
+static void *churn(void *seed)
+{
+    struct cookie *blocks[THREAD_BLOCKS] = {NULL};
+    uint64_t random = (uintptr_t)seed * 7919;
+
+    for (int tide = 0; tide < TIDES; tide++) {
+        pthread_barrier_wait(&low_tide);
+        for (int step = 0; step < TIDE_STEPS; step++)
+            rise(&blocks[next_below(&random, THREAD_BLOCKS)], &random);
+        ebb(blocks);
+    }
+    return NULL;
+}
+
+static void test_threads_may_call_at_once_and_free_each_other_s_blocks(void **state)
+{
+    pthread_t threads[THREADS];
+
+    (void)state;
+    NEEDS(ALLOCATOR_MALLOC | ALLOCATOR_FREE | ALLOCATOR_DISTINCT | ALLOCATOR_THREADS);
+    if (!(row.raw_allocator->capabilities & ALLOCATOR_THREADS))
+        return;
+    assert_int_equal(pthread_barrier_init(&low_tide, NULL, THREADS), 0);
+    for (uintptr_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, churn, (void *)(i + 1)), 0);
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    for (size_t i = 0; i < TRADED_BLOCKS; i++)
+        drop_block(traded[i]);
+    assert_int_equal(spoilt_blocks, 0);
+    assert_int_equal(failed_calls, 0);
+}
+
 static void test_purge_may_come_at_any_time(void **state)
 {
     (void)state;
@@ -413,6 +609,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_impossible_sizes_are_null),
         cmocka_unit_test(test_usable_size_covers_the_request),
         cmocka_unit_test(test_live_blocks_never_overlap),
+        cmocka_unit_test(test_threads_may_call_at_once_and_free_each_other_s_blocks),
         cmocka_unit_test(test_purge_may_come_at_any_time),
         cmocka_unit_test(test_regions_give_distinct_aligned_blocks),
         cmocka_unit_test(test_own_file_serves_the_row),

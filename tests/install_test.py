@@ -3,6 +3,7 @@ An installation from outside: it is moved to another folder before anything is a
 build tree. Leaves out measuring well: the cells are tiny. A test whose tool is not here (man, mandoc, zsh, fish, clang) is
 skipped and names it.
 """
+import glob
 import json
 import os
 import pty
@@ -114,6 +115,13 @@ class Programs(Scratch):
                          [("objects", "ok"), ("python3", "ok")])
         self.assertTrue(os.path.exists(ran), "another list_lifetime.py ran")
         self.assertIn(b"drawn by the copy", read(run_folder + "/report.html"))
+
+    def test_the_malloc_to_preload_serves_a_program(self):
+        (library,) = glob.glob(self.copy_of_prefix() + "/lib*/**/libtidemark-pymalloc.so", recursive=True)
+        self.assertEqual(os.path.basename(os.path.dirname(library)), "tidemark")
+        sizes = run("/usr/bin/python3", "-c", "import ctypes; c = ctypes.CDLL(None); c.malloc.restype = ctypes.c_void_p\n"
+                    "print(c.malloc_usable_size(ctypes.c_void_p(c.malloc(24))))", env={**os.environ, "LD_PRELOAD": library})
+        self.assertEqual((sizes.returncode, sizes.stdout, sizes.stderr), (0, "32\n", ""))
 
     def test_micro_measures(self):
         folder = os.path.join(self.folder, "run")

@@ -24,16 +24,18 @@ static struct address_map_slot *reach_slot(struct address_map *map, uintptr_t ad
 {
     struct address_map_mid **mid = &map->mids[address_map_top_index(address)];
     if (*mid == NULL) {
-        *mid = map->raw->calloc(1, sizeof(**mid));
-        if (*mid == NULL)
+        struct address_map_mid *fresh = map->raw->calloc(1, sizeof(*fresh));
+        if (fresh == NULL)
             return NULL;
+        ADDRESS_MAP_LINK(mid, fresh);
         map->mid_nodes++;
     }
     struct address_map_bottom **bottom = &(*mid)->bottoms[address_map_mid_index(address)];
     if (*bottom == NULL) {
-        *bottom = map->raw->calloc(1, sizeof(**bottom));
-        if (*bottom == NULL)
+        struct address_map_bottom *fresh = map->raw->calloc(1, sizeof(*fresh));
+        if (fresh == NULL)
             return NULL;
+        ADDRESS_MAP_LINK(bottom, fresh);
         map->bottom_nodes++;
     }
     return &(*bottom)->slots[address_map_bottom_index(address)];
@@ -51,17 +53,17 @@ int address_map_add(struct address_map *map, uintptr_t base)
         struct address_map_slot *next = reach_slot(map, base + ARENA_BYTES);
         if (next == NULL)
             return -ENOMEM;
-        next->head_bytes = skew;
+        ADDRESS_MAP_MARK(&next->head_bytes, skew);
     }
-    first->tail_bytes = ARENA_BYTES - skew;
+    ADDRESS_MAP_MARK(&first->tail_bytes, ARENA_BYTES - skew);
     return 0;
 }
 
 void address_map_remove(struct address_map *map, uintptr_t base)
 {
-    find_slot(map, base)->tail_bytes = 0;
+    ADDRESS_MAP_MARK(&find_slot(map, base)->tail_bytes, 0);
     if ((base & (ARENA_BYTES - 1)) != 0)
-        find_slot(map, base + ARENA_BYTES)->head_bytes = 0;
+        ADDRESS_MAP_MARK(&find_slot(map, base + ARENA_BYTES)->head_bytes, 0);
 }
 
 void address_map_clear(struct address_map *map)

@@ -19,6 +19,18 @@
  *
  * Two numbers per slot are enough, because two arenas cannot both reach the end of a slot, nor both
  * its start.
+ *
+ * Changes need the heap's lock; the lookup does not (lock.h), if its address is that of a block
+ * that the caller holds:
+ *   - a pooled block's arena was marked before the block was handed out, and stays marked until it
+ *     is given back. Of the two numbers of its slot, one is its arena's and does not change; the
+ *     other one may, and is only read when the first says no: it says yes.
+ *   - a raw block lies outside every arena that exists while it does, so that whichever number of
+ *     such an arena is read says no. Numbers of an arena that lay there earlier are gone: they were
+ *     cleared before munmap, and it was after munmap that the kernel, whose lock orders the two,
+ *     gave the addresses to the raw allocator.
+ *   - a node is zeroed before it is linked (release and acquire), and stays.
+ * Each number is written whole, in one store.
  */
 #ifndef TIDEMARK_ALLOCATORS_PYMALLOC_ADDRESS_MAP_H
 #define TIDEMARK_ALLOCATORS_PYMALLOC_ADDRESS_MAP_H
@@ -78,6 +90,18 @@ void address_map_remove(struct address_map *map, uintptr_t base);
 /* Frees every node. Visits every mid node, and of an empty map nothing. Only tests need it. */
 void address_map_clear(struct address_map *map);
 
+#if PYMALLOC_LOCKED
+#define ADDRESS_MAP_NODE(pointer)           __atomic_load_n(pointer, __ATOMIC_ACQUIRE)
+#define ADDRESS_MAP_LINK(pointer, node)     __atomic_store_n(pointer, node, __ATOMIC_RELEASE)
+#define ADDRESS_MAP_BYTES(number)           __atomic_load_n(number, __ATOMIC_RELAXED)
+#define ADDRESS_MAP_MARK(number, new_bytes) __atomic_store_n(number, new_bytes, __ATOMIC_RELAXED)
+#else
+#define ADDRESS_MAP_NODE(pointer)           (*(pointer))
+#define ADDRESS_MAP_LINK(pointer, node)     (*(pointer) = (node))
+#define ADDRESS_MAP_BYTES(number)           (*(number))
+#define ADDRESS_MAP_MARK(number, new_bytes) (*(number) = (new_bytes))
+#endif
+
 static inline size_t address_map_top_index(uintptr_t address)
 {
     return address >> (PYMALLOC_ARENA_BITS + ADDRESS_MAP_BOTTOM_BITS + ADDRESS_MAP_INNER_BITS);
@@ -101,16 +125,19 @@ static inline size_t address_map_bottom_index(uintptr_t address)
  */
 static inline bool address_map_contains(const struct address_map *map, uintptr_t address)
 {
-    const struct address_map_mid *mid = map->mids[address_map_top_index(address)];
+    const struct address_map_mid *mid =
+        ADDRESS_MAP_NODE(&map->mids[address_map_top_index(address)]);
     if (__builtin_expect(mid == NULL, 0))
         return false;
-    const struct address_map_bottom *bottom = mid->bottoms[address_map_mid_index(address)];
+    const struct address_map_bottom *bottom =
+        ADDRESS_MAP_NODE(&mid->bottoms[address_map_mid_index(address)]);
     if (__builtin_expect(bottom == NULL, 0))
         return false;
     const struct address_map_slot *slot = &bottom->slots[address_map_bottom_index(address)];
     uint32_t offset = (uint32_t)address & (ARENA_BYTES - 1);
 
-    return offset + slot->tail_bytes >= ARENA_BYTES || offset < slot->head_bytes;
+    return offset + ADDRESS_MAP_BYTES(&slot->tail_bytes) >= ARENA_BYTES ||
+           offset < ADDRESS_MAP_BYTES(&slot->head_bytes);
 }
 
 #endif

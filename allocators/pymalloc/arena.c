@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include "allocators/pymalloc/arena.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,10 +21,18 @@ static void *map_pages(void *context, size_t bytes)
     return base == MAP_FAILED ? NULL : base;
 }
 
+/*
+ * Fails when the range is part of a larger mapping, and the process has as many mappings as it may:
+ * the pages then stay, and free, which may not touch errno (POSIX.1-2024), has still freed the
+ * block.
+ */
 static void unmap_pages(void *context, void *base, size_t bytes)
 {
+    int error = errno;
+
     (void)context;
-    munmap(base, bytes); /* fails only for a range that was never mapped */
+    munmap(base, bytes);
+    errno = error;
 }
 
 static const struct pymalloc_arena_source page_source = {.map = map_pages, .unmap = unmap_pages};

@@ -36,11 +36,20 @@
 /* 3.9, bpo-37257: an empty arena that is the last in the list stays. */
 #define PYMALLOC_KEEPS_LAST_ARENA (PYMALLOC_VERSION >= 309)
 
-/* Names with external linkage are those of their profile, arenas_open_3_11: all profiles live in
- * one program. */
+/* Whether any thread may call (lock.h). Not CPython's: it has its global lock. */
+#ifndef PYMALLOC_LOCKED
+#define PYMALLOC_LOCKED 0
+#endif
+
+/* Names with external linkage are those of their profile, arenas_open_3_11 or arenas_open_locked:
+ * all profiles live in one program. */
 #define PYMALLOC_PASTE(name, major, minor)  name##_##major##_##minor
 #define PYMALLOC_EXPAND(name, major, minor) PYMALLOC_PASTE(name, major, minor)
-#define PYMALLOC_NAME(name)                 PYMALLOC_EXPAND(name, PYMALLOC_MAJOR, PYMALLOC_MINOR)
+#if PYMALLOC_LOCKED
+#define PYMALLOC_NAME(name) name##_locked
+#else
+#define PYMALLOC_NAME(name) PYMALLOC_EXPAND(name, PYMALLOC_MAJOR, PYMALLOC_MINOR)
+#endif
 
 #define PYMALLOC_STRING_OF(text) #text
 #define PYMALLOC_STRING(text)    PYMALLOC_STRING_OF(text)

@@ -9,6 +9,7 @@
 #include "allocators/allocator.h"
 #include "allocators/pymalloc/address_map.h"
 #include "allocators/pymalloc/arena.h"
+#include "allocators/pymalloc/lock.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -112,8 +113,7 @@ static OUT_OF_LINE void *take_from_new_pool(unsigned size_class)
     return block;
 }
 
-/* A block for a request of 1 to SMALL_REQUEST_MAX bytes; NULL when no arena could be had. */
-static inline void *take_block(size_t size)
+static inline void *take_from_pool(size_t size)
 {
     unsigned size_class = (unsigned)(size - 1) / BLOCK_ALIGNMENT;
     struct pool *pool = used[size_class].next;
@@ -125,6 +125,16 @@ static inline void *take_block(size_t size)
     pool->free = block->next;
     if (UNLIKELY(pool->free == NULL))
         return carve_or_unlink(pool, block);
+    return block;
+}
+
+/* A block for a request of 1 to SMALL_REQUEST_MAX bytes; NULL when no arena could be had. */
+static inline void *take_block(size_t size)
+{
+    bool is_locked = heap_lock();
+    void *block = take_from_pool(size);
+
+    heap_unlock(is_locked);
     return block;
 }
 
@@ -178,14 +188,9 @@ static OUT_OF_LINE void return_pool(struct pool *pool)
     arenas_return_pool(&arenas, pool);
 }
 
-static void pymalloc_free(void *pointer)
+static inline void give_to_pool(struct free_block *block)
 {
-    if (UNLIKELY(!is_pooled(pointer))) { /* NULL as well */
-        raw.free(pointer);
-        return;
-    }
-    struct pool *pool = pool_of(pointer);
-    struct free_block *block = pointer;
+    struct pool *pool = pool_of(block);
     struct free_block *next = pool->free;
 
     block->next = next;
@@ -195,6 +200,17 @@ static void pymalloc_free(void *pointer)
         link_first(pool);
     else if (UNLIKELY(pool->blocks_in_use == 0))
         return_pool(pool);
+}
+
+static void pymalloc_free(void *pointer)
+{
+    if (UNLIKELY(!is_pooled(pointer))) { /* NULL as well */
+        raw.free(pointer);
+        return;
+    }
+    bool is_locked = heap_lock();
+    give_to_pool(pointer);
+    heap_unlock(is_locked);
 }
 
 /* --- What is made of those two. --- */
@@ -208,6 +224,16 @@ static void *pymalloc_calloc(size_t count, size_t size)
     if (block != NULL)
         return memset(block, 0, bytes);
     return bytes == 0 ? raw.calloc(1, 1) : raw.calloc(count, size);
+}
+
+static size_t pooled_bytes(const void *block)
+{
+    return size_class_block_bytes(pool_of(block)->size_class);
+}
+
+size_t pymalloc_block_bytes(const void *block)
+{
+    return is_pooled(block) ? pooled_bytes(block) : 0;
 }
 
 /*
@@ -224,7 +250,7 @@ static void *pymalloc_realloc(void *block, size_t size)
     if (!is_pooled(block))
         return raw.realloc(block, at_least_one(size));
 
-    size_t old_bytes = size_class_block_bytes(pool_of(block)->size_class);
+    size_t old_bytes = pooled_bytes(block);
     if (size <= old_bytes && 4 * size > 3 * old_bytes)
         return block;
     void *copy = pymalloc_malloc(size);
@@ -237,6 +263,22 @@ static void *pymalloc_realloc(void *block, size_t size)
 
 /* --- The heap as a whole. --- */
 
+#if PYMALLOC_LOCKED
+
+static const struct allocator_ops *const tables = &heap_tables;
+
+#else
+
+/* As CPython's are: what its tables do to the raw heap is part of what is measured. */
+static const struct allocator_ops *const tables = &raw;
+
+static int heap_lock_open(void)
+{
+    return 0;
+}
+
+#endif
+
 static void close_rings(void)
 {
     for (size_t i = 0; i < SIZE_CLASSES; i++)
@@ -246,7 +288,7 @@ static void close_rings(void)
 void pymalloc_set_arena_source(const struct pymalloc_arena_source *source)
 {
     arenas_close(&arenas);
-    arenas_open(&arenas, &raw, source);
+    arenas_open(&arenas, tables, source);
     close_rings();
 }
 
@@ -267,13 +309,17 @@ static int pymalloc_open(const struct allocator *self, struct allocator_ops *ops
                  "free, as in pymalloc@glibc");
         return -ENOSYS;
     }
+    if (heap_lock_open() != 0) {
+        snprintf(reason, ALLOCATOR_TEXT_BYTES, "no memory to keep its lock whole across fork");
+        return -ENOMEM;
+    }
     /*
      * The first time there is nothing to close, and nothing is touched; a test may open again, over
      * another allocator.
      */
     arenas_close(&arenas);
     raw = *beneath;
-    arenas_open(&arenas, &raw, NULL);
+    arenas_open(&arenas, tables, NULL);
     close_rings();
     *ops = (struct allocator_ops){
         .malloc = pymalloc_malloc,
@@ -295,21 +341,33 @@ static void pymalloc_version(char *text)
 #define PYMALLOC_SIZES "4 KiB pools in 256 KiB arenas"
 #endif
 
+#if PYMALLOC_LOCKED
+#define PYMALLOC_CAPABILITIES (ALLOCATOR_THREADS | ALLOCATOR_DISTINCT)
+#else
+#define PYMALLOC_CAPABILITIES ALLOCATOR_DISTINCT
+#endif
+
 #define PYMALLOC_ALLOCATOR(row_name, row_summary)                                                  \
     {                                                                                              \
         .name = (row_name), .summary = (row_summary),                                              \
         .source = "CPython " PYMALLOC_PROFILE ", Objects/obmalloc.c", .family = ALLOCATOR_POOL,    \
         .capabilities = ALLOCATOR_MALLOC | ALLOCATOR_CALLOC | ALLOCATOR_REALLOC | ALLOCATOR_FREE | \
-                        ALLOCATOR_DISTINCT,                                                        \
+                        PYMALLOC_CAPABILITIES,                                                     \
         .open = pymalloc_open, .version = pymalloc_version,                                        \
     }
 
 extern const struct allocator PYMALLOC_NAME(allocator_pymalloc);
+#if PYMALLOC_LOCKED
+const struct allocator PYMALLOC_NAME(allocator_pymalloc) = PYMALLOC_ALLOCATOR(
+    "pymalloc-locked",
+    "pymalloc-" PYMALLOC_PROFILE " for threads: one lock around its pools, as the interpreter's");
+#else
 const struct allocator PYMALLOC_NAME(allocator_pymalloc) =
     PYMALLOC_ALLOCATOR("pymalloc-" PYMALLOC_PROFILE,
                        "CPython " PYMALLOC_PROFILE "'s small objects: blocks in " PYMALLOC_SIZES);
+#endif
 
-#if PYMALLOC_VERSION == 311
+#if PYMALLOC_VERSION == 311 && !PYMALLOC_LOCKED
 /* Without a profile it has that of the workload (harness/plan.c), and this one where there is none.
  */
 extern const struct allocator allocator_pymalloc;

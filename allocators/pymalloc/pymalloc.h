@@ -3,8 +3,8 @@
  * `pymalloc-2.7` to `pymalloc-3.11` of the tables, one for each profile of geometry.h, and
  * `pymalloc`, which is that of the workload's profile. Here: what others may use beyond the
  * contract, its statistics and a hook for tests. Leaves out threads (CPython relies on its global
- * lock), purge and usable_size (CPython has neither). From Vladimir Marangozov's design of 2000 as
- * it stands in CPython 3.11, Objects/obmalloc.c.
+ * lock; `pymalloc-locked` has one of its own, lock.h), purge and usable_size (CPython has neither).
+ * From Vladimir Marangozov's design of 2000 as it stands in CPython 3.11, Objects/obmalloc.c.
  *
  * The design, from the outside in:
  *
@@ -22,8 +22,8 @@
  *      The emptiest thus get the time to become empty; then they are unmapped, but for the last
  *      of the list, so that a program on the edge of an arena does not map and unmap forever.
  *
- * Where to read: geometry.h has the numbers, pymalloc.c rule 1, arena.c rules 2 and 3,
- * address_map.h how free tells its own blocks from raw ones.
+ * Where to read: geometry.h has the numbers, pymalloc.c rule 1, arena.c rules 2 and 3, lock.h
+ * threads, address_map.h how free tells its own blocks from raw ones.
  */
 #ifndef TIDEMARK_ALLOCATORS_PYMALLOC_PYMALLOC_H
 #define TIDEMARK_ALLOCATORS_PYMALLOC_PYMALLOC_H
@@ -57,6 +57,7 @@ struct pymalloc_statistics {
     struct pymalloc_class_statistics classes[SIZE_CLASSES];
 };
 
+#define pymalloc_block_bytes      PYMALLOC_NAME(pymalloc_block_bytes)
 #define pymalloc_count            PYMALLOC_NAME(pymalloc_count)
 #define pymalloc_set_arena_source PYMALLOC_NAME(pymalloc_set_arena_source)
 
@@ -66,6 +67,12 @@ struct pymalloc_statistics {
  * phase, not for a loop.
  */
 void pymalloc_count(struct pymalloc_statistics *statistics);
+
+/*
+ * The bytes that may be used at `block`, if it is one of a pool; 0 if it is the raw allocator's,
+ * and for NULL. As thread-safe as the row.
+ */
+size_t pymalloc_block_bytes(const void *block);
 
 /* Where arenas come from. Both functions get `context` and `bytes`, which is always ARENA_BYTES. */
 struct pymalloc_arena_source {
