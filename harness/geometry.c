@@ -22,13 +22,15 @@ static long version_of(const char *text)
     return major * 100 + strtol(end + 1, NULL, 10);
 }
 
-/* "3.8" of "pymalloc-3.8"; NULL of another name. */
+/* "3.8" of "pymalloc-3.8"; NULL of another name, as of "pymalloc-locked". */
 static const char *geometry_of(const struct allocator *allocator)
 {
     static const char prefix[] = FAMILY_NAME "-";
     size_t length = sizeof prefix - 1;
 
-    return strncmp(allocator->name, prefix, length) == 0 ? allocator->name + length : NULL;
+    if (strncmp(allocator->name, prefix, length) != 0 || version_of(allocator->name + length) == 0)
+        return NULL;
+    return allocator->name + length;
 }
 
 /* The newest geometry that is not newer than the profile. */
