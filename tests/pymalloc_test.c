@@ -116,6 +116,24 @@ static void freed_blocks_come_before_uncarved_ones(void **state)
     give(blocks, 4);
 }
 
+/* Only the next block is linked, when the one before it goes: a page is first touched when it is
+ * needed, and resident memory grows as CPython's does. The fixture fills arenas with 0xa5. */
+static void a_block_is_not_touched_before_the_one_in_front_is_handed_out(void **state)
+{
+    (void)state;
+    unsigned char untouched[LARGEST];
+    void *blocks[LARGEST_PER_POOL];
+
+    memset(untouched, 0xa5, sizeof(untouched));
+    for (size_t i = 0; i < LARGEST_PER_POOL; i++) {
+        take(&blocks[i], 1, LARGEST);
+        for (size_t ahead = i + 2; ahead < LARGEST_PER_POOL; ahead++)
+            assert_memory_equal(pool_at(blocks[0]) + POOL_HEADER_BYTES + ahead * LARGEST, untouched,
+                                LARGEST);
+    }
+    give(blocks, LARGEST_PER_POOL);
+}
+
 static void a_full_pool_that_gets_a_block_back_serves_next(void **state)
 {
     (void)state;
@@ -422,6 +440,7 @@ int main(void)
         HEAP_TEST(a_new_pool_hands_out_its_blocks_in_order),
         HEAP_TEST(the_last_freed_block_is_the_next_handed_out),
         HEAP_TEST(freed_blocks_come_before_uncarved_ones),
+        HEAP_TEST(a_block_is_not_touched_before_the_one_in_front_is_handed_out),
         HEAP_TEST(a_full_pool_that_gets_a_block_back_serves_next),
         HEAP_TEST(an_empty_pool_serves_any_class_the_last_emptied_first),
         HEAP_TEST(a_pool_reused_by_its_class_keeps_its_free_list),
