@@ -1,5 +1,5 @@
 """What preload_test.py has a CPython do: collections, lists, dicts, threads, fork, processes, ctypes. Prints what came out,
-then waits for the end of its standard input. Leaves out CPython's own tests: preload_test.py runs those where it finds them."""
+then waits for the end of its standard input. Leaves out CPython's own tests, which preload_test.py runs where they are."""
 import ctypes
 import gc
 import hashlib

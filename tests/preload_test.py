@@ -1,8 +1,8 @@
 """Real programs on libtidemark-pymalloc.so: each gives what it gives without, and was served from its pools while it ran.
 
 That it was is read from outside, in /proc/PID: the library is mapped, and its heap (the symbol `arenas`, laid out as in
-allocators/pymalloc/arena.h) has arenas in the process's own memory with pools in use. So nothing is asked of the library that a
-user does not ask. A program is looked at while it waits for its standard input to end.
+allocators/pymalloc/arena.h) has arenas in the process's own memory with pools in use. So nothing is asked of the library
+that a user does not ask. A program is looked at while it waits for its standard input to end.
 """
 import os
 import re
@@ -324,9 +324,10 @@ class Tools(Programs):
     def git(self, repository, preload, *arguments, **held):
         """git in a home and with a clock of its own, so that commits are the same each time."""
         return self.run_held(["git", *arguments], preload=preload, cwd=repository, HOME=self.scratch,
-                             GIT_CONFIG_NOSYSTEM="1", GIT_AUTHOR_NAME="a", GIT_AUTHOR_EMAIL="a@example.org", GIT_COMMITTER_NAME="a",
-                             GIT_COMMITTER_EMAIL="a@example.org", GIT_AUTHOR_DATE="2020-01-01T00:00:00Z",
-                             GIT_COMMITTER_DATE="2020-01-01T00:00:00Z", LC_ALL="C", **held)
+                             GIT_CONFIG_NOSYSTEM="1", GIT_AUTHOR_NAME="a", GIT_AUTHOR_EMAIL="a@example.org",
+                             GIT_COMMITTER_NAME="a", GIT_COMMITTER_EMAIL="a@example.org",
+                             GIT_AUTHOR_DATE="2020-01-01T00:00:00Z", GIT_COMMITTER_DATE="2020-01-01T00:00:00Z", LC_ALL="C",
+                             **held)
 
     def git_history(self, name, preload):
         """Makes a repository of three commits; returns what the commands wrote."""
@@ -391,7 +392,8 @@ class Redis(Programs):
     def start(self, preload):
         folder = tempfile.mkdtemp(dir=self.scratch)
         server = subprocess.Popen([self.server_program, "--port", "0", "--unixsocket", self.socket, "--dir", folder,
-                                   "--save", "", "--logfile", "log"], stdin=subprocess.DEVNULL, cwd=folder, env=environment(preload))
+                                   "--save", "", "--logfile", "log"], stdin=subprocess.DEVNULL, cwd=folder,
+                                  env=environment(preload))
         self.addCleanup(server.wait)
         self.addCleanup(server.kill)
         end = time.monotonic() + PATIENCE_S
@@ -403,8 +405,8 @@ class Redis(Programs):
         """A server's life; returns its answers."""
         server = self.start(preload)
         answers = [self.client(preload, text=self.COMMANDS)]
-        benchmark = subprocess.run(["redis-benchmark", "-s", self.socket, "-n", "5000", "-r", "3000", "-d", "200", "-q", "-t",
-                                    "set,get,incr,lpush,rpop,sadd,hset,zadd,lrange_100,mset"], capture_output=True,
+        benchmark = subprocess.run(["redis-benchmark", "-s", self.socket, "-n", "5000", "-r", "3000", "-d", "200", "-q",
+                                    "-t", "set,get,incr,lpush,rpop,sadd,hset,zadd,lrange_100,mset"], capture_output=True,
                                    check=False, timeout=PATIENCE_S, env=environment(preload))
         self.assertEqual(benchmark.returncode, 0, benchmark.stderr)
         if preload:
