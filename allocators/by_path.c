@@ -1,6 +1,6 @@
 /*
- * Allocators from files. A library that exports a function which only jemalloc, mimalloc, tcmalloc
- * or glibc has is opened as that one, so that its purge, version and tunables are there too. Leaves
+ * Allocators from files. A library that exports a function which only jemalloc, mimalloc or
+ * tcmalloc has is opened as that one, so that its purge, version and tunables are there too. Leaves
  * out guessing by file name: /opt/libfoo.so may hold anything.
  */
 #define _GNU_SOURCE

@@ -10,6 +10,7 @@
 #include "harness/micro_table.h"
 #include "harness/process.h"
 #include "harness/progress.h"
+#include "harness/proof.h"
 #include "harness/run_folder.h"
 
 #include <ctype.h>
@@ -239,6 +240,10 @@ static enum row_end measure(const struct row *row, const struct program_paths *p
                 folder, name);
         return ROW_FAILED;
     }
+    if (row->not_available[0]) {
+        fprintf(stderr, "n/a: %s: %s\n", row->text, row->not_available);
+        return ROW_NOT_AVAILABLE;
+    }
     if (build_command(&command, paths, row, options, output) != 0)
         return ROW_USAGE;
     enum row_end end = run_command(&command, 0, said);
@@ -320,6 +325,18 @@ static size_t choose_rows(const struct micro_options *options, struct row *rows,
     return count < MOST_ROWS ? count : MOST_ROWS;
 }
 
+/* A tunable that did not take makes its row n/a here too. Returns 0 or -EINTR. */
+static int prove_rows(struct row *rows, size_t count)
+{
+    json_t *findings = json_array();
+    int error = 0;
+
+    for (size_t i = 0; i < count && !error; i++)
+        error = rows[i].not_available[0] ? 0 : proof_of_row(&rows[i], findings);
+    json_decref(findings);
+    return error;
+}
+
 int cli_micro(int argc, char **argv)
 {
     static struct row rows[MOST_ROWS];
@@ -339,6 +356,8 @@ int cli_micro(int argc, char **argv)
     int tried = try_flags(&paths, &options);
     if (tried != CLI_OK)
         return tried == CLI_STOP ? CLI_OK : tried;
+    if (prove_rows(rows, count) != 0)
+        return CLI_INTERRUPTED;
     if (!options.folder) {
         machine_utc_now(utc);
         snprintf(path, sizeof path, "results/%.13s%.2s%.3s-micro", utc, utc + 14, utc + 17);

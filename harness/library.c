@@ -145,7 +145,7 @@ static int take_answer(struct known *known)
     int error = take_tunables(known);
 
     known->library.allocator = (struct allocator){
-        /* The registry's "library" says nothing in a message. */
+        /* "library", for one of no known kind, says nothing in a message. */
         .name = strcmp(name, "library") == 0 ? base_name(known->path) : name,
         .summary = json_text(known->answer, "summary"),
         .source = json_text(known->answer, "source"),

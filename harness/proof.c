@@ -47,7 +47,7 @@ static void refuse(struct row *row, const struct row_component *component, const
              is_told ? "says that it is" : "behaves as with", json_text(finding, "value"));
 }
 
-/* Returns 0 or -EINTR. A row that cannot be asked stays as it is. */
+/* Returns 0 or -EINTR. Of a row that cannot be opened nothing is found. */
 static int prove_tunable(struct row *row, const struct row_component *component,
                          const struct row_tunable *tunable, json_t *findings)
 {
@@ -67,13 +67,15 @@ static int prove_tunable(struct row *row, const struct row_component *component,
     int error = environment_add_row(&environment, row);
     if (!error)
         error = description_ask(&request, &answer, reason);
+    if (error)
+        return error == -EINTR ? error : 0;
     json_t *finding = finding_of(component, tunable, answer);
     if (json_is_string(json_object_get(finding, "value")) &&
         !is_same_value(json_text(finding, "value"), tunable->value))
         refuse(row, component, finding);
     json_array_append_new(findings, finding);
     json_decref(answer);
-    return error == -EINTR ? error : 0;
+    return 0;
 }
 
 static int prove_component(struct row *row, const struct row_component *component, json_t *findings)
@@ -83,6 +85,13 @@ static int prove_component(struct row *row, const struct row_component *componen
     for (size_t i = 0; component->allocator && i < component->tunable_count && !error; i++)
         error = prove_tunable(row, component, &component->tunables[i], findings);
     return error;
+}
+
+int proof_of_row(struct row *row, json_t *findings)
+{
+    int error = prove_component(row, &row->object, findings);
+
+    return error ? error : prove_component(row, &row->raw, findings);
 }
 
 /* The cells of a row share what was found; `row` is that of the first. */
@@ -110,9 +119,7 @@ int proof_of_plan(struct plan *plan)
             row->object.tunable_count + row->raw.tunable_count == 0)
             continue;
         json_t *findings = json_array();
-        error = prove_component(row, &row->object, findings);
-        if (!error)
-            error = prove_component(row, &row->raw, findings);
+        error = proof_of_row(row, findings);
         json_object_set_new(plan->tunables, row->text, findings);
         spread(plan, row);
     }

@@ -24,7 +24,7 @@ int text_parse_number(const char *text, uint64_t minimum, uint64_t maximum, uint
 /* "12.3 ms", three significant digits. `text` holds TEXT_NUMBER_BYTES; returned. Thread-safe. */
 const char *text_format_duration(char *text, double duration_ns);
 
-/* "318.2 MB" (10^6, as GROUNDTRUTH and `top` write it), for tables. `text` holds TEXT_NUMBER_BYTES;
+/* "318.2 MB" (10^6), for tables. `text` holds TEXT_NUMBER_BYTES;
  * returned. Thread-safe. */
 const char *text_format_bytes(char *text, double bytes);
 

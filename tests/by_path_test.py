@@ -9,24 +9,16 @@ import tempfile
 import unittest
 
 sys.path.insert(0, "tests")
-from tidemark_run import TIDEMARK, measure, tidemark  # noqa: E402
+from tidemark_run import TIDEMARK, Scratch, measure, tidemark  # noqa: E402
 
 EXAMPLE = "docs/examples/kingsley.c"
 TINY = ("-w", "list_lifetime:n=20k", "--idle", "0s", "--rounds", "1")
 
 
-class Scratch(unittest.TestCase):
-    def setUp(self):
-        scratch = tempfile.TemporaryDirectory()
-        self.addCleanup(scratch.cleanup)
-        self.scratch = scratch.name
-
-    def file(self, name):
-        return os.path.join(self.scratch, name)
-
+class Files(Scratch):
     def build(self, name, source):
         """A shared object from C that may include the public header alone."""
-        path = self.file(name)
+        path = self.folder(name)
         subprocess.run(["cc", "-std=gnu17", "-shared", "-fPIC", "-Iallocators", "-o", path, "-x", "c", "-"], input=source, text=True,
                        check=True)
         return path
@@ -49,7 +41,7 @@ def planned(*rows):
     return [line.partition("  n/a: ")[2] for line in lines]
 
 
-class NoAllocators(Scratch):
+class NoAllocators(Files):
     def refused(self, path, reason):
         """The row is n/a, with the path and the reason."""
         [said] = planned(path)
@@ -63,28 +55,28 @@ class NoAllocators(Scratch):
         self.refused(self.scratch, "no regular file")
 
     def test_a_pipe_is_no_regular_file_and_is_not_waited_for(self):
-        os.mkfifo(self.file("pipe.so"))
-        self.refused(self.file("pipe.so"), "no regular file")
+        os.mkfifo(self.folder("pipe.so"))
+        self.refused(self.folder("pipe.so"), "no regular file")
 
     def test_a_text_is_no_elf_file(self):
         self.refused(os.path.abspath("README.md"), "no ELF file")
 
     def test_an_empty_file_is_no_elf_file(self):
-        open(self.file("empty.so"), "wb").close()
-        self.refused(self.file("empty.so"), "no ELF file")
+        open(self.folder("empty.so"), "wb").close()
+        self.refused(self.folder("empty.so"), "no ELF file")
 
     def test_another_architecture_is_named(self):
         for machine, name in ((183, "arm64"), (3, "i386"), (62, "x86-64")):
-            with self.subTest(name), open(self.file("other.so"), "wb") as file:
+            with self.subTest(name), open(self.folder("other.so"), "wb") as file:
                 own = {"x86_64": 62, "aarch64": 183}[os.uname().machine]
                 file.write(b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x03\0" + machine.to_bytes(2, "little") + bytes(44))
                 file.flush()
-                self.refused(self.file("other.so"), "built for " + name if machine != own else ".")
+                self.refused(self.folder("other.so"), "built for " + name if machine != own else ".")
 
     def test_a_cut_library_is_a_row_with_the_loader_s_reason(self):
-        with open(self.plugin(), "rb") as whole, open(self.file("cut.so"), "wb") as cut:
+        with open(self.plugin(), "rb") as whole, open(self.folder("cut.so"), "wb") as cut:
             cut.write(whole.read()[:3000])
-        self.refused(self.file("cut.so"), ".")
+        self.refused(self.folder("cut.so"), ".")
 
     def test_a_library_without_malloc_says_what_it_lacks(self):
         self.refused(self.build("no.so", "int zero(void) { return 0; }"), "no malloc of its own")
@@ -114,7 +106,7 @@ class NoAllocators(Scratch):
         self.assertIn("/no/such/lib.so: there is no such file", cell["reason"])
 
 
-class Plugins(Scratch):
+class Plugins(Files):
     def test_a_plugin_serves_objects_and_what_is_beneath_pymalloc(self):
         path = self.plugin()
         alone, beneath = measure(self.scratch, *TINY, "-a", path, "-a", "pymalloc@" + path)
@@ -125,7 +117,7 @@ class Plugins(Scratch):
 
     def test_its_tunables_are_checked_and_reach_it(self):
         path = self.plugin()
-        folder = self.file("run")
+        folder = self.folder("run")
         ran = tidemark("run", "-o", folder, *TINY, "-a", path + "+chunk_kib:128")
         self.assertEqual(ran.returncode, 0, ran.stderr)
         with open(os.path.join(folder, "machine.json"), encoding="utf-8") as file:
@@ -142,6 +134,11 @@ class Plugins(Scratch):
         self.assertEqual(planned(path, path + "+chunk_kib:64"), ["", ""])
         self.assertEqual(planned(path + "+chunk_kib:128"),
                          ["chunk_kib:128 did not take effect: kingsley says that it is 64"])
+
+    def test_one_that_cannot_open_with_its_tunable_is_no_row_of_unproved_tunables(self):
+        path = self.plugin("shut.so", "    if (chunk_kib)\n", "    if (chunk_kib)\n        return -1;\n    if (chunk_kib)\n")
+        ran = tidemark("run", "--dry-run", *TINY, "-a", path + "+chunk_kib:128")
+        self.assertEqual((ran.returncode, ran.stderr), (0, ""))
 
     def test_one_of_another_version_is_refused_by_both_names(self):
         [said] = planned(self.plugin("v2.so", "tidemark_allocator_v1", "tidemark_allocator_v2"))
@@ -174,7 +171,7 @@ class Plugins(Scratch):
         self.assertRegex(ran.stdout, "no library holds its malloc")
 
 
-class Libraries(Scratch):
+class Libraries(Files):
     def library(self):
         """A malloc library of no kind that is known: the example behind malloc's own names."""
         with open(EXAMPLE, encoding="utf-8") as file:
@@ -222,7 +219,7 @@ class Libraries(Scratch):
         self.assertEqual(os.path.realpath(cell["providers"]["raw"]), os.path.realpath(path))
 
     def test_a_table_calls_it_by_the_last_part_of_its_path_where_that_tells_it_apart(self):
-        path, other = self.library(), self.file("deeper/libany.so")
+        path, other = self.library(), self.folder("deeper/libany.so")
         os.mkdir(os.path.dirname(other))
         shutil.copy(path, other)
         for rows, names in (((path, "mine=" + path, "pymalloc@" + path), ("libany.so", "mine=libany.so", "pymalloc@libany.so")),
@@ -234,7 +231,7 @@ class Libraries(Scratch):
             self.assertEqual(tuple(found), names)
 
     def test_micro_takes_it(self):
-        folder = self.file("micro")
+        folder = self.folder("micro")
         ran = tidemark("micro", "-o", folder, "-a", "mine=" + self.library(), "--", "--benchmark_filter=pair/64$",
                        "--benchmark_min_time=0.01")
         self.assertEqual(ran.returncode, 0, ran.stderr)

@@ -14,6 +14,9 @@ import tempfile
 import time
 import unittest
 
+sys.path.insert(0, "tests")
+from tidemark_run import Scratch  # noqa: E402
+
 LIBRARY = os.environ["TIDEMARK_PYMALLOC"]
 PROGRAM = os.environ["PRELOAD_PROGRAM"]
 HELPER = os.environ["PRELOAD_LIBRARY"]
@@ -89,15 +92,7 @@ def descendants(pid):
     return found
 
 
-class Programs(unittest.TestCase):
-    def setUp(self):
-        scratch = tempfile.TemporaryDirectory()
-        self.addCleanup(scratch.cleanup)
-        self.scratch = scratch.name
-
-    def file(self, name):
-        return os.path.join(self.scratch, name)
-
+class Programs(Scratch):
     def wait_until_served(self, process, name):
         """Until the process, or one of that name that it started, has pools in use."""
         end = time.monotonic() + PATIENCE_S
@@ -108,14 +103,14 @@ class Programs(unittest.TestCase):
                 break
             time.sleep(0.01)
         process.kill()
-        with open(self.file("out"), "ab+") as out:
+        with open(self.folder("out"), "ab+") as out:
             out.seek(0)
             self.fail("%s was not served from the library's pools (status %s): %r" % (name or process.args, process.wait(),
                                                                                      out.read()[-500:]))
 
     def run_held(self, argv, text=b"", name=None, preload=LIBRARY, served=True, cwd=None, **more):
         """Its status and outputs. It gets `text`, and the end of its input only after it was seen to be served."""
-        with open(self.file("out"), "w+b") as out, open(self.file("err"), "w+b") as err:
+        with open(self.folder("out"), "w+b") as out, open(self.folder("err"), "w+b") as err:
             process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=out, stderr=err, cwd=cwd,
                                        env=environment(preload, **more))
             try:
@@ -311,7 +306,7 @@ class Tools(Programs):
         """
 
     def test_gplusplus_compiles_a_program_which_then_runs(self):
-        built = [self.file("on_it"), self.file("without")]
+        built = [self.folder("on_it"), self.folder("without")]
         argv = ["g++", "-std=c++17", "-O1", "-pthread", "-Wno-deprecated", "-x", "c++", "-o"]
         status, _, err = self.run_held([*argv, built[0], "-"], self.CPLUSPLUS.encode(), "cc1plus")
         self.assertEqual(status, 0, err)
@@ -331,7 +326,7 @@ class Tools(Programs):
 
     def git_history(self, name, preload):
         """Makes a repository of three commits; returns what the commands wrote."""
-        repository, written = self.file(name), []
+        repository, written = self.folder(name), []
         os.mkdir(repository)
 
         def git(*arguments, **held):
@@ -381,7 +376,7 @@ class Redis(Programs):
         super().setUp()
         self.needs("redis-cli", "redis-benchmark")
         program = shutil.which("redis-server") or shutil.which("redis-check-rdb")
-        self.server_program, self.socket = self.file("redis-server"), self.file("s")
+        self.server_program, self.socket = self.folder("redis-server"), self.folder("s")
         os.symlink(os.path.realpath(program), self.server_program)
 
     def client(self, preload, *arguments, text=b""):

@@ -3,6 +3,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, "tests")
@@ -70,6 +71,13 @@ class Tunables(unittest.TestCase):
         # glibc caches at most 1032 bytes (MAX_TCACHE_SIZE), and ignores a larger wish.
         ran = tidemark("run", *TINY, "-a", "glibc+tcache_max:100000")
         self.assertIn("n/a: tcache_max:100000 did not take effect: glibc behaves as with 1032", ran.stdout)
+
+    def test_micro_measures_no_row_whose_tunable_did_not_take(self):
+        with tempfile.TemporaryDirectory() as folder:
+            ran = tidemark("micro", "-a", "glibc+tcache_max:100000", "-o", os.path.join(folder, "run"))
+            self.assertEqual(ran.returncode, 1)
+            self.assertIn("n/a: glibc+tcache_max:100000: tcache_max:100000 did not take effect", ran.stderr)
+            self.assertEqual(os.listdir(os.path.join(folder, "run/micro")), [])
 
     def test_a_tunable_beneath_is_proved_too(self):
         ran = tidemark("run", *TINY, "-a", "pymalloc@glibc+tcache_max:100000", "-a", "pymalloc@jemalloc+narenas:2")
