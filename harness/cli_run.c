@@ -390,7 +390,7 @@ static void print_plan(const struct plan *plan)
     }
     printf("%zu cells", plan->cell_count - plan_controls(plan));
     if (plan_controls(plan) > 0)
-        printf(" + %zu control cells", plan_controls(plan));
+        printf(" + %zu control cell%s", plan_controls(plan), plan_controls(plan) == 1 ? "" : "s");
     printf(", %zu samples, seed %" PRIu64 "\n", plan_samples(plan), plan->seed);
 }
 
