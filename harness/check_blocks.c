@@ -71,6 +71,9 @@ enum { DIRTY_BLOCKS = 32, DIRTY_BYTES = 8 << 20, LARGEST_ZEROED = 4 << 20 };
 
 static void check_zeros(const unsigned char *block, size_t size)
 {
+    /* All bytes are equal to the next, and the first is 0: as fast as memcmp. */
+    if (block[0] == 0 && memcmp(block, block + 1, size - 1) == 0)
+        return;
     for (size_t i = 0; i < size; i++) {
         if (block[i])
             check_fail("byte %zu of calloc(1, %zu) is 0x%02x after blocks of that size were "

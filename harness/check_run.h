@@ -15,7 +15,7 @@
 /* A sanitizer makes each access dearer, by some 2 to 20 times: counts are divided by this. */
 enum {
 #ifdef TIDEMARK_SANITIZED
-    CHECK_DIVISOR = 10,
+    CHECK_DIVISOR = 20,
 #else
     CHECK_DIVISOR = 1,
 #endif
