@@ -6,9 +6,10 @@
  *
  * An allocator of the suite is one C file in allocators/ that defines `const struct allocator
  * allocator_NAME`, and one line in CMakeLists.txt, `tidemark_allocator(NAME)`, which adds it to the
- * generated registry and to the contract tests. A plug-in is one C file of anybody's that includes
- * this header alone and defines `const struct allocator tidemark_allocator_v1`; built as a shared
- * object, its path is a row. docs/add-an-allocator.md walks through both.
+ * generated registry and to the contract tests (`tidemark check`). A plug-in is one C file of
+ * anybody's that includes this header alone and defines `const struct allocator
+ * tidemark_allocator_v1`; built as a shared object, its path is a row. docs/add-an-allocator.md
+ * walks through both.
  *
  * Lifetime: a sample is a fresh process that opens exactly one row, that is one allocator, or two
  * when one stands on the other. Nothing is ever closed: the process ends. State may therefore be
@@ -31,7 +32,7 @@ enum allocator_family {
 
 /*
  * What an allocator can do. Those that name a function promise that its pointer in `struct
- * allocator_ops` is not NULL; the contract test checks that pointers and flags agree. A workload
+ * allocator_ops` is not NULL; `tidemark check` tells whether pointers and flags agree. A workload
  * whose needs are not all met is `n/a`, with the missing ones named: a capability is never
  * imitated.
  */

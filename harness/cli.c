@@ -23,6 +23,8 @@ const struct cli_command cli_commands[] = {
     {"plot", "the figures and the report of a run", cli_plot, &cli_plot_parser},
     {"micro", "malloc and free by size on each row, by Google Benchmark", cli_micro,
      &cli_micro_parser},
+    {"check", "the allocator contract, on any rows: does an allocator keep what it promises",
+     cli_check, &cli_check_parser},
     {"overhead", "what the harness itself adds, measured", cli_overhead, &cli_overhead_parser},
     {"doctor", "what of the method holds on this machine, and what to do", cli_doctor,
      &cli_doctor_parser},

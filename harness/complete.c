@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "harness/complete.h"
 
+#include "harness/check.h"
 #include "harness/suite.h"
 #include "workloads/workload.h"
 
@@ -278,14 +279,21 @@ static void complete_host(const struct completion *completion)
         complete_path(completion, completion->word, PATH_PROGRAM);
 }
 
+static void complete_check(const struct completion *completion)
+{
+    for (size_t i = 0; i < check_table_count; i++)
+        offer(completion, completion->word, check_table[i].name, '\0', check_table[i].summary);
+}
+
 void complete_kind(const struct completion *completion, const char *kind)
 {
     static const struct {
         const char *name;
         void (*complete)(const struct completion *completion);
     } kinds[] = {
-        {"ROW", complete_row},   {"WORKLOAD", complete_workload}, {"SUITE", complete_suite},
-        {"HOST", complete_host}, {"RUN", complete_run},           {"FOLDER", complete_folder},
+        {"ROW", complete_row},     {"WORKLOAD", complete_workload}, {"SUITE", complete_suite},
+        {"HOST", complete_host},   {"RUN", complete_run},           {"FOLDER", complete_folder},
+        {"CHECK", complete_check},
     };
 
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {

@@ -24,9 +24,9 @@ void complete_offer(const struct completion *completion, const char *typed, cons
                     size_t length, char tail, const char *summary);
 
 /*
- * Prints all words of that kind: ROW, WORKLOAD, SUITE, HOST, RUN and FOLDER as in the help texts,
- * or choices, "allocators|suites". One that can go on ends with : = or /. Of another kind, such as
- * TIME, there is nothing to print.
+ * Prints all words of that kind: ROW, WORKLOAD, SUITE, HOST, RUN, FOLDER and CHECK as in the help
+ * texts, or choices, "allocators|suites". One that can go on ends with : = or /. Of another kind,
+ * such as TIME, there is nothing to print.
  */
 void complete_kind(const struct completion *completion, const char *kind);
 

@@ -106,6 +106,7 @@ int description_ask(const struct description_request *request, json_t **answer, 
         .errors = said,
         .errors_bytes = sizeof said,
         .timeout_ns = LONGEST_SECONDS * (uint64_t)CLOCK_SECOND_NS,
+        .own_group = 1,
     };
 
     if (!error)

@@ -18,13 +18,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t running_pid;
+static volatile sig_atomic_t running_pid; /* as kill takes it: negative for a group */
 static volatile sig_atomic_t interrupted;
 
 static void pass_on(int number)
 {
     interrupted = 1;
-    if (running_pid > 0)
+    if (running_pid)
         kill((pid_t)running_pid, number);
 }
 
@@ -111,6 +111,8 @@ _Noreturn static void become(const struct process_request *request, const struct
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(127);
+    if (request->own_group)
+        setpgid(0, 0);
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
     signal(SIGHUP, SIG_DFL);
@@ -127,6 +129,17 @@ _Noreturn static void become(const struct process_request *request, const struct
         execvp(argv.taken[0], argv.taken);
     dprintf(STDERR_FILENO, "cannot execute %s: %s\n", argv.taken[0], strerror(errno));
     _exit(127);
+}
+
+/* Waits for the leader and kills what it left behind; its number is the group's until it is reaped.
+ */
+static void end_group(pid_t leader)
+{
+    siginfo_t info;
+
+    while (waitid(P_PID, (id_t)leader, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR)
+        continue;
+    kill(-leader, SIGKILL);
 }
 
 int process_run(const struct process_request *request, int *wait_status)
@@ -149,13 +162,17 @@ int process_run(const struct process_request *request, int *wait_status)
         become(request, &output, &errors, parent);
     if (pid < 0 && !error)
         error = -errno;
-    running_pid = pid;
+    if (pid > 0 && request->own_group)
+        setpgid(pid, pid); /* in both, so that neither waits for the other */
+    running_pid = pid < 0 ? 0 : request->own_group ? -pid : pid;
     close_fd(&output.write_fd);
     close_fd(&errors.write_fd);
     if (pid > 0) {
         error = capture_all(&output, &errors, deadline_ns);
         if (error)
-            kill(pid, SIGKILL);
+            kill((pid_t)running_pid, SIGKILL);
+        if (request->own_group)
+            end_group(pid);
         while (waitpid(pid, wait_status, 0) < 0 && errno == EINTR)
             continue;
     }

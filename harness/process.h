@@ -18,6 +18,7 @@ struct process_request {
     char *errors; /* the same for stderr */
     size_t errors_bytes;
     uint64_t timeout_ns; /* it is killed after so long; 0: it may take as long as it likes */
+    int own_group;       /* 1: a process group of its own, which is killed with it */
 };
 
 /*

@@ -47,6 +47,8 @@ static int fill(struct program_paths *paths, const char *folder, const struct la
     if (!error)
         error = join(paths->micro, folder, layout->programs, "tidemark-micro");
     if (!error)
+        error = join(paths->check, folder, layout->programs, "tidemark-check");
+    if (!error)
         error = join(paths->python_folder, folder, layout->data, "workloads/python");
     return error ? error : join(paths->report_script, folder, layout->data, "plot/report.py");
 }
@@ -60,6 +62,8 @@ static const char *missing_part(const struct program_paths *paths)
         return paths->describe;
     if (access(paths->micro, X_OK) != 0)
         return paths->micro;
+    if (access(paths->check, X_OK) != 0)
+        return paths->check;
     if (access(paths->python_folder, X_OK) != 0)
         return paths->python_folder;
     return access(paths->report_script, R_OK) != 0 ? paths->report_script : NULL;

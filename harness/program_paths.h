@@ -12,6 +12,7 @@ struct program_paths {
     char child[PROGRAM_PATH_BYTES];         /* tidemark-child */
     char describe[PROGRAM_PATH_BYTES];      /* tidemark-describe */
     char micro[PROGRAM_PATH_BYTES];         /* tidemark-micro */
+    char check[PROGRAM_PATH_BYTES];         /* tidemark-check */
     char python_folder[PROGRAM_PATH_BYTES]; /* workloads/python */
     char report_script[PROGRAM_PATH_BYTES]; /* plot/report.py */
 };

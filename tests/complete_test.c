@@ -125,6 +125,8 @@ static void test_the_word_after_an_option_is_what_the_option_takes(void **state)
     assert_offers("run --host ", "python3");
     assert_offers("run --host=obj", "--host=objects");
     assert_offers("micro -a ", "bump");
+    assert_offers("check --only con", "content");
+    assert_leaves_out("check --only con", "no_overlap");
     assert_is_silent("run --rounds ");
     assert_is_silent("run --idle=");
     assert_is_silent("run --nosuch=");

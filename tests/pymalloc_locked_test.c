@@ -1,5 +1,5 @@
 /*
- * What the lock of `pymalloc-locked` promises beyond the contract (contract_test.c runs many
+ * What the lock of `pymalloc-locked` promises beyond the contract (`tidemark check` runs many
  * threads at once): what is done without it, fork, its own tables, the bytes of a block. Leaves out
  * whole programs (preload_test.py).
  */
