@@ -2,31 +2,32 @@
 # What ./bench and ./test share: install what is missing, configure, build. Sourced, never run.
 # Leaves out every choice that a user may want to make: those are options of tidemark and presets of CMake.
 
-# Prints the names in packages.txt.
+# Prints the names in lists of packages. usage: package_names LIST...
 package_names() {
-    sed -e 's/#.*//' -e '/^[[:space:]]*$/d' harness/packages.txt | awk '{print $1}'
+    sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$@" | awk '{print $1}'
 }
 
-# Prints those of them that are not installed.
+# Prints those of them that are not installed. usage: missing_packages LIST...
 missing_packages() {
     local name
-    for name in $(package_names); do
+    for name in $(package_names "$@"); do
         dpkg-query -W -f='${db:Status-Status}' "$name" 2>/dev/null | grep -qx installed || echo "$name"
     done
 }
 
 # Installs what is missing, as root or by sudo. Exits 2 where that cannot be done, and says what is needed.
+# usage: install_packages LIST...
 install_packages() {
     local missing as_root=()
     if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
         {
             echo "$0: this system has no apt-get. Install what matches these Debian 12 packages,"
             echo "then build with: cmake --preset release && cmake --build build"
-            package_names | sed 's/^/  /'
+            package_names "$@" | sed 's/^/  /'
         } >&2
         exit 2
     fi
-    missing=$(missing_packages | tr '\n' ' ')
+    missing=$(missing_packages "$@" | tr '\n' ' ')
     [ -n "$missing" ] || return 0
     if [ "$(id -u)" != 0 ]; then
         if ! command -v sudo >/dev/null; then

@@ -440,14 +440,16 @@ class Setup(Scratch):
     def test_without_apt_the_packages_are_listed_and_the_status_is_2(self):
         for tool in ("bash", "env", "dirname", "readlink", "sed", "awk", "cat"):
             os.symlink(shutil.which(tool), os.path.join(self.scratch, tool))
-        with open("harness/packages.txt", encoding="utf-8") as file:
-            packages = [line.split()[0] for line in file if line.strip() and not line.startswith("#")]
-        for script in ("./bench", "./test"):
+        to_measure, to_test = self.packages("harness/packages.txt"), self.packages("tests/packages.txt")
+        for script, packages in (("./bench", to_measure), ("./test", to_measure + to_test)):
             with self.subTest(script=script):
                 refused = subprocess.run([script], env={"PATH": self.scratch}, capture_output=True, text=True, check=False)
                 self.assertEqual(refused.returncode, 2)
-                for package in packages:
-                    self.assertIn("  %s\n" % package, refused.stderr)
+                self.assertEqual([line[2:] for line in refused.stderr.splitlines() if line.startswith("  ")], packages)
+
+    def packages(self, path):
+        with open(path, encoding="utf-8") as file:
+            return [line.split()[0] for line in file if line.strip() and not line.startswith("#")]
 
 
 class Overhead(unittest.TestCase):
