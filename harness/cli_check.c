@@ -9,6 +9,7 @@
 #include "harness/grammar.h"
 #include "harness/json_file.h"
 #include "harness/progress.h"
+#include "harness/row_list.h"
 #include "harness/text.h"
 
 #include <errno.h>
@@ -17,14 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    MOST_ROWS = 64,
-    MOST_CHECKS = 64,
-    OPTION_ONLY = 256,
-    OPTION_LIST,
-    OPTION_SEED,
-    OPTION_TIMEOUT
-};
+enum { MOST_CHECKS = 64, OPTION_ONLY = 256, OPTION_LIST, OPTION_SEED, OPTION_TIMEOUT };
 
 #ifdef TIDEMARK_SANITIZED
 enum { CHECK_USUAL_SECONDS = 600 };
@@ -33,8 +27,7 @@ enum { CHECK_USUAL_SECONDS = 60 };
 #endif
 
 struct check_options {
-    const char *rows[MOST_ROWS];
-    size_t row_count;
+    struct row_list rows;
     const struct check *only[MOST_CHECKS];
     size_t only_count;
     struct check_limits limits;
@@ -81,12 +74,12 @@ static void read_timeout(struct argp_state *state, const char *text, unsigned *s
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
     struct check_options *options = state->input;
+    char error[ROW_ERROR_BYTES];
 
     switch (key) {
     case 'a':
-        if (options->row_count == MOST_ROWS)
-            argp_error(state, "more than %d rows", MOST_ROWS);
-        options->rows[options->row_count++] = argument;
+        if (row_list_add(&options->rows, argument, error) != 0)
+            argp_error(state, "%s", error);
         return 0;
     case OPTION_ONLY:
         add_only(state, options, argument);
@@ -113,7 +106,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 
 static const struct argp_option option_table[] = {
     {"allocator", 'a', "ROW", 0,
-     "A row, as in tidemark run; may be repeated (default: every allocator of this build)", 0},
+     "Rows, as in tidemark run; may be repeated (default: every allocator of this build)", 0},
     {"only", OPTION_ONLY, "CHECK", 0, "This check alone; may be repeated (default: all)", 0},
     {"list", OPTION_LIST, NULL, 0, "Print the checks, and what each needs, and run none", 0},
     {"seed", OPTION_SEED, "N", 0, "Seeds the random calls (default 1)", 0},
@@ -270,7 +263,7 @@ static void show_progress(struct session *session, const struct row *row, const 
 /* A row that nobody asked for by name may be missing; it is then no failure of this build. */
 static int is_optional(const struct session *session, const struct row *row)
 {
-    return session->options->row_count == 0 && row->object.allocator->package;
+    return session->options->rows.count == 0 && row->object.allocator->package;
 }
 
 /* Whether the row can be opened at all: without that the other checks would all say the same. */
@@ -392,21 +385,9 @@ static int check_rows(struct session *session, const struct row *rows, size_t co
     return error == -EINTR ? CLI_INTERRUPTED : error || session->failed ? CLI_FAILED : CLI_OK;
 }
 
-static size_t choose_rows(const struct check_options *options, struct row *rows, char *error)
-{
-    size_t count = options->row_count ? options->row_count : allocator_registry_count;
-
-    for (size_t i = 0; i < count && i < MOST_ROWS; i++) {
-        const char *text = options->row_count ? options->rows[i] : allocator_registry[i]->name;
-        if (row_parse(&rows[i], text, error) != 0)
-            return 0;
-    }
-    return count < MOST_ROWS ? count : MOST_ROWS;
-}
-
 int cli_check(int argc, char **argv)
 {
-    static struct row rows[MOST_ROWS];
+    static struct row rows[ROW_LIST_MOST];
     /* A sanitizer makes the checks slower by as much as it likes. */
     struct check_options options = {.limits = {.seed = 1, .timeout_seconds = CHECK_USUAL_SECONDS}};
     struct session session = {.options = &options, .began_ns = clock_monotonic_ns()};
@@ -417,7 +398,7 @@ int cli_check(int argc, char **argv)
         print_list(options.json);
         return cli_finish("check", CLI_OK);
     }
-    size_t count = choose_rows(&options, rows, error);
+    size_t count = row_list_parse(&options.rows, rows, error);
     if (count == 0)
         return cli_usage_error("check", error);
     if (cli_find_programs("check", &session.paths) != CLI_OK)
@@ -425,5 +406,6 @@ int cli_check(int argc, char **argv)
     session.rows = json_array();
     int status = check_rows(&session, rows, count);
     json_decref(session.rows);
+    row_list_free(&options.rows);
     return cli_finish("check", status);
 }

@@ -11,6 +11,7 @@
 #include "harness/process.h"
 #include "harness/progress.h"
 #include "harness/proof.h"
+#include "harness/row_list.h"
 #include "harness/run_folder.h"
 
 #include <ctype.h>
@@ -23,11 +24,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MOST_ROWS = 64, EXIT_NOT_AVAILABLE = 3, CLI_STOP = -1 /* answered: nothing follows */ };
+enum { EXIT_NOT_AVAILABLE = 3, CLI_STOP = -1 /* answered: nothing follows */ };
 
 struct micro_options {
-    const char *rows[MOST_ROWS];
-    size_t row_count;
+    struct row_list rows;
     const char *folder;
     char **passed; /* Google Benchmark's flags */
     int passed_count;
@@ -36,12 +36,12 @@ struct micro_options {
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
     struct micro_options *options = state->input;
+    char error[ROW_ERROR_BYTES];
 
     switch (key) {
     case 'a':
-        if (options->row_count == MOST_ROWS)
-            argp_error(state, "more than %d rows", MOST_ROWS);
-        options->rows[options->row_count++] = argument;
+        if (row_list_add(&options->rows, argument, error) != 0)
+            argp_error(state, "%s", error);
         return 0;
     case 'o':
         options->folder = argument;
@@ -57,7 +57,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 
 static const struct argp_option option_table[] = {
     {"allocator", 'a', "ROW", 0,
-     "A row, as in tidemark run; may be repeated (default: every allocator)", 0},
+     "Rows, as in tidemark run; may be repeated (default: every allocator)", 0},
     {"output", 'o', "FOLDER", 0,
      "A run folder to add to, or a new one (default results/TIME-micro)", 0},
     {0},
@@ -313,18 +313,6 @@ static int measure_rows(const struct row *rows, size_t count, const struct progr
     return status;
 }
 
-static size_t choose_rows(const struct micro_options *options, struct row *rows, char *error)
-{
-    size_t count = options->row_count ? options->row_count : allocator_registry_count;
-
-    for (size_t i = 0; i < count && i < MOST_ROWS; i++) {
-        const char *text = options->row_count ? options->rows[i] : allocator_registry[i]->name;
-        if (row_parse(&rows[i], text, error) != 0)
-            return 0;
-    }
-    return count < MOST_ROWS ? count : MOST_ROWS;
-}
-
 /* A tunable that did not take makes its row n/a here too. Returns 0 or -EINTR. */
 static int prove_rows(struct row *rows, size_t count)
 {
@@ -339,14 +327,15 @@ static int prove_rows(struct row *rows, size_t count)
 
 int cli_micro(int argc, char **argv)
 {
-    static struct row rows[MOST_ROWS];
+    static struct row rows[ROW_LIST_MOST];
     struct micro_options options = {0};
     struct run_folder folder;
     struct program_paths paths;
     char error[RUN_FOLDER_ERROR_BYTES], utc[32], path[128];
 
     argp_parse(&cli_micro_parser, argc, argv, 0, NULL, &options);
-    size_t count = choose_rows(&options, rows, error);
+    size_t count = row_list_parse(&options.rows, rows, error);
+    row_list_free(&options.rows);
     if (count == 0)
         return cli_usage_error("micro", error);
     if (cli_refuse_sanitized("micro"))

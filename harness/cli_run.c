@@ -7,6 +7,7 @@
 #include "harness/json_file.h"
 #include "harness/machine.h"
 #include "harness/proof.h"
+#include "harness/row_list.h"
 #include "harness/runner.h"
 #include "harness/suite.h"
 #include "harness/table.h"
@@ -23,8 +24,7 @@ enum { MOST_WORDS = 64, USUAL_ROUNDS = 6, USUAL_IDLE_NS = 500000000 };
 /* Strings as given; an empty one was not given. */
 struct run_options {
     const char *suite;
-    const char *rows[MOST_WORDS];
-    size_t row_count;
+    struct row_list rows;
     const char *workloads[MOST_WORDS];
     size_t workload_count;
     const char *hosts[MOST_WORDS];
@@ -62,8 +62,8 @@ enum option_key {
 
 static const struct argp_option option_table[] = {
     {"allocator", 'a', "ROW", 0,
-     "A row: name, name+tunable:value, pymalloc@name; a name may be the full path of a malloc "
-     "library or a plug-in; may be repeated",
+     "Rows, separated by commas: name, name+tunable:value, pymalloc@name; a name may be the full "
+     "path of a malloc library or a plug-in; may be repeated",
      1},
     {"workload", 'w', "WORKLOAD", 0,
      "name:param=value,...; a value may be a sweep (1|2, 1..8, 1M..16M*2); may be repeated", 1},
@@ -165,11 +165,13 @@ static void check_conflicts(const struct run_options *options, struct argp_state
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
     struct run_options *options = state->input;
+    char error[ROW_ERROR_BYTES];
 
     note_option(options, key, argument);
     switch (key) {
     case 'a':
-        add_word(state, options->rows, &options->row_count, argument);
+        if (row_list_add(&options->rows, argument, error) != 0)
+            argp_error(state, "%s", error);
         return 0;
     case 'w':
         add_word(state, options->workloads, &options->workload_count, argument);
@@ -294,6 +296,11 @@ static size_t count_rows(const char *const *rows)
     return count;
 }
 
+static const char *const *given_rows(const struct run_options *options)
+{
+    return (const char *const *)options->rows.texts;
+}
+
 static int plan_suite(struct plan *plan, const struct run_options *options,
                       const struct suite *suite, char *error)
 {
@@ -304,8 +311,8 @@ static int plan_suite(struct plan *plan, const struct run_options *options,
         int is_long = line->idle_ns != 0;
         struct plan_request request = {
             .workload = line->workload,
-            .rows = options->row_count ? options->rows : line->rows,
-            .row_count = options->row_count ? options->row_count : count_rows(line->rows),
+            .rows = options->rows.count ? given_rows(options) : line->rows,
+            .row_count = options->rows.count ? options->rows.count : count_rows(line->rows),
             .host = line->host,
             .host_may_be_missing = 1,
             .size = suite->size,
@@ -328,9 +335,9 @@ static int plan_workload(struct plan *plan, const struct run_options *options, c
                                              "tcmalloc"};
     struct plan_request request = {
         .workload = workload,
-        .rows = options->row_count ? options->rows : usual_rows,
+        .rows = options->rows.count ? given_rows(options) : usual_rows,
         .row_count =
-            options->row_count ? options->row_count : sizeof usual_rows / sizeof usual_rows[0],
+            options->rows.count ? options->rows.count : sizeof usual_rows / sizeof usual_rows[0],
         .host = host,
         .size = SIZE_QUICK,
         .idle_ns = options->idle_ns == UINT64_MAX ? USUAL_IDLE_NS : options->idle_ns,
@@ -569,5 +576,6 @@ int cli_run(int argc, char **argv)
     if (status == CLI_OK)
         status = run(&plan, &options);
     plan_free(&plan);
+    row_list_free(&options.rows);
     return status;
 }

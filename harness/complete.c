@@ -238,10 +238,11 @@ static void complete_path(const struct completion *completion, const char *word,
 
 static void complete_row(const struct completion *completion)
 {
+    const char *comma = strrchr(completion->word, ',');
+    const char *row = comma ? comma + 1 : completion->word;
     /* A label ends with the first '=' before anything else of the grammar (harness/row.c). */
-    size_t label = strcspn(completion->word, "=+@:,/\\");
-    const char *component =
-        completion->word + (completion->word[label] == '=' && label > 0 ? label + 1 : 0);
+    size_t label = strcspn(row, "=+@:,/\\");
+    const char *component = row + (row[label] == '=' && label > 0 ? label + 1 : 0);
     const char *beneath = strrchr(component, '@');
 
     if (beneath)

@@ -72,6 +72,7 @@ static void test_a_row_is_completed_part_by_part(void **state)
     assert_offers("run -a pymalloc@j", "pymalloc@jemalloc");
     assert_offers("run -a base=gl", "base=glibc");
     assert_offers("run -a base=pymalloc@gl", "base=pymalloc@glibc");
+    assert_offers("run -a glibc,pymalloc@j", "glibc,pymalloc@jemalloc");
     assert_offers("run -a jemalloc+dirty", "jemalloc+dirty_decay_ms:");
     assert_offers("run -a pymalloc@glibc+tcache_c", "pymalloc@glibc+tcache_count:");
     assert_offers("run -a jemalloc+thp:", "jemalloc+thp:always");
