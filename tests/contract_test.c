@@ -454,6 +454,111 @@ static void test_regions_give_distinct_aligned_blocks(void **state)
     row.object.region_destroy(region);
 }
 
+/* A census, as it is told: the sums of its pools, which its classes and figures have to be. */
+static struct census {
+    uint64_t arena_bytes, pool_bytes, header_bytes, arenas_current, pools_unused, allocated_bytes;
+    uint64_t class_pools, class_in_use, class_bytes;
+    uint64_t arenas, pools, pools_in_use, free_pools, in_use, in_use_bytes;
+    uintptr_t base;
+    size_t block_bytes; /* of the last class */
+} census;
+
+static void take_figure(void *context, const char *name, uint64_t value)
+{
+    const struct {
+        const char *name;
+        uint64_t *field;
+    } figures[] = {
+        {"arena_bytes", &census.arena_bytes},        {"pool_bytes", &census.pool_bytes},
+        {"pool_header_bytes", &census.header_bytes}, {"arenas_current", &census.arenas_current},
+        {"pools_unused", &census.pools_unused},      {"allocated_bytes", &census.allocated_bytes},
+    };
+
+    assert_ptr_equal(context, &census);
+    assert_int_equal(census.class_pools + census.arenas, 0);
+    assert_int_equal(strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_"), strlen(name));
+    assert_true(strlen(name) < 32 && value <= INT64_MAX);
+    for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++) {
+        if (strcmp(name, figures[i].name) == 0)
+            *figures[i].field = value;
+    }
+}
+
+static void take_class(void *context, size_t block_bytes, size_t pools, size_t blocks_in_use,
+                       size_t blocks_available)
+{
+    assert_ptr_equal(context, &census);
+    assert_int_equal(census.arenas, 0);
+    assert_true(block_bytes > census.block_bytes && pools > 0);
+    assert_int_equal(blocks_in_use + blocks_available,
+                     pools * ((census.pool_bytes - census.header_bytes) / block_bytes));
+    census.block_bytes = block_bytes;
+    census.class_pools += pools;
+    census.class_in_use += blocks_in_use;
+    census.class_bytes += blocks_in_use * block_bytes;
+}
+
+static void take_arena(void *context, uintptr_t base)
+{
+    assert_ptr_equal(context, &census);
+    assert_true(census.arenas == 0 || base >= census.base + census.arena_bytes);
+    census.base = base;
+    census.arenas++;
+}
+
+static void take_pool(void *context, size_t block_bytes, size_t blocks_in_use)
+{
+    assert_ptr_equal(context, &census);
+    assert_true(census.arenas > 0);
+    assert_int_equal(block_bytes == 0, blocks_in_use == 0);
+    census.pools++;
+    census.free_pools += block_bytes == 0;
+    census.pools_in_use += block_bytes != 0;
+    census.in_use += blocks_in_use;
+    census.in_use_bytes += blocks_in_use * block_bytes;
+}
+
+static void count_census(void)
+{
+    static const struct allocator_census counter = {&census, take_figure, take_class, take_arena,
+                                                    take_pool};
+
+    memset(&census, 0, sizeof census);
+    row.object.census(&counter);
+    assert_true(census.pool_bytes > 0 && census.arena_bytes >= census.pool_bytes);
+    assert_int_equal(census.class_pools, census.pools_in_use);
+    assert_int_equal(census.class_in_use, census.in_use);
+    assert_int_equal(census.class_bytes, census.in_use_bytes);
+    assert_int_equal(census.allocated_bytes, census.in_use_bytes);
+    assert_int_equal(census.arenas_current, census.arenas);
+    assert_int_equal(census.pools_unused, census.free_pools);
+}
+
+static void test_a_census_adds_up_and_sees_every_block(void **state)
+{
+    enum { BLOCKS = 30000, BLOCK_BYTES = 100 };
+    static void *blocks[BLOCKS];
+
+    (void)state;
+    NEEDS(ALLOCATOR_CENSUS | ALLOCATOR_MALLOC | ALLOCATOR_FREE | ALLOCATOR_DISTINCT);
+    count_census();
+    uint64_t before = census.in_use;
+    for (size_t i = 0; i < BLOCKS; i++) {
+        blocks[i] = row.object.malloc(BLOCK_BYTES);
+        assert_non_null(blocks[i]);
+    }
+    count_census();
+    assert_int_equal(census.in_use, before + BLOCKS);
+    for (size_t i = 1; i < BLOCKS; i += 2)
+        row.object.free(blocks[i]);
+    count_census();
+    assert_int_equal(census.in_use, before + BLOCKS / 2);
+    for (size_t i = 0; i < BLOCKS; i += 2)
+        row.object.free(blocks[i]);
+    count_census();
+    assert_int_equal(census.in_use, before);
+}
+
 /* Who served: the file, the process's own malloc, the libraries that are loaded. */
 
 static int ends_in(const char *path, const char *name)
@@ -612,6 +717,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_threads_may_call_at_once_and_free_each_other_s_blocks),
         cmocka_unit_test(test_purge_may_come_at_any_time),
         cmocka_unit_test(test_regions_give_distinct_aligned_blocks),
+        cmocka_unit_test(test_a_census_adds_up_and_sees_every_block),
         cmocka_unit_test(test_own_file_serves_the_row),
         cmocka_unit_test(test_no_other_malloc_is_loaded),
         cmocka_unit_test(test_glibc_serves_only_its_own_rows),
