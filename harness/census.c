@@ -36,9 +36,10 @@ static int take_number(struct builder *builder, int base, uint64_t *number)
 /* A blank and a word, cut at the next blank. */
 static int take_name(struct builder *builder, char *name)
 {
+    if (builder->at[0] != ' ')
+        return -EINVAL;
     size_t length = strcspn(builder->at + 1, " \n");
-
-    if (builder->at[0] != ' ' || length == 0 || length >= NAME_BYTES)
+    if (length == 0 || length >= NAME_BYTES)
         return -EINVAL;
     memcpy(name, builder->at + 1, length);
     name[length] = '\0';

@@ -92,7 +92,8 @@ static const struct argp_option option_table[] = {
      "Measure no row twice: the run then shows no noise floor", 3},
     {"no-repeats", OPTION_NO_REPEATS, NULL, 0,
      "Run no round once more, whatever else used the machine", 3},
-    {"no-census", OPTION_NO_CENSUS, NULL, 0, "Take no census of pools after the rounds", 3},
+    {"no-census", OPTION_NO_CENSUS, NULL, 0,
+     "Take no census of pools after the rounds: tidemark stats then has nothing to tell", 3},
     {"output", 'o', "FOLDER", 0, "The run folder, new or empty (default results/TIME-SUITE)", 4},
     {"report", OPTION_REPORT, NULL, 0, "Draw the report when the run has ended", 4},
     {"dry-run", 'n', NULL, 0, "Print the plan and measure nothing", 4},
@@ -257,7 +258,7 @@ const struct argp cli_run_parser = {
         "the round of all that is compared is run once more at the end, and both count. From six "
         "rounds and two rows on, one row of each workload is measured twice, which shows the "
         "noise. After all rounds each cell whose allocator can tell of its pools is run once more, "
-        "untimed, for its census. Each finished sample is stored "
+        "untimed, for its census, which `tidemark stats` prints. Each finished sample is stored "
         "before the next one starts: Ctrl-C keeps what was "
         "measured, and --resume goes on from there, with the same build and libraries on the same "
         "machine."

@@ -30,7 +30,7 @@ def memory_groups(of_pid):
 
 class Help(unittest.TestCase):
     def test_every_subcommand_has_help_with_an_example(self):
-        for command in ("list", "run", "show", "plot", "micro", "doctor", "overhead"):
+        for command in ("list", "run", "show", "stats", "plot", "micro", "doctor", "overhead"):
             with self.subTest(command=command):
                 helped = tidemark(command, "--help")
                 self.assertEqual(helped.returncode, 0)
