@@ -33,12 +33,22 @@ static int take_number(struct builder *builder, int base, uint64_t *number)
     return errno || *number > INT64_MAX ? -EINVAL : 0;
 }
 
+/* How much of `text` is ASCII from `first` to '~'. */
+static size_t printable(const char *text, char first)
+{
+    size_t length = 0;
+
+    while (text[length] >= first && text[length] <= '~')
+        length++;
+    return length;
+}
+
 /* A blank and a word, cut at the next blank. */
 static int take_name(struct builder *builder, char *name)
 {
     if (builder->at[0] != ' ')
         return -EINVAL;
-    size_t length = strcspn(builder->at + 1, " \n");
+    size_t length = printable(builder->at + 1, '!');
     if (length == 0 || length >= NAME_BYTES)
         return -EINVAL;
     memcpy(name, builder->at + 1, length);
@@ -47,7 +57,7 @@ static int take_name(struct builder *builder, char *name)
     return 0;
 }
 
-/* A jansson call that failed had no memory, or a text that is no UTF-8: both are told as such. */
+/* All text is ASCII here, so that a jansson call that failed had no memory. */
 static int added(int result)
 {
     return result == 0 ? 0 : -ENOMEM;
@@ -55,7 +65,7 @@ static int added(int result)
 
 static int take_version(struct builder *builder)
 {
-    size_t length = strcspn(builder->at, "\n");
+    size_t length = printable(builder->at, ' ');
 
     if (builder->at[0] != ' ' || json_object_get(builder->census, "version"))
         return -EINVAL;

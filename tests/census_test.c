@@ -152,6 +152,8 @@ static void test_lines_that_are_none_are_refused_by_number(void **state)
     assert_no_census("n build 1 1\nc 1 2 3\ne\n", "line 2");
     assert_no_census("n build 1 1\na zz\ne\n", "line 2");
     assert_no_census("n build 1 1\nn del 1 1\ne\n", "line 2");
+    assert_no_census("v 1.0 \xc3\n", "line 1");
+    assert_no_census("n b\xc3 1 1\ne\n", "line 1");
 }
 
 /* As a child leaves it that is killed in the middle. */
