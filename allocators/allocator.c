@@ -33,6 +33,7 @@ static const struct {
     {ALLOCATOR_DISTINCT, "distinct blocks"},
     {ALLOCATOR_THREADS, "threads"},
     {ALLOCATOR_PRELOAD, "preloadable library"},
+    {ALLOCATOR_CENSUS, "census"},
 };
 
 const char *allocator_capability_names(unsigned capabilities, char *text, size_t text_bytes)
@@ -114,6 +115,7 @@ int allocator_check_ops(const struct allocator *allocator, const struct allocato
         {ALLOCATOR_USABLE_SIZE, ops->usable_size != NULL},
         {ALLOCATOR_PURGE, ops->purge != NULL},
         {ALLOCATOR_REGIONS, region_functions == 4},
+        {ALLOCATOR_CENSUS, ops->census != NULL},
     };
     char name[32];
 

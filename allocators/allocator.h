@@ -8,7 +8,7 @@
  * allocator_NAME`, and one line in CMakeLists.txt, `tidemark_allocator(NAME)`, which adds it to the
  * generated registry and to the contract tests (`tidemark check`). A plug-in is one C file of
  * anybody's that includes this header alone and defines `const struct allocator
- * tidemark_allocator_v1`; built as a shared object, its path is a row. docs/add-an-allocator.md
+ * tidemark_allocator_v2`; built as a shared object, its path is a row. docs/add-an-allocator.md
  * walks through both.
  *
  * Lifetime: a sample is a fresh process that opens exactly one row, that is one allocator, or two
@@ -50,6 +50,34 @@ enum allocator_capability {
     ALLOCATOR_THREADS = 1u << 9,  /* any function may be called from any thread */
     ALLOCATOR_PRELOAD = 1u << 10, /* `soname` exports malloc and free, so that a program runs on it
                                      unchanged when it is preloaded */
+    ALLOCATOR_CENSUS = 1u << 11,  /* it can tell what is in each of its pools */
+};
+
+/*
+ * Where a census goes: the heap of an allocator whose arenas hold pools of one size, each with
+ * blocks of one size. Its functions are called in their order here: all figures, all size classes,
+ * then each arena, by ascending address, followed by its pools. `context` is theirs. None of them
+ * calls the allocator.
+ */
+struct allocator_census {
+    void *context;
+    /*
+     * A whole number below 2^63 by its name (results/FORMAT.md, census): `arena_bytes`,
+     * `pool_bytes` and `pool_header_bytes` always, others where the allocator has them, and none
+     * twice. `name`: lower-case letters, digits and '_', at most 31.
+     */
+    void (*figure)(void *context, const char *name, uint64_t value);
+    /* The pools with a block in use of one size, and the blocks in them; ascending by
+     * `block_bytes`, and none without a pool. */
+    void (*size_class)(void *context, size_t block_bytes, size_t pools, size_t blocks_in_use,
+                       size_t blocks_available);
+    /* An arena of `arena_bytes` at `base`, as mapped. */
+    void (*arena)(void *context, uintptr_t base);
+    /*
+     * The next pool of that arena, ascending from the first multiple of `pool_bytes` in it to the
+     * last pool that fits. Both are 0 for a pool without a block in use, or never used.
+     */
+    void (*pool)(void *context, size_t block_bytes, size_t blocks_in_use);
 };
 
 /*
@@ -81,6 +109,12 @@ struct allocator_ops {
     /* Gives back to the operating system, now, all that the allocator can. Returns 0 or a negative
      * errno. */
     int (*purge)(void);
+    /*
+     * Tells `census` of every pool, as the heap stands. It allocates nothing and changes nothing,
+     * and it cannot fail; no other function runs meanwhile, also with ALLOCATOR_THREADS. It may
+     * read the head of every pool: for the end of a phase, not for a loop.
+     */
+    void (*census)(const struct allocator_census *census);
 };
 
 /*
@@ -165,7 +199,7 @@ struct allocator {
  * header, and goes up whenever the layout of a structure here changes: what was built against
  * another one lacks the symbol and is refused by name.
  */
-__attribute__((visibility("default"))) extern const struct allocator tidemark_allocator_v1;
+__attribute__((visibility("default"))) extern const struct allocator tidemark_allocator_v2;
 
 /* The generated registry: every allocator of this build, in the order of CMakeLists.txt. Static
  * storage. */

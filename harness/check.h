@@ -66,6 +66,7 @@ void check_realloc_failure(const struct check_run *run);
 void check_content(const struct check_run *run);
 void check_no_overlap(const struct check_run *run);
 void check_purge(const struct check_run *run);
+void check_census(const struct check_run *run);
 
 /* check_limits.c: what cannot be served, and memory that has an end. */
 void check_huge_sizes(const struct check_run *run);

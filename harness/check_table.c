@@ -62,6 +62,8 @@ const struct check check_table[] = {
      NULL, check_no_overlap},
     {"purge", "purge may come at any time, and takes no live block",
      ALLOCATOR_PURGE | DISTINCT_BLOCKS, NULL, check_purge},
+    {"census", "a census adds up, and follows each block that is made or freed",
+     ALLOCATOR_CENSUS | DISTINCT_BLOCKS, NULL, check_census},
 
     {"huge_sizes", "sizes that no address space holds give NULL; errno is ENOMEM or left alone",
      ALLOCATOR_MALLOC, NULL, check_huge_sizes},

@@ -4,6 +4,7 @@
  * the heap is clean at the baseline. It is started by `tidemark run`; started by hand it says so.
  */
 #define _GNU_SOURCE
+#include "harness/census_child.h"
 #include "harness/clock.h"
 #include "harness/open_row.h"
 #include "harness/page.h"
@@ -19,6 +20,7 @@
 
 struct child {
     struct page *page;
+    int makes_census;
     int has_baseline;
     int in_phase;
     /* Counters at the phase's begin; the page gets differences. */
@@ -82,6 +84,8 @@ static void end_phase(struct workload_context *context)
     phase->freed = atomic_load(&page->gauge.frees) != child->frees_at_start;
     page->phase_count++;
     child->in_phase = 0;
+    if (child->makes_census)
+        census_child_phase(context->object, phase);
     park(page, PARK_PHASE);
 }
 
@@ -141,16 +145,17 @@ static void step_test(struct page *page)
 
 static const char usage_text[] =
     "usage: tidemark-child --object NAME [--raw NAME] --workload NAME [--set NAME=VALUE]...\n"
-    "                      [--seed N] [--idle-ns N]\n"
+    "                      [--seed N] [--idle-ns N] [--census]\n"
     "One sample in a fresh process. It is started by `tidemark run`, which gives it the shared "
     "page\n"
-    "and two pipes as descriptors 3, 4 and 5 (harness/page.h).\n";
+    "and two pipes as descriptors 3, 4 and 5 (harness/page.h), and for --census a file as 6.\n";
 
 struct arguments {
     const char *object, *raw;
     const struct workload *workload;
     uint64_t values[WORKLOAD_PARAMETERS];
     uint64_t seed, idle_ns;
+    int makes_census;
 };
 
 static void usage_error(const char *problem, const char *value)
@@ -196,6 +201,11 @@ static void read_arguments(int argc, char **argv, struct arguments *arguments)
             fputs(usage_text, stdout);
             exit(0);
         }
+        if (!strcmp(flag, "--census")) {
+            arguments->makes_census = 1;
+            i--; /* it has no value */
+            continue;
+        }
         if (!value)
             usage_error("a flag without its value", flag);
         if (!strcmp(flag, "--object"))
@@ -231,6 +241,15 @@ static struct page *map_page(void)
     return page;
 }
 
+static void begin_census(struct child *child, const struct open_row *row)
+{
+    char version[ALLOCATOR_TEXT_BYTES] = "";
+
+    row->object_allocator->version(version);
+    census_child_begin(CENSUS_FD, version);
+    child->makes_census = 1;
+}
+
 int main(int argc, char **argv)
 {
     static struct open_row row;
@@ -262,6 +281,8 @@ int main(int argc, char **argv)
     };
     memcpy(context.values, arguments.values, sizeof context.values);
 
+    if (arguments.makes_census)
+        begin_census(&child, &row);
     step_test(page);
     int error = arguments.workload->run(&context);
     end_phase(&context);

@@ -20,6 +20,8 @@ const struct cli_command cli_commands[] = {
     {"run", "measure: a suite, or workloads on rows, into a new run folder", cli_run,
      &cli_run_parser},
     {"show", "the table of a run, or its summary as JSON", cli_show, &cli_show_parser},
+    {"stats", "what the allocators of a run held, as sys._debugmallocstats() prints it", cli_stats,
+     &cli_stats_parser},
     {"plot", "the figures and the report of a run", cli_plot, &cli_plot_parser},
     {"micro", "malloc and free by size on each row, by Google Benchmark", cli_micro,
      &cli_micro_parser},

@@ -39,6 +39,7 @@ struct run_options {
     uint64_t warm_up_bytes;
     int no_control;
     int no_repeats;
+    int no_census;
     int dry_run;
     int report;
     const char *resume;      /* an earlier run to finish */
@@ -55,6 +56,7 @@ enum option_key {
     OPTION_WARM_UP,
     OPTION_NO_CONTROL,
     OPTION_NO_REPEATS,
+    OPTION_NO_CENSUS,
     OPTION_SEED,
     OPTION_REPORT,
     OPTION_RESUME,
@@ -90,6 +92,8 @@ static const struct argp_option option_table[] = {
      "Measure no row twice: the run then shows no noise floor", 3},
     {"no-repeats", OPTION_NO_REPEATS, NULL, 0,
      "Run no round once more, whatever else used the machine", 3},
+    {"no-census", OPTION_NO_CENSUS, NULL, 0,
+     "Take no census of pools after the rounds: tidemark stats then has nothing to tell", 3},
     {"output", 'o', "FOLDER", 0, "The run folder, new or empty (default results/TIME-SUITE)", 4},
     {"report", OPTION_REPORT, NULL, 0, "Draw the report when the run has ended", 4},
     {"dry-run", 'n', NULL, 0, "Print the plan and measure nothing", 4},
@@ -212,6 +216,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case OPTION_NO_REPEATS:
         options->no_repeats = 1;
         return 0;
+    case OPTION_NO_CENSUS:
+        options->no_census = 1;
+        return 0;
     case OPTION_REPORT:
         options->report = 1;
         return 0;
@@ -252,7 +259,9 @@ const struct argp cli_run_parser = {
         "same little work each time, tells whether something else uses the machine: where it does, "
         "the round of all that is compared is run once more at the end, and both count. From six "
         "rounds and two rows on, one row of each workload is measured twice, which shows the "
-        "noise. Each finished sample is stored before the next one starts: Ctrl-C keeps what was "
+        "noise. After all rounds each cell whose allocator can tell of its pools is run once more, "
+        "untimed, for its census, which `tidemark stats` prints. Each finished sample is stored "
+        "before the next one starts: Ctrl-C keeps what was "
         "measured, and --resume goes on from there, with the same build and libraries on the same "
         "machine."
         "\vExample:\n"
@@ -377,6 +386,7 @@ static int make_plan(struct plan *plan, const struct run_options *options, char 
                                                            : machine_available_bytes() / 5 * 4;
     plan->warm_up_bytes = options->warm_up_bytes;
     plan->repeat_dirty = !options->no_repeats;
+    plan->census = !options->no_census;
     return plan_cells(plan, options, error);
 }
 

@@ -55,23 +55,30 @@ static int write_new(int folder_fd, const char *name, const char *text, size_t l
     return error;
 }
 
-int json_file_write(int folder_fd, const char *name, const json_t *value)
+int json_file_replace(int folder_fd, const char *name, const char *bytes, size_t length)
 {
     char temporary[256];
-    size_t length = 0;
-    char *text = document_text(value, &length);
-    int error = !text ? -EINVAL : length > JSON_FILE_MOST_BYTES ? -EFBIG : 0;
 
     snprintf(temporary, sizeof temporary, ".%.200s.new", name);
-    if (!error)
-        error = write_new(folder_fd, temporary, text, length);
-    free(text);
+    int error = write_new(folder_fd, temporary, bytes, length);
     if (!error && renameat(folder_fd, temporary, folder_fd, name) != 0)
         error = -errno;
     if (error)
         unlinkat(folder_fd, temporary, 0);
     else
         fsync(folder_fd);
+    return error;
+}
+
+int json_file_write(int folder_fd, const char *name, const json_t *value)
+{
+    size_t length = 0;
+    char *text = document_text(value, &length);
+    int error = !text ? -EINVAL : length > JSON_FILE_MOST_BYTES ? -EFBIG : 0;
+
+    if (!error)
+        error = json_file_replace(folder_fd, name, text, length);
+    free(text);
     return error;
 }
 

@@ -29,6 +29,9 @@ enum {
  */
 int json_file_write(int folder_fd, const char *name, const json_t *value);
 
+/* The same for bytes as they are, of any number. `name` has no slash. */
+int json_file_replace(int folder_fd, const char *name, const char *bytes, size_t length);
+
 /*
  * The value that `text` holds. The caller owns the result; NULL with a message in `error` that
  * names `name`, the file that it is from, and the line. No name may stand twice in an object.

@@ -6,6 +6,7 @@
 #include "harness/runner.h"
 
 #include "harness/canary.h"
+#include "harness/census_pass.h"
 #include "harness/clock.h"
 #include "harness/json_file.h"
 #include "harness/machine.h"
@@ -229,6 +230,48 @@ static int run_rounds(struct run *run)
     return failed;
 }
 
+static void take_census(struct run *run, size_t index)
+{
+    char name[512], parameters[128], why[CENSUS_PASS_ERROR_BYTES], message[1536];
+    const struct cell *cell = &run->plan->cells[index];
+
+    snprintf(name, sizeof name, "census of %s:%s on %.100s", cell->workload->name,
+             cell_format_parameters(cell, parameters, sizeof parameters), cell->row.text);
+    progress_show(&run->progress, name);
+    run->sample.left_behind = 0;
+    int failed = census_pass_take(&run->settings, index, run->start->folder.fd, &run->sample, why);
+    if (run->sample.left_behind)
+        report_left_behind(run, name);
+    if (failed && failed != -EINTR) {
+        snprintf(message, sizeof message, "no %s: %s", name, why);
+        progress_note(&run->progress, message);
+    }
+    run->progress.done++;
+    run->progress.left_seconds -= run->start->tally.cells[index].seconds;
+}
+
+/* One further child of each cell that can tell of its pools, after all that is timed. What fails is
+ * told, and the run is none the worse for it. */
+static void take_censuses(struct run *run)
+{
+    const struct tally *tally = &run->start->tally;
+    size_t total = 0;
+    double seconds = 0;
+
+    for (size_t i = 0; i < run->plan->cell_count; i++) {
+        if (!census_pass_is_left(tally, i, run->start->folder.fd))
+            continue;
+        total++;
+        seconds += tally->cells[i].seconds;
+    }
+    progress_init(&run->progress, total);
+    run->progress.left_seconds = seconds;
+    for (size_t i = 0; i < run->plan->cell_count && !interrupted; i++) {
+        if (census_pass_is_left(tally, i, run->start->folder.fd))
+            take_census(run, i);
+    }
+}
+
 static void prepare_canary(struct run *run)
 {
     int failed = canary_init(&run->canary);
@@ -333,6 +376,8 @@ static int measure(struct run *run)
     prepare_canary(run);
     warm_up(run);
     int failed = run_rounds(run);
+    if (!failed && !interrupted)
+        take_censuses(run);
     memory_parent_close(&run->memory_parent);
     progress_end(&run->progress);
     int concluded = conclude(run, why);

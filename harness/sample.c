@@ -69,11 +69,15 @@ static int start(struct session *session)
     int error = command_for_cell(&command, session->settings->paths, session->cell,
                                  session->settings->plan->seed, session->sample->pad_bytes);
 
+    if (!error && session->settings->makes_census)
+        error = command_add(&command, "--census");
     if (error)
         return error;
     make_group(session);
-    error =
-        spawn_child(&session->child, command.argv, &command.environment, session->group.procs_fd);
+    const struct spawn_extras extras = {
+        .group_procs_fd = session->group.procs_fd,
+        .census_fd = session->settings->makes_census ? session->settings->census_fd : -1};
+    error = spawn_child(&session->child, command.argv, &command.environment, &extras);
     if (error)
         memory_group_remove(&session->group);
     return error;

@@ -74,6 +74,8 @@ struct sample_settings {
                                             the memory limit */
     int child_cpu, sampler_cpu;          /* -1: not pinned */
     const volatile sig_atomic_t *interrupted;
+    int makes_census; /* 1: the child, of the objects host, writes its census to `census_fd` */
+    int census_fd;
 };
 
 /*

@@ -23,6 +23,7 @@
 /* The child's ends; each is -1 when closed. */
 struct child_ends {
     int page_fd, park_fd, go_fd, stderr_fd;
+    int census_fd; /* the caller's, or -1: there is none */
 };
 
 static void close_end(int *fd)
@@ -40,28 +41,29 @@ static void close_ends(struct child_ends *ends)
     close_end(&ends->stderr_fd);
 }
 
-/* Moves the four descriptors to their places; first all above them, so that none overwrites
- * another. */
+/* Moves the descriptors to their places; first all above them, so that none overwrites another. */
 static int place_descriptors(const struct child_ends *ends)
 {
-    enum { ENDS = 4 };
-    const int wanted[ENDS] = {STDERR_FILENO, PAGE_FD, PARK_FD, GO_FD};
-    const int given[ENDS] = {ends->stderr_fd, ends->page_fd, ends->park_fd, ends->go_fd};
+    enum { ENDS = 5 };
+    const int wanted[ENDS] = {STDERR_FILENO, PAGE_FD, PARK_FD, GO_FD, CENSUS_FD};
+    const int given[ENDS] = {ends->stderr_fd, ends->page_fd, ends->park_fd, ends->go_fd,
+                             ends->census_fd};
+    const int count = ends->census_fd < 0 ? ENDS - 1 : ENDS;
     int moved[ENDS];
 
-    for (int i = 0; i < ENDS; i++) {
-        moved[i] = fcntl(given[i], F_DUPFD, GO_FD + 1);
+    for (int i = 0; i < count; i++) {
+        moved[i] = fcntl(given[i], F_DUPFD, CENSUS_FD + 1);
         if (moved[i] < 0)
             return -errno;
     }
-    for (int i = 0; i < ENDS; i++) {
+    for (int i = 0; i < count; i++) {
         if (dup2(moved[i], wanted[i]) < 0)
             return -errno;
     }
     int null_fd = open("/dev/null", O_RDWR);
     if (null_fd < 0 || dup2(null_fd, STDIN_FILENO) < 0 || dup2(null_fd, STDOUT_FILENO) < 0)
         return -errno;
-    return close_range(GO_FD + 1, ~0u, 0) == 0 ? 0 : -errno;
+    return close_range((unsigned)wanted[count - 1] + 1, ~0u, 0) == 0 ? 0 : -errno;
 }
 
 /* Where memory runs out the kernel shall choose the child, not the harness that holds the results
@@ -136,9 +138,9 @@ static int make_ends(struct spawned *child, struct child_ends *ends)
 }
 
 int spawn_child(struct spawned *child, char *const argv[], const struct environment *environment,
-                int group_procs_fd)
+                const struct spawn_extras *extras)
 {
-    struct child_ends ends = {-1, -1, -1, -1};
+    struct child_ends ends = {-1, -1, -1, -1, extras->census_fd};
     struct spawned started = {
         .pid = -1, .pid_fd = -1, .park_fd = -1, .go_fd = -1, .stderr_fd = -1, .statm_fd = -1};
     int error = make_ends(&started, &ends);
@@ -153,7 +155,7 @@ int spawn_child(struct spawned *child, char *const argv[], const struct environm
         goto undo;
     }
     if (started.pid == 0)
-        become(argv, environment, &ends, parent, group_procs_fd);
+        become(argv, environment, &ends, parent, extras->group_procs_fd);
     setpgid(started.pid, started.pid); /* in both, so that neither waits for the other */
     close_ends(&ends);
     started.pid_fd = pidfd_open(started.pid, 0);

@@ -1,7 +1,7 @@
 /*
  * Starts a child with the shared page and the two pipes, and ends it. Leaves out what is said over
  * them (harness/sample.h). A child is its own process group, dies with its parent
- * (PR_SET_PDEATHSIG) and inherits no descriptor but the three and stdio.
+ * (PR_SET_PDEATHSIG) and inherits no descriptor but the three, that of its census, and stdio.
  */
 #ifndef TIDEMARK_HARNESS_SPAWN_H
 #define TIDEMARK_HARNESS_SPAWN_H
@@ -23,14 +23,19 @@ struct spawned {
     uint64_t started_ns; /* CLOCK_MONOTONIC */
 };
 
+/* What a child may be given beside page and pipes; the caller keeps both descriptors. */
+struct spawn_extras {
+    int group_procs_fd; /* of the memory group that it enters; -1: it stays in this process's own */
+    int census_fd;      /* becomes its CENSUS_FD; -1: it has none */
+};
+
 /*
- * Executes argv[0] with `environment`, in the memory group of which `group_procs_fd` is (-1: in
- * this process's own). Returns 0, or a negative errno with everything undone. A group that cannot
- * be entered and an exec that fails show as exit status 127 with a line on stderr. The caller ends
- * it with spawn_kill or waits, then calls spawn_release.
+ * Executes argv[0] with `environment`. Returns 0, or a negative errno with everything undone. A
+ * group that cannot be entered and an exec that fails show as exit status 127 with a line on
+ * stderr. The caller ends it with spawn_kill or waits, then calls spawn_release.
  */
 int spawn_child(struct spawned *child, char *const argv[], const struct environment *environment,
-                int group_procs_fd);
+                const struct spawn_extras *extras);
 
 /* SIGKILL to the child's whole process group. Harmless when it has ended. Safe from any thread
  * until spawn_reap has returned. */

@@ -1,7 +1,8 @@
 /*
  * The suites as data. `quick` answers the main question in minutes, `full` takes every way and
- * every row at n = 10M. Leaves out the classic workloads. The experiments are those that people
- * published of CPython; docs/method.md says what they are checked against.
+ * every row at n = 10M, `survivors` is for the census of pools. Leaves out the classic workloads.
+ * The experiments are those that people published of CPython; docs/method.md says what they are
+ * checked against.
  */
 #include "harness/suite.h"
 
@@ -57,12 +58,24 @@ static const struct suite_line full_lines[] = {
     {0},
 };
 
+static const char *const small_and_large_arenas[] = {"pymalloc-2.7", "pymalloc-3.11", NULL};
+
+/* What is shown is where the survivors lie: one census tells it. */
+static const struct suite_line survivors_lines[] = {
+    {"bulk:n=1M,order=random,size=32|512,keep=2|5|10|20|50|100|200|500|1000",
+     small_and_large_arenas, "objects", 0, 0},
+    {0},
+};
+
 const struct suite suite_registry[] = {
     {"quick",
      "del, then collect: n = 5M, 6 rounds, 0.5 s idle, and one idle curve of 12 s an allocator",
      SIZE_QUICK, 6, SECOND / 2, quick_lines},
     {"full", "every way and every row at n = 10M, 6 rounds, real CPython on five mallocs beside it",
      SIZE_FULL, 6, SECOND / 2, full_lines},
+    {"survivors",
+     "which pools and arenas one block in k keeps from going back, k = 2 to 1000, one sample each",
+     SIZE_QUICK, 1, 0, survivors_lines},
 };
 const size_t suite_registry_count = sizeof suite_registry / sizeof suite_registry[0];
 

@@ -63,6 +63,7 @@ static void queue_repeat(struct tally *tally, size_t of_cell, unsigned round)
 
 static void count_status(struct tally *tally, struct tally_cell *cell, enum sample_status status)
 {
+    cell->has_ok |= status == SAMPLE_OK;
     cell->limits_hit += status == SAMPLE_TIMEOUT || status == SAMPLE_OOM;
     if (status == SAMPLE_NOT_AVAILABLE || cell->limits_hit >= MOST_LIMITS_HIT)
         cell->given_up = 1;

@@ -22,6 +22,7 @@ struct tally_cell {
     unsigned runs_left;  /* repeats that are queued included */
     unsigned limits_hit; /* samples that ran into a limit */
     int given_up;        /* no further sample is taken */
+    int has_ok;          /* a sample came to its end */
 };
 
 struct tally {

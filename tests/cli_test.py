@@ -30,7 +30,7 @@ def memory_groups(of_pid):
 
 class Help(unittest.TestCase):
     def test_every_subcommand_has_help_with_an_example(self):
-        for command in ("list", "run", "show", "plot", "micro", "doctor", "overhead"):
+        for command in ("list", "run", "show", "stats", "plot", "micro", "doctor", "overhead"):
             with self.subTest(command=command):
                 helped = tidemark(command, "--help")
                 self.assertEqual(helped.returncode, 0)
@@ -69,9 +69,9 @@ class Lists(unittest.TestCase):
         hows = [p for p in listed["list_lifetime"]["parameters"] if p["name"] == "how"][0]
         self.assertEqual(hows["choices"], ["local", "global", "returned", "del_collect", "cycle", "cycle_collect"])
 
-    def test_suites_are_quick_and_full(self):
+    def test_suites_are_quick_full_and_survivors(self):
         listed = json.loads(tidemark("list", "suites", "--json").stdout)
-        self.assertEqual([entry["name"] for entry in listed], ["quick", "full"])
+        self.assertEqual([entry["name"] for entry in listed], ["quick", "full", "survivors"])
 
     def test_text_and_json_name_the_same(self):
         for what in ("allocators", "workloads", "suites"):

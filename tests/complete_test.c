@@ -128,6 +128,8 @@ static void test_the_word_after_an_option_is_what_the_option_takes(void **state)
     assert_offers("micro -a ", "bump");
     assert_offers("check --only con", "content");
     assert_leaves_out("check --only con", "no_overlap");
+    assert_offers("stats -w list_l", "list_lifetime");
+    assert_offers("stats -a pymalloc-2", "pymalloc-2.7");
     assert_is_silent("run --rounds ");
     assert_is_silent("run --idle=");
     assert_is_silent("run --nosuch=");
@@ -189,6 +191,7 @@ static void test_runs_and_folders_are_those_that_are_there(void **state)
     (void)state;
     enter_scratch(scratch);
     assert_offers("show ", "results/a-run");
+    assert_offers("stats -w bulk ", "results/a-run");
     assert_offers("run --resume=results/a", "--resume=results/a-run");
     assert_offers("plot results/", "results/other/");
     assert_leaves_out("plot results/", "results/file");

@@ -5,6 +5,7 @@ It leaves out what is in the files byte by byte: tests/fuzz has that, and a shor
 import gzip
 import json
 import os
+import random
 import re
 import stat
 import subprocess
@@ -24,8 +25,8 @@ SOON_S = 20
 COMMANDS = (("show",), ("show", "--json"), ("plot",), ("run", "--resume"))
 
 
-class HostileFolder(Scratch):
-    """A copy of a good run of three cells, cut from the reference, in which one file is another."""
+class CopyOfRun(Scratch):
+    """A good run of three cells, cut from the reference, in which files can be changed."""
 
     def setUp(self):
         super().setUp()
@@ -45,6 +46,19 @@ class HostileFolder(Scratch):
     def get(self, name):
         with open(self.folder("run/" + name), "rb") as file:
             return file.read()
+
+    def remove(self, name):
+        path = self.folder("run/" + name)
+        if not os.path.lexists(path):
+            return
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            os.rmdir(path)
+        else:
+            os.remove(path)
+
+
+class HostileFolder(CopyOfRun):
+    """One file of the run is another."""
 
     def assert_refused(self, *says, commands=COMMANDS, status=(1, 2)):
         for command in commands:
@@ -77,15 +91,6 @@ class HostileFolder(Scratch):
                         self.assert_refused(commands=(("run", "--resume"),), status=(2,))
                         self.remove(name)
                         self.put(name, data)
-
-    def remove(self, name):
-        path = self.folder("run/" + name)
-        if not os.path.lexists(path):
-            return
-        if stat.S_ISDIR(os.lstat(path).st_mode):
-            os.rmdir(path)
-        else:
-            os.remove(path)
 
     def test_a_line_of_ten_megabytes_is_refused_by_its_number(self):
         lines = self.get("samples.jsonl")
@@ -137,6 +142,98 @@ class HostileFolder(Scratch):
             self.put("curves/" + name, bomb)
         self.assert_refused(".csv.gz: it unpacks to more than 32 MiB", commands=(("plot",),))
         self.assertFalse(os.path.exists(self.folder("run/report.html")))
+
+
+class HostileCensus(CopyOfRun):
+    """What a census may not be is said with its file and field; nothing of it reaches a terminal."""
+    NAME = "census/000000.json.gz"
+    CENSUS = {"format": 1, "cell": 0, "version": "made up", "phases": [{
+        "name": "build", "object_bytes": 5, "live_bytes": 6,
+        "figures": {"arena_bytes": 4096, "pool_bytes": 1024, "pool_header_bytes": 24, "arenas_current": 1, "pools_unused": 3,
+                    "allocated_bytes": 700},
+        "classes": [{"block_bytes": 100, "pools": 1, "blocks_in_use": 7, "blocks_available": 3}],
+        "arenas": [{"base": "0x7f0000000000", "pools": [0, 0, 100, 7, 0, 0, 0, 0]}]}]}
+
+    def setUp(self):
+        super().setUp()
+        os.mkdir(self.folder("run/census"))
+        self.put_census(self.CENSUS)
+
+    def put_census(self, census):
+        self.put(self.NAME, gzip.compress(json.dumps(census).encode(), 1))
+
+    def stats(self):
+        return tidemark("stats", self.folder(), timeout=SOON_S, stdin=subprocess.DEVNULL)
+
+    def assert_census_refused(self, *says):
+        refused = self.stats()
+        self.assertEqual(refused.returncode, 1, refused.stdout + refused.stderr)
+        self.assertLess(len(refused.stderr), 2000)
+        for words in (self.folder() + "/" + self.NAME, *says):
+            self.assertIn(words, refused.stderr)
+
+    def changed(self, change):
+        census = json.loads(json.dumps(self.CENSUS))
+        change(census, census["phases"][0])
+        return census
+
+    def test_it_is_printed_before_it_is_changed(self):
+        told = self.stats()
+        self.assertEqual(told.returncode, 0, told.stderr)
+        self.assertIn("    -    100           1               7             3\n", told.stdout)
+
+    def test_each_field_is_refused_by_name(self):
+        for change, says in (
+                (lambda census, _: census.update(format=2), "format is 2"),
+                (lambda census, _: census.update(cell=1), "another cell's"),
+                (lambda census, _: census.update(version="\x1b[2J"), "version: wanted"),
+                (lambda census, _: census.update(phases=[census["phases"][0]] * 17), "phases: wanted 1 to 16"),
+                (lambda _, phase: phase.update(name="a\nb"), "phases[0].name: wanted"),
+                (lambda _, phase: phase["figures"].update({"\x1b[2J": "x"}), "figures.?[2J: wanted"),
+                (lambda _, phase: phase["figures"].update(arena_bytes=2**62), "figures.arena_bytes is"),
+                (lambda _, phase: phase["figures"].update(pool_bytes=0), "figures.pool_bytes is 0"),
+                (lambda _, phase: phase["figures"].update(arenas_current=2), "figures.arenas_current is 2, its arenas have 1"),
+                (lambda _, phase: phase["classes"][0].update(pools=2**62), "classes[0] has"),
+                (lambda _, phase: phase["classes"].append(phase["classes"][0]), "classes[1].block_bytes is 100"),
+                (lambda _, phase: phase["arenas"][0].update(base="0xffffffffffffffff"), "arenas[0].base"),
+                (lambda _, phase: phase["arenas"][0].update(base="7f\x1b[2J"), "arenas[0].base: wanted"),
+                (lambda _, phase: phase["arenas"][0]["pools"].pop(), "arenas[0].pools has 7 numbers"),
+                (lambda _, phase: phase["arenas"].append(phase["arenas"][0]), "arenas[1].base: not above"),
+                (lambda _, phase: phase["arenas"][0].update(pools=[0, 0, 100, 11, 0, 0, 0, 0]), "arenas[0].pools[2]")):
+            with self.subTest(says=says):
+                self.put_census(self.changed(change))
+                self.assert_census_refused(says)
+                self.assertNotIn("\x1b", self.stats().stderr)
+
+    def test_odd_files_and_bombs_keep_nobody_waiting(self):
+        for put, says in ((put_pipe, "it is no regular file"), (put_device, "it is no regular file"),
+                          (put_folder, "it is no regular file"), (put_hole, "larger than 32 MiB"), (put_loop, "")):
+            with self.subTest(put=put.__name__):
+                self.remove(self.NAME)
+                put(self.folder("run/" + self.NAME))
+                self.assert_census_refused(says)
+                self.remove(self.NAME)
+        for data, says in ((gzip.compress(b"0," * 2**27, 9), "it unpacks to more than 32 MiB"), (b"", "damaged"),
+                           (gzip.compress(b"[" * 10**6), "more than 262144 objects"), (b"plain text", "no gzip"),
+                           (gzip.compress(b'{"format":1,"format":1}'), "duplicate"),
+                           (gzip.compress(b"{}") + b"more", "damaged"), (gzip.compress(b"\xff"), ":1: ")):
+            self.put(self.NAME, data)
+            self.assert_census_refused(says)
+
+    def test_no_mutation_does_more_than_be_read_or_refused(self):
+        dice, seen = random.Random(1), set()
+        text = json.dumps(self.CENSUS).encode()
+        for number in range(300):
+            mutate = dice.choice((fuzz_plot_reader.cut, fuzz_plot_reader.flip, fuzz_plot_reader.splice, fuzz_plot_reader.insert,
+                                  fuzz_plot_reader.empty))
+            packed = gzip.compress(text, 1, mtime=0)
+            data = gzip.compress(mutate(text, dice), 1) if number % 3 else mutate(packed, dice)
+            self.put(self.NAME, data)
+            told = self.stats()
+            self.assertIn(told.returncode, (0, 1), (mutate.__name__, data, told.stderr))
+            self.assertTrue(all(byte == "\n" or " " <= byte <= "~" or ord(byte) > 0x9f for byte in told.stdout + told.stderr), data)
+            seen.add(told.returncode)
+        self.assertEqual(seen, {0, 1})
 
 
 class HostileJson(Scratch):

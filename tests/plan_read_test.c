@@ -314,6 +314,7 @@ static void test_controls_repeats_and_warm_up_are_read_back(void **state)
 {
     (void)state;
     plan.repeat_dirty = 1;
+    plan.census = 1;
     plan.warm_up_bytes = 12345678;
     add("list_lifetime:n=3M", "objects", 6);
     assert_int_equal(plan_add_controls(&plan), 0);
@@ -326,6 +327,7 @@ static void test_controls_repeats_and_warm_up_are_read_back(void **state)
     assert_true(again.cells[again.cell_count - 1].is_control);
     assert_false(again.cells[0].is_control);
     assert_true(again.repeat_dirty);
+    assert_true(again.census);
     assert_int_equal(again.warm_up_bytes, 12345678);
 }
 
@@ -333,13 +335,16 @@ static void test_a_plan_of_an_earlier_version_has_none_of_them(void **state)
 {
     (void)state;
     plan.repeat_dirty = 1;
+    plan.census = 1;
     json_object_del(json, "repeat_dirty");
+    json_object_del(json, "census");
     json_object_del(json, "warm_up_bytes");
     for (size_t i = 0; i < plan.cell_count; i++)
         json_object_del(cell(i), "control");
     if (plan_from_json(&again, json, error) != 0)
         fail_msg("%s", error);
     assert_false(again.repeat_dirty);
+    assert_false(again.census);
     assert_int_equal(again.warm_up_bytes, 0);
     assert_int_equal(plan_controls(&again), 0);
 }
@@ -353,6 +358,9 @@ static void test_flags_of_the_wrong_type_are_refused(void **state)
     json_object_set_new(json, "repeat_dirty", json_null());
     assert_refused("repeat_dirty", "neither true nor false");
     json_object_set_new(json, "repeat_dirty", json_false());
+    json_object_set_new(json, "census", json_integer(1));
+    assert_refused("census", "neither true nor false");
+    json_object_set_new(json, "census", json_false());
     json_object_set_new(json, "warm_up_bytes", json_integer(-1));
     assert_refused("warm_up_bytes", "-1");
 }

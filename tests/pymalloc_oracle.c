@@ -405,6 +405,16 @@ void twin_free(const struct twin *twin)
 
 /* --- The statistics of both. --- */
 
+const struct allocator_ops *oracle_our_heap(void)
+{
+    return &ours;
+}
+
+void oracle_print_their_statistics(FILE *out)
+{
+    python.print_statistics(out);
+}
+
 void oracle_assert_same_statistics(void)
 {
     struct pymalloc_statistics our, their;

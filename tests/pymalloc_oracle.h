@@ -7,7 +7,10 @@
 #ifndef TIDEMARK_TESTS_PYMALLOC_ORACLE_H
 #define TIDEMARK_TESTS_PYMALLOC_ORACLE_H
 
+#include "allocators/allocator.h"
+
 #include <stddef.h>
+#include <stdio.h>
 
 /* A block of each heap, made by the same operation. */
 struct twin {
@@ -53,6 +56,12 @@ size_t oracle_arena_of(const struct twin *twin);
 
 /* One more than the largest arena that oracle_arena_of can give. */
 size_t oracle_arenas_max(void);
+
+/* Our heap, to be looked at; what is done to it alone brings the two out of step. */
+const struct allocator_ops *oracle_our_heap(void);
+
+/* Has the real one print what sys._debugmallocstats() prints of it. */
+void oracle_print_their_statistics(FILE *out);
 
 /* Fails unless sys._debugmallocstats() of the real one has our numbers. Costs a temporary file. */
 void oracle_assert_same_statistics(void);

@@ -7,7 +7,7 @@ import unittest
 
 TIDEMARK = os.path.abspath(os.environ.get("TIDEMARK", "build/tidemark"))
 # Without what takes time here and shows nothing, and without what makes the number of samples depend on the machine.
-PLAIN = ("--warm-up", "0", "--no-repeats")
+PLAIN = ("--warm-up", "0", "--no-repeats", "--no-census")
 SMALL = ("-w", "list_lifetime:n=20k", "--idle", "20ms", *PLAIN)  # some milliseconds a sample
 
 

@@ -1,8 +1,9 @@
 /*
  * bulk: n blocks of one size are made in a row, then freed in one of three orders, all or all but
- * each k-th. What an allocator does with many blocks of a kind, without anything else. Leaves out
- * reuse, threads and a mix of sizes. Source: the microbenchmarks of CPython's own issue on the
- * order of arenas (bpo-37029), where random frees of many small objects took quadratic time.
+ * one in k, which chance keeps. What an allocator does with many blocks of a kind, and what a few
+ * survivors pin, without anything else. Leaves out reuse, threads and a mix of sizes. Source: the
+ * microbenchmarks of CPython's own issue on the order of arenas (bpo-37029), where random frees of
+ * many small objects took quadratic time.
  */
 #define _GNU_SOURCE
 #include "workloads/random.h"
@@ -37,7 +38,7 @@ static const struct parameter parameters[] = {
      .quick = "lifo",
      .full = "lifo"},
     {.name = "keep",
-     .summary = "each k-th block is kept; 0: none is",
+     .summary = "a block is kept with a chance of 1 in k; 0: none is",
      .kind = PARAMETER_COUNT,
      .minimum = 0,
      .maximum = 100000000,
@@ -49,8 +50,9 @@ static const struct parameter parameters[] = {
 struct bulk {
     const struct workload_context *context;
     void **blocks;
-    uint32_t *sequence; /* in which the blocks are freed */
+    uint32_t *sequence; /* in which the blocks are freed; behind these, those that are kept */
     size_t count;
+    size_t dropped; /* how many are freed */
     size_t size;
     uint64_t keep;
 };
@@ -106,56 +108,72 @@ static size_t build(const struct bulk *bulk)
     return bulk->count;
 }
 
-static int is_kept(const struct bulk *bulk, size_t index)
-{
-    return bulk->keep != 0 && index % bulk->keep == 0;
-}
-
-static void drop(const struct bulk *bulk)
+/* Frees the blocks of the sequence from `begin` to `end`; `sum` is of the operations so far. */
+static uint64_t free_blocks(const struct bulk *bulk, size_t begin, size_t end, uint64_t sum)
 {
     const struct allocator_ops *ops = bulk->context->object;
+
+    for (size_t i = begin; i < end; i++) {
+        size_t index = bulk->sequence[i];
+        ops->free(bulk->blocks[index]);
+        sum = sum * 31 + index;
+    }
+    count_freed(bulk, end - begin, sum);
+    return sum;
+}
+
+static uint64_t drop(const struct bulk *bulk)
+{
     uint64_t sum = bulk->count;
 
-    for (size_t begin = 0; begin < bulk->count; begin += BATCH) {
-        size_t end = smaller(begin + BATCH, bulk->count), freed = 0;
-        for (size_t i = begin; i < end; i++) {
-            size_t index = bulk->sequence[i];
-            if (is_kept(bulk, index))
-                continue;
-            ops->free(bulk->blocks[index]);
-            sum = sum * 31 + index;
-            freed++;
-        }
-        count_freed(bulk, freed, sum);
-    }
+    for (size_t begin = 0; begin < bulk->dropped; begin += BATCH)
+        sum = free_blocks(bulk, begin, smaller(begin + BATCH, bulk->dropped), sum);
+    return sum;
 }
 
-/* Frees each `step`-th of the first `count` blocks; it belongs to no figure. */
-static void tidy_up(const struct bulk *bulk, size_t count, uint64_t step)
+/* Memory ran out when there were `count` blocks. */
+static void give_up(const struct bulk *bulk, size_t count)
 {
-    const struct workload_gauge *gauge = bulk->context->gauge;
-    uint64_t sum = atomic_load_explicit(&gauge->checksum, memory_order_relaxed);
-
-    for (size_t i = 0; step != 0 && i < count; i += step) {
+    for (size_t i = 0; i < count; i++)
         bulk->context->object->free(bulk->blocks[i]);
-        count_freed(bulk, 1, sum);
-    }
+    count_freed(bulk, count, count);
 }
 
-/* Fisher and Yates's shuffle, for a random order. */
+/* Each block by itself, so that survivors are spread as the closed form has them: a pool of b
+ * blocks keeps none with the chance (1 - 1/k)^b. */
+static int is_kept(const struct bulk *bulk, uint64_t *random)
+{
+    return bulk->keep != 0 && random_next(random) % bulk->keep == 0;
+}
+
+static void swap(uint32_t *a, uint32_t *b)
+{
+    uint32_t kept = *a;
+
+    *a = *b;
+    *b = kept;
+}
+
+/*
+ * Decided before the first phase, so that no phase pays for it. Which blocks are kept depends on
+ * the seed, not on the order. Fisher and Yates's shuffle, for a random one.
+ */
 static void decide_sequence(struct bulk *bulk, enum order order)
 {
     uint64_t random = bulk->context->seed;
-    size_t count = bulk->count;
+    uint32_t *sequence = bulk->sequence;
+    size_t kept = 0;
 
-    for (size_t i = 0; i < count; i++)
-        bulk->sequence[i] = (uint32_t)(order == ORDER_LIFO ? count - 1 - i : i);
-    for (size_t i = count; order == ORDER_RANDOM && i > 1; i--) {
-        size_t j = (size_t)(random_next(&random) % i);
-        uint32_t swapped = bulk->sequence[i - 1];
-        bulk->sequence[i - 1] = bulk->sequence[j];
-        bulk->sequence[j] = swapped;
+    for (size_t i = 0; i < bulk->count; i++) {
+        if (is_kept(bulk, &random))
+            sequence[bulk->count - ++kept] = (uint32_t)i;
+        else
+            sequence[bulk->dropped++] = (uint32_t)i;
     }
+    for (size_t i = 0; order == ORDER_LIFO && i < bulk->dropped / 2; i++)
+        swap(&sequence[i], &sequence[bulk->dropped - 1 - i]);
+    for (size_t i = bulk->dropped; order == ORDER_RANDOM && i > 1; i--)
+        swap(&sequence[i - 1], &sequence[random_next(&random) % i]);
 }
 
 static int run_phases(const struct bulk *bulk, struct workload_context *context)
@@ -163,13 +181,13 @@ static int run_phases(const struct bulk *bulk, struct workload_context *context)
     workload_phase(context, "build");
     size_t made = build(bulk);
     if (made < bulk->count) {
-        tidy_up(bulk, made, 1);
+        give_up(bulk, made);
         return -ENOMEM;
     }
     workload_phase(context, "free");
-    drop(bulk);
+    uint64_t sum = drop(bulk);
     workload_idle(context);
-    tidy_up(bulk, made, bulk->keep);
+    free_blocks(bulk, bulk->dropped, bulk->count, sum); /* only tidies up */
     return 0;
 }
 
@@ -198,7 +216,8 @@ static int bulk_run(struct workload_context *context)
 
 const struct workload workload_bulk = {
     .name = "bulk",
-    .summary = "n blocks of one size made, then freed in a given order, all or all but each k-th",
+    .summary =
+        "n blocks of one size made, then freed in a given order, all or all but one in k by chance",
     .source = "CPython bpo-37029: frees of many small objects in random order",
     .parameters = parameters,
     .object_needs = ALLOCATOR_MALLOC | ALLOCATOR_FREE | ALLOCATOR_DISTINCT,

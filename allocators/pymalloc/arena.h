@@ -89,6 +89,7 @@ struct arenas {
 #define arenas_take_pool   PYMALLOC_NAME(arenas_take_pool)
 #define arenas_return_pool PYMALLOC_NAME(arenas_return_pool)
 #define arenas_count       PYMALLOC_NAME(arenas_count)
+#define arenas_census      PYMALLOC_NAME(arenas_census)
 
 /*
  * Makes `arenas`, all zero or closed before, ready for use. `raw` must outlive it; `source` NULL
@@ -115,6 +116,10 @@ void arenas_return_pool(struct arenas *arenas, struct pool *pool);
 
 /* Adds what arenas and pools hold to `statistics`, which is zeroed. Visits every carved pool. */
 void arenas_count(const struct arenas *arenas, struct pymalloc_statistics *statistics);
+
+/* Tells `census` what arenas_count counts, and of every arena and pool. Visits every carved pool
+ * twice. Allocates nothing. */
+void arenas_census(const struct arenas *arenas, const struct allocator_census *census);
 
 /* The pool in which this block lies, if it is a block of a pool. */
 static inline struct pool *pool_of(const void *block)

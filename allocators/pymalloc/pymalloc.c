@@ -298,6 +298,14 @@ void pymalloc_count(struct pymalloc_statistics *statistics)
     arenas_count(&arenas, statistics);
 }
 
+static void pymalloc_census(const struct allocator_census *census)
+{
+    bool is_locked = heap_lock();
+
+    arenas_census(&arenas, census);
+    heap_unlock(is_locked);
+}
+
 static int pymalloc_open(const struct allocator *self, struct allocator_ops *ops,
                          const struct allocator_ops *beneath, char *reason)
 {
@@ -326,6 +334,7 @@ static int pymalloc_open(const struct allocator *self, struct allocator_ops *ops
         .calloc = pymalloc_calloc,
         .realloc = pymalloc_realloc,
         .free = pymalloc_free,
+        .census = pymalloc_census,
     };
     return 0;
 }
@@ -352,7 +361,7 @@ static void pymalloc_version(char *text)
         .name = (row_name), .summary = (row_summary),                                              \
         .source = "CPython " PYMALLOC_PROFILE ", Objects/obmalloc.c", .family = ALLOCATOR_POOL,    \
         .capabilities = ALLOCATOR_MALLOC | ALLOCATOR_CALLOC | ALLOCATOR_REALLOC | ALLOCATOR_FREE | \
-                        PYMALLOC_CAPABILITIES,                                                     \
+                        ALLOCATOR_CENSUS | PYMALLOC_CAPABILITIES,                                  \
         .open = pymalloc_open, .version = pymalloc_version,                                        \
     }
 
