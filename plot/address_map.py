@@ -3,11 +3,13 @@ Draws the address map of a cell, to show why an arena stays: arenas across, thei
 It leaves out time within a phase and what lies between arenas. Where several share a column, the fullest pool is shown.
 The idea is Jason Evans's picture of jemalloc in Firefox (2007), with arenas and pools in place of pages.
 """
+import io
 from dataclasses import dataclass
 
 import matplotlib.colors
 import matplotlib.ticker
 import numpy
+import PIL.Image
 
 import census
 import style
@@ -16,8 +18,9 @@ import words
 MOST_MAPS = 6          # of a run; findings_census.py has the other cells in words
 NEARLY = 0.75          # share of the memory that the most telling of alike maps has to show
 MOST_COLUMNS = 560     # 2 pixels each in the PNG: one pool is still seen
-MOST_CELLS = 1200      # columns of all panels together: what an SVG of 300 kB holds of the most motley pools
-FEW = 90               # columns that each panel may have, however many there are
+MOST_BYTES = 120_000   # of the pictures in an SVG of 300 kB, packed: more columns than that share one
+FEW_COLUMNS = 90       # are drawn even so
+MOST_PANELS = 6
 MOST_ROWS = 128
 FEWEST_COLUMNS = 24    # the width of a panel: one arena alone is a column, not a wall
 SHADES = 8             # of a colour; more could not be told apart
@@ -96,16 +99,16 @@ def say(one):
 
 def draw(run, experiment, one, left_out, name):
     """Draws the map of one Census. Returns the path of the PNG."""
-    phases = _merge_alike(census.read_phases(one), one.phases)
+    phases, not_shown = _choose_panels(_merge_alike(census.read_phases(one), one.phases), one.after)
     grid = lay_out([phase for _, phase, _ in phases])
+    hues = _choose_hues([phase for _, phase, _ in phases])
     figure, axes = style.make_panels(
         len(phases), 1, 1.5, f"{words.plain(one.cell.allocator, 30)} · {say(one)}",
         f"{words.experiment(experiment)}\nA cell is a pool. White: its arena is not there. Faint grey: free. Colour: the "
         "size of its blocks, stronger the fuller, but strong with a single block. The black mark above an arena says that "
         "few blocks pin it.",
-        _caption(run, one, left_out, phases[0][1], grid), gap=0.62, head=0.5)
+        _caption(run, one, left_out, phases[0][1], grid, not_shown), gap=0.62, head=0.5)
     figure.subplots_adjust(right=1 - LABELS / style.WIDTH)
-    hues = _choose_hues([phase for _, phase, _ in phases])
     for axis, (names, phase, count) in zip(axes, phases):
         _draw_panel(axis, phase, grid, hues)
         axis.set_title(f"after {names} · {_say_states(count)}", loc="left", fontweight="bold")
@@ -115,6 +118,14 @@ def draw(run, experiment, one, left_out, name):
     return style.save(figure, run.folder, name, colours=256)
 
 
+def _choose_panels(panels, telling):
+    """At most MOST_PANELS, and the names of the others: the phase that tells, the one before it, then the first ones."""
+    place = next(place for place, (_, _, count) in enumerate(panels) if count.name == telling.name)
+    order = sorted(range(len(panels)), key=lambda index: (index not in (place - 1, place), index))
+    kept = sorted(order[:MOST_PANELS])
+    return [panels[index] for index in kept], [names for index, (names, *_) in enumerate(panels) if index not in kept]
+
+
 def _merge_alike(phases, counts):
     """(names, Phase, PhaseCount): phases that leave all as it was share the panel of the one before them."""
     merged = []
@@ -122,7 +133,7 @@ def _merge_alike(phases, counts):
         name, same = words.plain(phase.name, 14), merged and merged[-1][1]
         if same and all(numpy.array_equal(getattr(same, part), getattr(phase, part))
                         for part in ("bases", "block_bytes", "blocks_in_use")):
-            merged[-1] = (f"{merged[-1][0]}, {name}", same, count)
+            merged[-1] = (f"{merged[-1][0]}, {name}", same, merged[-1][2])
         else:
             merged.append((name, phase, count))
     return merged
@@ -136,18 +147,20 @@ def _say_states(count):
     return words.amount(count.arenas, "arena") + (f": {words.listing(parts)}" if parts else "")
 
 
-def _caption(run, one, left_out, phase, grid):
+def _caption(run, one, left_out, phase, grid, not_shown):
     size = lambda bytes_: f"{bytes_ / 2**20:g} MiB" if bytes_ >= 2**20 else f"{bytes_ / 2**10:g} KiB"
     pinned, full = map(words.percent_small, (census.PINNED, census.FULL))
     text = (f"{words.plain(one.version, 40)}: arenas of {size(phase.arena_bytes)}, pools of {size(phase.pool_bytes)} with "
-            f"{phase.pool_header_bytes} bytes of head. Pinned: blocks are in use, but less than {pinned} of the arena's room; "
-            f"full: {full} or more; a percentage is of the blocks that fit. Addresses between arenas are left out; an arena "
-            "keeps its column from panel to panel. ")
+            f"{phase.pool_header_bytes} bytes of head. Pinned: blocks are in use, but less than {pinned} of the arena's "
+            f"room; full: {full} or more; a percentage is of the blocks that fit. Addresses between arenas are left out; an "
+            "arena keeps its column from panel to panel. ")
     if grid.arenas_per_column > 1 or grid.pools_per_row > 1:
         shared = [f"{words.amount(number, what)} a {place}" for number, what, place in
                   ((grid.arenas_per_column, "arena", "column"), (grid.pools_per_row, "pool", "row")) if number > 1]
         text += (f"There are {words.listing(shared)}: a cell shows the fullest of its pools, a mark that at least one of "
                  "its arenas is pinned. ")
+    if not_shown:
+        text += f"Phases left out: {words.listing(not_shown)}. "
     if left_out:
         text += (f"Of the cells of this workload and version whose pinned arenas hold nearly the most, drawn is that with "
                  f"the fewest bytes in use; {left_out} more {'is' if left_out == 1 else 'are'} not drawn. ")
@@ -155,11 +168,21 @@ def _caption(run, one, left_out, phase, grid):
 
 
 def lay_out(phases):
-    """The Grid that holds all the phases."""
+    """The Grid that holds all the phases, as fine as pixels and MOST_BYTES allow."""
     bases = numpy.unique(numpy.concatenate([phase.bases for phase in phases]))
     pools = max(phase.block_bytes.shape[1] for phase in phases)
-    columns = min(MOST_COLUMNS, max(FEW, MOST_CELLS // len(phases)))
-    return Grid(bases, pools, -(-len(bases) // columns), -(-pools // MOST_ROWS))
+    grid = Grid(bases, pools, -(-len(bases) // MOST_COLUMNS), -(-pools // MOST_ROWS))
+    hues = _choose_hues(phases)
+    while grid.columns > FEW_COLUMNS and sum(_pack(paint(phase, grid, hues)[0]) for phase in phases) > MOST_BYTES:
+        grid = Grid(bases, pools, grid.arenas_per_column + max(grid.arenas_per_column // 4, 1), grid.pools_per_row)
+    return grid
+
+
+def _pack(image):
+    """Bytes of a picture in an SVG, before base64 makes four of three."""
+    packed = io.BytesIO()
+    PIL.Image.fromarray(image).convert("RGBA").save(packed, format="png")
+    return len(packed.getvalue())
 
 
 def bin_pools(phase, grid):
@@ -199,13 +222,13 @@ def paint(phase, grid, hues):
     block_bytes, fill = bin_pools(phase, grid)
     image = numpy.full((*block_bytes.shape, 3), matplotlib.colors.to_rgb(NOT_THERE))
     image[block_bytes == 0] = matplotlib.colors.to_rgb(FREE)
-    for size in numpy.unique(block_bytes[block_bytes > 0]).tolist():
-        here = block_bytes == size
-        strength = WEAKEST + (1 - WEAKEST) * numpy.floor(SHADES * fill[here])[:, None] / SHADES
-        image[here] = _shade(hues.get(size, OTHER), strength)
+    other = (block_bytes > 0) & ~numpy.isin(block_bytes, list(hues))
+    for here, colour in [(other, OTHER), *((block_bytes == size, colour) for size, colour in hues.items())]:
+        image[here] = _shade(colour, WEAKEST + (1 - WEAKEST) * numpy.floor(SHADES * fill[here])[:, None] / SHADES)
     thick = -(-IMAGE_ROWS // grid.rows)
     image = numpy.repeat(image, thick, axis=0)
-    return numpy.concatenate([image, _paint_marks(bin_marks(phase, grid), len(image))]), thick
+    image = numpy.concatenate([image, _paint_marks(bin_marks(phase, grid), len(image))])
+    return (255 * image).round().astype(numpy.uint8), thick
 
 
 def _shade(colour, strength):
@@ -224,7 +247,7 @@ def _paint_marks(marks, rows):
 def _draw_panel(axis, phase, grid, hues):
     image, thick = paint(phase, grid, hues)
     height = len(image) / thick * grid.pools_per_row
-    axis.imshow((image * 255).round().astype(numpy.uint8), origin="lower", aspect="auto", interpolation="none",
+    axis.imshow(image, origin="lower", aspect="auto", interpolation="none",
                 extent=(0, grid.columns, 0, height))
     axis.set_xlim(0, max(grid.columns, FEWEST_COLUMNS))
     axis.set_ylim(0, height)

@@ -3,6 +3,7 @@ Draws how many pools and arenas the surviving blocks hold, against how many surv
 It leaves out which blocks these are (address_map.py). Measured dots stand beside the closed form: of `blocks` blocks one at
 least survives with 1 − (1 − 1/k)^blocks, and their number is binomial. A single block keeps its pool, and a pool its arena.
 """
+import collections
 import math
 from dataclasses import dataclass
 
@@ -14,7 +15,8 @@ import style
 import words
 
 MOST_SIZES = 4    # of blocks, in a figure
-MOST_ROWS = 4     # of allocators in the histograms
+MOST_ROWS = 6     # of allocators; the histograms have fewer
+MOST_LINES = 8    # of histograms in a figure
 HISTOGRAMS = 3    # values of k with a histogram
 MOST_BINS = 24    # of a histogram
 WIDE_SD = 4       # standard deviations of the binomial to either side that a histogram holds at least
@@ -37,7 +39,7 @@ class Point:
 
 @dataclass
 class Series:
-    """Cells that differ by size, row and k alone, with what they share; `left_out`: sizes that the figures do not hold."""
+    """Cells that differ by size, row and k alone, with what they share; `left_out`: what the figures do not hold."""
     params: dict
     points: list
     left_out: list
@@ -81,9 +83,12 @@ def find_series(run):
 
 
 def _limit(params, points):
-    """The sizes with the most points; a figure that held any number of them could not be read."""
-    sizes = sorted({point.size for point in points}, key=lambda size: (-sum(point.size == size for point in points), size))
-    return Series(params, [point for point in points if point.size in sizes[:MOST_SIZES]], sorted(sizes[MOST_SIZES:]))
+    """The sizes and rows with the most points; a figure that held any number of them could not be read."""
+    sizes, rows = ([value for value, _ in collections.Counter(values).most_common()]
+                   for values in ([point.size for point in points], [point.row for point in points]))
+    left_out = [*map("blocks of {} bytes".format, sizes[MOST_SIZES:]), *map(words.plain, rows[MOST_ROWS:])]
+    return Series(params, [point for point in points if point.size in sizes[:MOST_SIZES] and point.row in rows[:MOST_ROWS]],
+                  left_out)
 
 
 def _measure(one):
@@ -134,9 +139,9 @@ def draw_shares(run, series, name):
         f"bulk: {words.parameters(series.params)}. Each block survives the frees by chance, 1 in k. A dot is measured; "
         "the line is 1 − (1 − 1/k)^blocks, the chance that of so many blocks one survives.",
         "Of the pools and arenas in use before the last phase that frees, those that still hold a block after it. The "
-        "closed form takes each of them for full before the frees: those at the edge, filled last, are not. An arena that stays "
-        "without a block is not counted; from 3.9 on one such arena is kept. "
-        + (f"Left out: blocks of {words.listing(map(str, series.left_out))} bytes. " if series.left_out else "")
+        "closed form takes each of them for full before the frees: those at the edge, filled last, are not. An arena that "
+        "stays without a block is not counted; from 3.9 on one such arena is kept. "
+        + (f"Left out: {words.listing(series.left_out)}. " if series.left_out else "")
         + "Each dot is one process of its own, not timed. " + _name_machine(run, series), gap=0.85, sharex=True, sharey=True,
         left=0.8, head=0.5)
     figure.subplots_adjust(right=1 - 2.1 / style.WIDTH, wspace=0.72)
@@ -193,10 +198,10 @@ def _label_ends(axis, ends, x):
 
 def find_histograms(series):
     """The Points of each size and row that get a histogram: the smallest k, the largest, and one between."""
-    lines = [series.of(size=size, row=row) for size in series.sizes for row in series.rows[:MOST_ROWS]]
+    lines = [series.of(size=size, row=row) for size in series.sizes for row in series.rows]
     lines = [[point for point in line if point.blocks_per_arena <= MOST_BLOCKS] for line in lines]
     places = lambda count: sorted({0, count // 2, count - 1})
-    return [[line[place] for place in places(len(line))] for line in lines if line]
+    return [[line[place] for place in places(len(line))] for line in lines if line][:MOST_LINES]
 
 
 def say_held(series):
@@ -208,8 +213,8 @@ def say_held(series):
     if not kept.any():
         return f"No arena stays that was full ({where})"
     few = int(numpy.quantile(kept[kept > 0], 0.5, method="lower"))
-    return (f"{words.number(few, 0)} of {words.number(point.blocks_per_arena, 0)} blocks or fewer hold half of the arenas that "
-            f"stay ({where})")
+    return (f"{words.number(few, 0)} of {words.number(point.blocks_per_arena, 0)} blocks or fewer hold half of the arenas "
+            f"that stay ({where})")
 
 
 def draw_histograms(run, series, name):
@@ -239,7 +244,8 @@ def count_kept(point):
     """Blocks in use after the frees of each arena that was full before them; 0 of those that are gone."""
     phases = census.read_phases(point.census)
     before, after = phases[point.census.freeing - 1], phases[point.census.freeing]
-    full = (before.fill == 1).sum(axis=1) == point.census.before.pools_per_arena
+    in_use = before.blocks_in_use.sum(axis=1)
+    full = ((before.fill == 1).sum(axis=1) == point.census.before.pools_per_arena) & (in_use == point.blocks_per_arena)
     kept = dict(zip(after.bases.tolist(), after.blocks_in_use.sum(axis=1).tolist()))
     return numpy.array([kept.get(base, 0) for base in before.bases[full].tolist()], int)
 
@@ -248,13 +254,12 @@ def bin_counts(kept, blocks, k):
     """(edges, share of the arenas, share that the binomial has) in bins of whole numbers, all of one width."""
     middle, spread = blocks / k, WIDE_SD * math.sqrt(blocks * (1 - 1 / k) / k)
     first = max(int(min(kept.min(), middle - spread)), 0)
-    last = min(int(max(kept.max(), middle + spread)) + 1, blocks)
+    last = max(int(kept.max()), min(int(middle + spread) + 1, blocks))
     bins = min(MOST_BINS, 4 + int(2 * math.sqrt(len(kept))))
     width = -(-(last - first + 1) // bins)
     edges = numpy.arange(first, last + width + 1, width)
-    chances = numpy.concatenate([binomial(blocks, k), numpy.zeros(edges[-1])])
-    return (edges, numpy.histogram(kept, edges - 0.5)[0] / len(kept),
-            numpy.array([chances[low:high].sum() for low, high in zip(edges, edges[1:])]))
+    below = numpy.concatenate([[0], numpy.cumsum(binomial(blocks, k))])  # probability of less than 0, 1 ... blocks
+    return edges, numpy.histogram(kept, edges - 0.5)[0] / len(kept), numpy.diff(below[numpy.minimum(edges, blocks + 1)])
 
 
 def _draw_histogram(axis, point):
