@@ -28,11 +28,11 @@ IMAGE_ROWS = 48        # at least; fewer pools are painted thicker
 HUES = (style.BLUE, style.VERMILLION, style.GREEN, style.PURPLE, style.ORANGE)
 OTHER = "#8a8a8a"
 FREE, NOT_THERE = "#e9e9e9", "#ffffff"
-WEAKEST = 0.55         # strength of a pool's colour with one block in use; 1 where all are
+WEAKEST = 0.65         # strength of a pool's colour with one block in use; 1 where all are
 # Marks above an arena, by rising rank: what a column of several arenas has to tell first comes last.
 GONE, EMPTY, BETWEEN, FILLED, PIN = range(5)
 MARKS = {EMPTY: FREE, BETWEEN: "#b0b0b0", FILLED: "#606060", PIN: style.BLACK}
-LABELS = 2.35          # inches beside the panels
+LABELS = 2.55          # inches beside the panels
 
 
 @dataclass
@@ -104,8 +104,8 @@ def draw(run, experiment, one, left_out, name):
     hues = _choose_hues([phase for _, phase, _ in phases])
     figure, axes = style.make_panels(
         len(phases), 1, 1.5, f"{words.plain(one.cell.allocator, 30)} · {say(one)}",
-        f"{words.experiment(experiment)}\nA cell is a pool. White: its arena is not there. Faint grey: free. Colour: the "
-        "size of its blocks, stronger the fuller, but strong with a single block. The black mark above an arena says that "
+        f"{words.experiment(experiment)}\nA cell is a pool. Blank: its arena is not there. Faint grey: free. Colour: the "
+        "size of its blocks, stronger the fuller, but strong with a single block. The heavy mark above an arena says that "
         "few blocks pin it.",
         _caption(run, one, left_out, phases[0][1], grid, not_shown), gap=0.62, head=0.5)
     figure.subplots_adjust(right=1 - LABELS / style.WIDTH)
@@ -152,8 +152,8 @@ def _caption(run, one, left_out, phase, grid, not_shown):
     pinned, full = map(words.percent_small, (census.PINNED, census.FULL))
     text = (f"{words.plain(one.version, 40)}: arenas of {size(phase.arena_bytes)}, pools of {size(phase.pool_bytes)} with "
             f"{phase.pool_header_bytes} bytes of head. Pinned: blocks are in use, but less than {pinned} of the arena's "
-            f"room; full: {full} or more; a percentage is of the blocks that fit. Addresses between arenas are left out; an "
-            "arena keeps its column from panel to panel. ")
+            f"room, as in one that is only begun; full: {full} or more; a percentage is of the blocks that fit. Addresses "
+            "between arenas are left out; an arena keeps its column from panel to panel. ")
     if grid.arenas_per_column > 1 or grid.pools_per_row > 1:
         shared = [f"{words.amount(number, what)} a {place}" for number, what, place in
                   ((grid.arenas_per_column, "arena", "column"), (grid.pools_per_row, "pool", "row")) if number > 1]

@@ -65,6 +65,7 @@ class PhaseCount:
     full: int
     pinned_fill: float  # share in use of the room of the pinned arenas; 0 without one
     pinned_bytes: int   # of them, not in use
+    held_bytes: int     # of all arenas with a block in use, not in use
     pools_in_use: int
     allocated_bytes: int
     blocks_per_pool: int  # of the size that the most pools have; 0 where no pool is in use
@@ -125,9 +126,10 @@ def _count(phase):
     free, pinned, full = states(phase)
     sizes, pools = numpy.unique(phase.block_bytes[phase.block_bytes > 0], return_counts=True)
     pinned_fill = float(phase.arena_fill[pinned].mean()) if pinned.any() else 0.0
+    idle_bytes = (1 - phase.arena_fill) * phase.arena_bytes
     return PhaseCount(phase.name, len(phase.bases), int(free.sum()), int(pinned.sum()), int(full.sum()), pinned_fill,
-                      round(int(pinned.sum()) * (1 - pinned_fill) * phase.arena_bytes),
-                      int(pools.sum()), phase.allocated_bytes,
+                      round(float(idle_bytes[pinned].sum())), round(float(idle_bytes[~free].sum())), int(pools.sum()),
+                      phase.allocated_bytes,
                       phase.blocks_per_pool(int(sizes[pools.argmax()])) if len(sizes) else 0,
                       int(numpy.bincount(phase.pools_of).argmax()) if len(phase.bases) else 0)
 

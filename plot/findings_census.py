@@ -7,7 +7,7 @@ import survivors
 import words
 from findings import Section
 
-MOST_ITEMS = 40  # cells that are told one by one
+MOST_ITEMS = 12  # cells that are told one by one
 
 
 def read_sections(run):
@@ -19,21 +19,22 @@ def _read_pins(run):
     if not run.censuses:
         return []
     drawn = [one for one, _ in address_map.choose(run.censuses)]
-    held = sum(one.after.pinned_bytes for one in drawn)
+    held = any(one.after.held_bytes for one in drawn)
     text = ("An arena goes back only whole, so that one block in use keeps all of it. " if held else "")
     text += (f"The address maps below show {words.amount(len(drawn), 'cell')} of {len(run.censuses)} with a census, of each "
              "workload and version the one that tells most." if drawn else "No allocator with a census had an arena.")
-    items = [_say_cell(run, one) + (" Drawn below." if any(one is other for other in drawn) else "")
-             for one in run.censuses[:MOST_ITEMS]]
-    if len(run.censuses) > MOST_ITEMS:
-        items.append(f"{len(run.censuses) - MOST_ITEMS} more cells have a census, and are not told here.")
+    is_drawn = lambda one: any(one is other for other in drawn)
+    order = sorted(run.censuses, key=lambda one: (not is_drawn(one), -one.after.pinned_bytes))
+    items = [_say_cell(run, one) + (" Drawn below." if is_drawn(one) else "") for one in order[:MOST_ITEMS]]
+    if len(order) > MOST_ITEMS:
+        items.append(f"Not told here: {words.amount(len(order) - MOST_ITEMS, 'cell')} whose pinned arenas hold less.")
     return [Section("pins", "What keeps an arena in place", [text], items)]
 
 
 def _say_cell(run, one):
     text = f"{words.plain(one.cell.allocator)} in {words.experiment(experiment_of(run, one))}, {address_map.say(one)}"
-    if one.after.pinned_bytes:
-        text += f"; {words.memory(one.after.pinned_bytes / 1e6)} not in use cannot go back"
+    if one.after.held_bytes:
+        text += f"; {words.memory(one.after.held_bytes / 1e6)} not in use cannot go back"
     return text + "."
 
 

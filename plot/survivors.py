@@ -140,7 +140,8 @@ def draw_shares(run, series, name):
         "the line is 1 − (1 − 1/k)^blocks, the chance that of so many blocks one survives.",
         "Of the pools and arenas in use before the last phase that frees, those that still hold a block after it. The "
         "closed form takes each of them for full before the frees: those at the edge, filled last, are not. An arena that "
-        "stays without a block is not counted; from 3.9 on one such arena is kept. "
+        "stays without a block is not counted; from 3.9 on one such arena is kept. An arena has one pool fewer where it "
+        "does not begin at a pool: the line is that of the process with the largest k. "
         + (f"Left out: {words.listing(series.left_out)}. " if series.left_out else "")
         + "Each dot is one process of its own, not timed. " + _name_machine(run, series), gap=0.85, sharex=True, sharey=True,
         left=0.8, head=0.5)
@@ -264,8 +265,8 @@ def bin_counts(kept, blocks, k):
 
 def _draw_histogram(axis, point):
     kept = count_kept(point)
-    axis.set_title(f"{words.plain(point.row, 18)} · {point.size} B · 1 in {words.number(point.k, 0)} · n = {len(kept)}",
-                   loc="left", fontweight="bold", fontsize=style.SMALL)
+    axis.set_title(f"{words.plain(point.row, 18)} · {point.size} B · 1 in {words.number(point.k, 0)} · n = "
+                   f"{words.number(len(kept), 0)}", loc="left", fontweight="bold", fontsize=style.SMALL)
     if not len(kept):
         axis.text(0.5, 0.5, "no arena was full", transform=axis.transAxes, ha="center", color=style.FAINT)
         axis.set_yticks([])

@@ -164,6 +164,7 @@ class Reading(Folder):
         self.assertEqual(count.pools_in_use, 1 + 6 + 7 + 57 + 58 + 64)
         self.assertAlmostEqual(count.pinned_fill, (1 / 31 / 64 + 6 / 64) / 2)
         self.assertEqual(count.pinned_bytes, round(2**21 * (1 - count.pinned_fill)))
+        self.assertEqual(count.held_bytes, round(2**20 * (6 - (1 / 31 + 6 + 7 + 57 + 58 + 64) / 64)))
         self.assertEqual((count.blocks_per_pool, count.pools_per_arena), (31, 64))
 
     def test_the_phase_that_tells_is_the_last_that_frees(self):
