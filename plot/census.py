@@ -199,8 +199,8 @@ def _read_pools(arena, base, sizes, where):
 
 
 def _check_pools(block_bytes, in_use, room, where):
-    # Negative sizes, and those of more than a pool, would make nonsense of the quotient.
-    sound = (block_bytes >= 0) & (block_bytes <= room) & (in_use >= 0) & ((block_bytes > 0) == (in_use > 0))
+    # A negative size would make nonsense of the quotient.
+    sound = (block_bytes >= 0) & (in_use >= 0) & ((block_bytes > 0) == (in_use > 0))
     sound[sound] = in_use[sound] <= room // numpy.maximum(block_bytes[sound], 1)
     if not sound.all():
         pool = int(numpy.argmin(sound))

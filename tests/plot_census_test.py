@@ -379,6 +379,7 @@ class Maps(Folder):
                 (arenas(full, full), arenas(alone), "1 of 2 arenas stays, pinned by 0.050 % of its blocks"),
                 (arenas(full, full), arenas(alone, alone), "all 2 arenas stay, pinned by 0.050 % of their blocks"),
                 (arenas(full, full), arenas(full), "1 of 2 arenas stays, none pinned"),
+                (arenas(full, full), arenas(full, alone), "all 2 arenas stay, 1 of them pinned by 0.050 % of its blocks"),
                 (arenas(full), arenas(alone, alone), "2 arenas, pinned by 0.050 % of their blocks"),
                 ([], arenas(full), "1 arena"), (arenas(alone), arenas(alone), "1 arena, 1 of them pinned")):
             with self.subTest(wanted=wanted):
@@ -565,6 +566,19 @@ class Survivors(unittest.TestCase):
             self.assertGreater(len(full), 10)
             self.assertEqual(survivors.count_kept(point).tolist(), [left.get(base, 0) for base in full])
 
+    def test_arenas_of_other_blocks_or_not_full_are_no_part_of_the_histogram(self):
+        phases = bulk_phases(9000, 512, 0)
+        whole = phases[0]["arenas"][1:4]
+        other = arena_of([(512, 31)] * 62 + [(256, 63)], "3.11", 5)             # full, and more blocks than the others
+        as_many = arena_of([(512, 31)] * 62 + [(32, 31)], "3.11", 6)            # not full, and just as many
+        after = [arena_of([(512, number)] + [(0, 0)] * 62, "3.11", number) for number in (1, 3, 5, 6)]
+        with plot_test.tempfile.TemporaryDirectory() as holder:
+            folder = make_run(os.path.join(holder, "run"), [bulk(9000, 512, keep) for keep in (2, 5)])
+            for index in range(2):
+                put_census(folder, index, [phase_of("build", [*whole, other, as_many], "3.11"), phase_of("free", after, "3.11")])
+            (series,) = survivors.find_series(run_folder.read_run(folder))
+            self.assertEqual(survivors.count_kept(series.points[0]).tolist(), [1, 0, 3])
+
     def test_the_report_says_what_was_kept_and_what_the_closed_form_says(self):
         text = plot_test.References(read(self.folder, "report.html")).text.replace(words.NARROW, " ")
         (point,) = self.series.of(size=32, row="pymalloc-3.11", k=1000)
@@ -583,7 +597,7 @@ class Survivors(unittest.TestCase):
         self.assertEqual({name: read(self.folder, "figures", name, mode="rb") for name in names}, before)
 
     def test_other_runs_have_no_such_figure(self):
-        for pairs in ([(512, 50)], [(512, 0), (512, 1)], [(32, 50), (64, 50)]):
+        for pairs in ([(512, 50)], [(512, 0), (512, 50)], [(32, 50), (64, 50)]):
             cells = [bulk(9000, *pair) for pair in pairs]
             with plot_test.tempfile.TemporaryDirectory() as holder:
                 folder = make_run(os.path.join(holder, "run"), cells)
@@ -600,6 +614,22 @@ class Survivors(unittest.TestCase):
             (series,) = survivors.find_series(run_folder.read_run(folder))
         self.assertEqual((len(series.sizes), len(series.rows)), (survivors.MOST_SIZES, survivors.MOST_ROWS))
         self.assertEqual(series.left_out, ["blocks of 80 bytes", "blocks of 96 bytes", "row6", "row7"])
+
+
+class Told(Folder):
+    def test_of_many_cells_those_that_hold_the_most_are_told(self):
+        keeps = (400, 300, 200, 150, 100, 80, 70, 60, 50, 40, 30, 20, 15, 12)
+        make_run(self.folder, [bulk(9000, 512, keep) for keep in keeps])
+        for index, keep in enumerate(keeps):
+            put_census(self.folder, index, bulk_phases(9000, 512, keep))
+        run = run_folder.read_run(self.folder)
+        section = findings_census.read_sections(run)[0]
+        self.assertEqual(len(section.items), 13)
+        self.assertEqual(section.items[-1], "Not told here: 2 cells whose pinned arenas hold less.")
+        self.assertIn("Drawn below.", section.items[0])
+        held = {f"keep={one.cell.params['keep']},": one.after.pinned_bytes for one in run.censuses}
+        told = [held[re.search(r"keep=\d+,", item)[0]] for item in section.items[1:-1]]
+        self.assertEqual(told, sorted(told, reverse=True))
 
 
 class Without(Folder):
