@@ -575,7 +575,8 @@ class Survivors(unittest.TestCase):
         with plot_test.tempfile.TemporaryDirectory() as holder:
             folder = make_run(os.path.join(holder, "run"), [bulk(9000, 512, keep) for keep in (2, 5)])
             for index in range(2):
-                put_census(folder, index, [phase_of("build", [*whole, other, as_many], "3.11"), phase_of("free", after, "3.11")])
+                phases = [phase_of("build", [*whole, other, as_many], "3.11"), phase_of("free", after, "3.11")]
+                put_census(folder, index, phases)
             (series,) = survivors.find_series(run_folder.read_run(folder))
             self.assertEqual(survivors.count_kept(series.points[0]).tolist(), [1, 0, 3])
 
