@@ -3,6 +3,8 @@ Reads files of a run with checks: every complaint is a RunError that names the f
 wanted. It leaves out what the fields mean, which is run_folder.py's. A run may come from anywhere, so that sizes, numbers and
 depths are bounded as the C readers bound them (harness/json_file.h), and only a regular file is read.
 """
+import gzip
+import io
 import itertools
 import json
 import math
@@ -10,6 +12,7 @@ import os
 import re
 import reprlib
 import stat
+import zlib
 
 MIB = 2**20
 MOST_BYTES = 32 * MIB         # of a JSON document
@@ -43,6 +46,19 @@ def read_bytes(path, most_bytes, missing="missing; is this the folder of a run?"
         raise RunError(f"{path}: {missing}") from None
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def read_packed(path, most_bytes, missing="missing; is this the folder of a run?"):
+    """What a gzip file holds. One that unpacks to more than `most_bytes` is refused before it does."""
+    packed = read_bytes(path, most_bytes, missing)
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
+            data = file.read(most_bytes + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise RunError(f"{path}: damaged: {error}") from None
+    if len(data) > most_bytes:
+        raise RunError(f"{path}: it unpacks to more than {most_bytes // MIB} MiB")
+    return data
 
 
 def _open_at_once(path, flags):
@@ -110,8 +126,9 @@ def _check_depth(value, left):
             _check_depth(inner, left - 1)
 
 
-def read_json(path, kind):
-    data = read_bytes(path, MOST_BYTES)
+def read_json(path, kind, read=read_bytes):
+    """The JSON value of a file, or of a gzip file where `read` is read_packed."""
+    data = read(path, MOST_BYTES)
     _check_objects(data, MOST_OBJECTS, path)
     return parse(decode(data, path), kind, path)
 

@@ -43,7 +43,10 @@ class Sample:
 
 @dataclass
 class Cell:
-    """One object of summary.json with its samples; `peak_mb` is absolute, a Figure is None when no sample has it."""
+    """
+    One object of summary.json with its samples; `peak_mb` is absolute, a Figure is None when no sample has it; `index` is
+    its place in plan.json.
+    """
     workload: str
     params: dict
     allocator: str
@@ -62,6 +65,7 @@ class Cell:
     return_ratio: Figure = None
     return_ratio_live: Figure = None
     since_last_free_s: Figure = None
+    index: int = None
 
     @property
     def good(self):
@@ -142,7 +146,8 @@ class Curve:
 class Run:
     """
     `missing`: (workload, params, allocator) of planned cells that summary.json lacks; `micro`: what micro/ has, by file;
-    `readings`: by sample, None of a version that took no canary. Controls are in no experiment.
+    `readings`: by sample, None of a version that took no canary; `censuses`: what census.py read, in the order of the cells.
+    Controls are in no experiment.
     """
     folder: str
     name: str
@@ -155,3 +160,4 @@ class Run:
     readings: list = None
     controls: list = field(default_factory=list)
     repeat_dirty: bool = False
+    censuses: list = field(default_factory=list)

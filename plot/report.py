@@ -15,9 +15,11 @@ sys.dont_write_bytecode = True
 
 import jinja2  # noqa: E402
 
+import address_map  # noqa: E402
 import canary  # noqa: E402
 import checked  # noqa: E402
 import findings  # noqa: E402
+import findings_census  # noqa: E402
 import findings_collection  # noqa: E402
 import findings_steadiness  # noqa: E402
 import memory_return  # noqa: E402
@@ -25,6 +27,7 @@ import micro  # noqa: E402
 import replay  # noqa: E402
 import run_folder  # noqa: E402
 import style  # noqa: E402
+import survivors  # noqa: E402
 import trade_off  # noqa: E402
 import words  # noqa: E402
 
@@ -74,7 +77,7 @@ def main(arguments=None):
 def draw_all(run):
     """Draws every figure that the run has data for. Returns Pictures in reading order."""
     return [*_draw_curves(run, long_idle=False), *_draw_replays(run), *_draw_curves(run, long_idle=True), *_draw_trade_off(run),
-            *_draw_micro(run), *_draw_canary(run)]
+            *_draw_maps(run), *_draw_survivors(run), *_draw_micro(run), *_draw_canary(run)]
 
 
 def _slug(*parts, taken=None):
@@ -123,6 +126,33 @@ def _draw_trade_off(run):
                       "A dot per sample, the median of each row, and the Pareto front; the values are in the table of cells")
 
 
+def _draw_maps(run):
+    taken = set()
+    for one, left_out in address_map.choose(run.censuses):
+        experiment = findings_census.experiment_of(run, one)
+        name = _slug("address-map", experiment.workload, *map(words.count, experiment.params.values()), one.cell.allocator,
+                     taken=taken)
+        yield Picture(address_map.draw(run, experiment, one, left_out, name),
+                      f"What keeps arenas in place · {words.experiment(experiment)} · {words.row(one.cell)}",
+                      f"A cell per pool, a column per arena, a panel per phase; {address_map.say(one)}")
+
+
+def _draw_survivors(run):
+    taken = set()
+    for series in survivors.find_series(run):
+        values, title = map(words.count, series.params.values()), words.parameters(series.params)
+        name = _slug("survivors", *values, taken=taken)
+        told = "; ".join(survivors.say(series, size, row) for size in series.sizes for row in series.rows
+                         if series.of(size=size, row=row))
+        yield Picture(survivors.draw_shares(run, series, name),
+                      f"How few survivors hold a pool, and an arena · bulk: {title}",
+                      f"Share of pools and arenas that stay, by k, with the closed form: {told}")
+        if survivors.find_histograms(series):
+            name = _slug(name, "histogram", taken=taken)
+            yield Picture(survivors.draw_histograms(run, series, name), f"How many blocks hold an arena · bulk: {title}",
+                          "Arenas by their blocks in use after the frees, measured and binomial")
+
+
 def _draw_micro(run):
     lines = micro.read_lines(run)
     if lines:
@@ -146,7 +176,7 @@ def write_report(run, pictures):
         run=run, machine=run.machine, words=words, pictures=pictures, steadiness=findings_steadiness.read_section(run), articles=findings.read_articles(run),
         versions=words.versions(cell for experiment in run.experiments for cell in experiment.cells),
         sections=[*findings_collection.read_sections(run), *findings.read_lifetimes(run), *findings.read_replays(run),
-                  *findings.read_idles(run), *findings.read_troubles(run)])
+                  *findings.read_idles(run), *findings_census.read_sections(run), *findings.read_troubles(run)])
 
     def write(path):
         with open(path, "w", encoding="utf-8") as file:

@@ -2,18 +2,16 @@
 Reads a run folder (results/FORMAT.md) into the objects of model.py; the one place where units change.
 It leaves out what the figures mean. Odd input is a RunError that names the file and the line.
 """
-import gzip
-import io
 import json
 import math
 import os
 import re
 import reprlib
-import zlib
 
 import numpy
 
-from checked import MIB, NUMBER, RunError, decode, get, get_flag, read_bytes, read_json, read_lines
+import census
+from checked import MIB, NUMBER, RunError, decode, get, get_flag, read_json, read_lines, read_packed
 from model import Cell, Control, Curve, Experiment, Figure, Phase, Reading, Run, Sample
 
 MB = 1e6
@@ -47,31 +45,19 @@ def read_run(folder):
     return Run(folder, os.path.basename(os.path.abspath(folder)), get(plan, "suite", str, path, optional=True),
                get(plan, "tick_ns", NUMBER, path, least=0) / SECOND, machine, _group(cells), missing,
                _read_micro(os.path.join(folder, "micro")), readings, controls,
-               bool(get_flag(plan, "repeat_dirty", path)))
+               bool(get_flag(plan, "repeat_dirty", path)), census.read_censuses(folder, cells))
 
 
 def read_curve(run, sample):
     """The curve of one good sample of the run, to the end of its last phase. Raises RunError."""
     path = os.path.join(run.folder, "curves", f"{sample.number:06d}.csv.gz")
-    t, rss, objects, live, parked = _read_columns(path, _unpack(path, sample))
+    data = read_packed(path, MOST_CURVE_BYTES, f"missing, although sample {sample.number} is ok")
+    t, rss, objects, live, parked = _read_columns(path, decode(data, path))
     # After the last phase the process ends; what its memory does then says nothing about the workload.
     last = numpy.flatnonzero((parked == 1) | (t / SECOND <= sample.phases[-1].end_s if sample.phases else True))
     upto = slice(0, (last[-1] if len(last) else len(t) - 1) + 1)
     return Curve((t / SECOND)[upto], (rss / MB - sample.baseline_mb)[upto], (objects / MB)[upto], (live / MB)[upto],
                  (parked == 1)[upto])
-
-
-def _unpack(path, sample):
-    """The text of a curve. A file that unpacks to more than any curve has is refused before it does."""
-    packed = read_bytes(path, MOST_CURVE_BYTES, f"missing, although sample {sample.number} is ok")
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as file:
-            data = file.read(MOST_CURVE_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise RunError(f"{path}: damaged: {error}") from None
-    if len(data) > MOST_CURVE_BYTES:
-        raise RunError(f"{path}: it unpacks to more than {MOST_CURVE_BYTES // MIB} MiB")
-    return decode(data, path)
 
 
 def _read_columns(path, text):
@@ -192,6 +178,7 @@ def _read_cells(path, planned, samples, machine):
             raise RunError(f"{where}: no such cell in plan.json, or once too often: {' '.join(map(reprlib.repr, key[:5]))}")
         left.remove(match)
         cell = _read_cell(record, samples[match[0]], machine, where)
+        cell.index = match[0]
         if key[5]:
             controls.append(_read_control(record, cell, where))
         else:

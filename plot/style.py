@@ -65,8 +65,11 @@ def make_panels(rows, columns, panel_height, title, subtitle, caption, gap=0.85,
     return figure, list(axes.flat)
 
 
-def machine_caption(run, cells=()):
-    """Machine, kernel, libc; versions and n of the cells drawn: what a figure needs to be read away from its report."""
+def machine_caption(run, cells=(), count=True):
+    """
+    Machine, kernel, libc; versions of the cells drawn and, unless `count` says that it is no matter of the figure, n of their
+    samples: what a figure needs to be read away from its report.
+    """
     machine = run.machine
     known = lambda name: words.plain(machine.get(name) or f"unknown {name}", 80)
     libraries = [version for version in words.versions(cells) if version != machine.get("libc")]
@@ -75,7 +78,7 @@ def machine_caption(run, cells=()):
     parts = [f"{known('cpu')}, {known('cores')} cores" + (f", {memory / 2**30:.1f} GiB" if memory else ""), known("kernel"),
              known("libc"), f"THP {known('thp')}", *libraries, f"tidemark {known('tidemark')}" + (f" ({git})" if git else ""),
              f"run {run.name}"]
-    if cells:
+    if cells and count:
         parts.append(words.samples(sorted({cell.count for cell in cells if cell.ran})))
     return " · ".join(" ".join(part.split()) for part in parts) + "."
 
@@ -121,13 +124,13 @@ def write_file(path, write):
         raise
 
 
-def save(figure, folder, name):
+def save(figure, folder, name, colours=COLOURS):
     """Writes figures/NAME.png and .svg beneath `folder`, the same bytes each time for the same data; closes the figure."""
     figures = os.path.join(folder, "figures")
     os.makedirs(figures, exist_ok=True)
     write_file(os.path.join(figures, f"{name}.svg"),
                lambda path: figure.savefig(path, format="svg", metadata={"Date": None}))
-    write_file(os.path.join(figures, f"{name}.png"), lambda path: _write_png(figure, path))
+    write_file(os.path.join(figures, f"{name}.png"), lambda path: _write_png(figure, path, colours))
     pyplot.close(figure)
     return os.path.join(figures, f"{name}.png")
 
@@ -137,9 +140,9 @@ def discard():
     pyplot.close("all")
 
 
-def _write_png(figure, path):
+def _write_png(figure, path, colours):
     """With a palette: flat areas and a few hues need no more, and the report, which holds every figure, is a third of the size."""
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=DOTS)
     image = PIL.Image.open(drawn).convert("RGB")
-    image.quantize(COLOURS, dither=PIL.Image.Dither.NONE).save(path, format="png")
+    image.quantize(colours, dither=PIL.Image.Dither.NONE).save(path, format="png")

@@ -65,6 +65,20 @@ def percent_short(ratio):
     return number(scaled, 1 if abs(scaled) < 10 or 99 < scaled < 99.95 else 0) + NARROW + "%"
 
 
+def percent_small(ratio):
+    """Of something that may be nearly nothing, or nearly all, but is not: as many digits as it takes to say so."""
+    scaled = ratio * 100
+    if 0 < scaled < 0.001:
+        return f"less than 0.001{NARROW}%"
+    digits = next((digits for digits in range(4) if abs(scaled) >= 10**(1 - digits) and abs(100 - scaled) >= 10**-digits), 3)
+    return number(scaled, 0 if ratio in (0, 1) else digits) + NARROW + "%"
+
+
+def amount(count_of, what):
+    """1 arena, 1,234 arenas"""
+    return f"{number(count_of, 0)} {what}" + ("" if count_of == 1 else "s")
+
+
 def percent_difference(ratio):
     """With as many digits as a small difference needs."""
     scaled = ratio * 100
