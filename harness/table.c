@@ -65,6 +65,7 @@ static int same_experiment(const json_t *a, const json_t *b)
 
 static void print_heading(FILE *out, const json_t *cell, int row_width)
 {
+    const double idle_ns = json_number_value(json_object_get(cell, "idle_ns"));
     char idle[TEXT_NUMBER_BYTES];
     const char *name;
     json_t *value;
@@ -73,7 +74,7 @@ static void print_heading(FILE *out, const json_t *cell, int row_width)
     json_object_foreach(json_object_get(cell, "params"), name, value)
         fprintf(out, " %s=%s", name, json_string_value(value));
     fprintf(out, "  (host %s, %s idle at the end)\n", json_text(cell, "host"),
-            text_format_duration(idle, json_number_value(json_object_get(cell, "idle_ns"))));
+            idle_ns > 0 ? text_format_duration(idle, idle_ns) : "not");
     fprintf(out, "  %-*s %9s %-19s %10s %10s %11s %10s %3s\n", row_width, "row", "time",
             "  95 % interval", "peak", "retained", "given back", "of freed", "n");
 }
