@@ -50,6 +50,24 @@ static void test_flags_and_functions_agree(void **state)
     assert_non_null(strstr(reason, "it promises "));
 }
 
+static void tell_nothing(const struct allocator_census *census)
+{
+    (void)census;
+}
+
+/* The census too, which an allocator has or has not: either way the other is found. */
+static void test_a_census_is_promised_where_it_is(void **state)
+{
+    struct allocator_ops other = row.object;
+
+    (void)state;
+    other.census = row.object.census ? NULL : tell_nothing;
+    assert_int_not_equal(allocator_check_ops(row.object_allocator, &other, reason), 0);
+    assert_string_equal(reason, row.object.census
+                                    ? "it promises census and has no function for it"
+                                    : "it has a function for census and does not promise it");
+}
+
 static void test_describes_itself(void **state)
 {
     (void)state;
@@ -703,6 +721,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_flags_and_functions_agree),
+        cmocka_unit_test(test_a_census_is_promised_where_it_is),
         cmocka_unit_test(test_describes_itself),
         cmocka_unit_test(test_blocks_are_aligned),
         cmocka_unit_test(test_aligned_alloc_aligns),
