@@ -250,6 +250,64 @@ static void test_child_of_a_process_with_threads_can_allocate(void **state)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
 }
 
+/* What classes and pools of one census say of the blocks in use; the figure says it in bytes. */
+struct sums {
+    uint64_t figure_bytes, class_bytes, pool_bytes;
+};
+
+static void add_figure(void *context, const char *name, uint64_t value)
+{
+    struct sums *sums = context;
+
+    if (strcmp(name, "allocated_bytes") == 0)
+        sums->figure_bytes = value;
+}
+
+static void add_class(void *context, size_t block_bytes, size_t pools, size_t blocks_in_use,
+                      size_t blocks_available)
+{
+    struct sums *sums = context;
+
+    (void)pools;
+    (void)blocks_available;
+    sums->class_bytes += block_bytes * blocks_in_use;
+}
+
+static void ignore_arena(void *context, uintptr_t base)
+{
+    (void)context;
+    (void)base;
+}
+
+static void add_pool(void *context, size_t block_bytes, size_t blocks_in_use)
+{
+    struct sums *sums = context;
+
+    sums->pool_bytes += block_bytes * blocks_in_use;
+}
+
+/* More than the contract asks for: it is taken under the lock, whatever other threads do. */
+static void test_census_is_of_one_moment(void **state)
+{
+    enum { CHURNERS = 3, CENSUSES = 2000 };
+    pthread_t threads[CHURNERS];
+
+    (void)state;
+    atomic_store(&churners_end, 0);
+    for (size_t i = 0; i < CHURNERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, churn, NULL), 0);
+    for (int i = 0; i < CENSUSES; i++) {
+        struct sums sums = {0};
+        heap.census(
+            &(struct allocator_census){&sums, add_figure, add_class, ignore_arena, add_pool});
+        assert_int_equal(sums.class_bytes, sums.figure_bytes);
+        assert_int_equal(sums.pool_bytes, sums.figure_bytes);
+    }
+    atomic_store(&churners_end, 1);
+    for (size_t i = 0; i < CHURNERS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +316,7 @@ int main(void)
         cmocka_unit_test_setup(test_arenas_may_come_and_go_while_others_ask_whose_a_block_is,
                                open_heap_in_a_region),
         cmocka_unit_test_setup(test_child_of_a_process_with_threads_can_allocate, open_heap),
+        cmocka_unit_test_setup(test_census_is_of_one_moment, open_heap),
     };
 
     return cmocka_run_group_tests_name("pymalloc_locked", tests, NULL, NULL);

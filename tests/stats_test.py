@@ -130,8 +130,9 @@ class Runs(Census):
         self.assertIn("is complete", tidemark("run", "--resume", self.folder()).stderr)
 
     def test_a_cell_that_never_came_to_its_end_has_none(self):
-        self.run_into("-w", "bulk:n=5M", "--idle", "0s", *QUIET, "-a", "pymalloc", "--memory-limit", "32MiB", status=1)
+        ran = self.run_into("-w", "bulk:n=5M", "--idle", "0s", *QUIET, "-a", "pymalloc", "--memory-limit", "32MiB", status=1)
         self.assertEqual(self.files(), [])
+        self.assertNotIn("census of", ran.stderr)
         self.assertIn("no sample of it came to its end", self.stats(status=1).stderr)
 
 
