@@ -1,6 +1,7 @@
 /*
  * The suites as data. `quick` answers the main question in minutes, `full` takes every way and
- * every row at n = 10M, `survivors` is for the census of pools. Leaves out the classic workloads.
+ * every row at n = 10M, `pymalloc` sets ours beside the real one, `survivors` is for the census of
+ * pools. Leaves out the classic workloads.
  * The experiments are those that people published of CPython; docs/method.md says what they are
  * checked against.
  */
@@ -15,6 +16,9 @@ static const char *const beneath_2_7[] = {
 };
 
 static const char *const four_allocators[] = {"pymalloc", "glibc", "jemalloc", "mimalloc", NULL};
+
+/* The real allocator under the objects of its own version. */
+static const char *const cpython_own[] = {"cpython", NULL};
 
 static const char *const python_own[] = {"pymalloc", NULL};
 
@@ -41,6 +45,7 @@ static const char *const python_rows[] = {
 static const struct suite_line quick_lines[] = {
     {"del_collect:profile=2.7,way=pass|del|del_collect", beneath_2_7, "objects", 0, 0},
     {"list_lifetime:how=del_collect,profile=3.11", four_allocators, "objects", 0, 0},
+    {"list_lifetime:how=del_collect,profile=3.11", cpython_own, "objects", 0, 0},
     {"list_lifetime:how=del_collect,profile=3.11", python_own, "python3", 0, 0},
     /* One long look at each allocator: what comes back while the program only waits. */
     {"list_lifetime:how=del_collect,profile=3.11", four_allocators, "objects", 1, 12ull * SECOND},
@@ -53,8 +58,20 @@ static const struct suite_line full_lines[] = {
     {"list_lifetime:profile=3.11,how=local|global|returned|del_collect|cycle|cycle_collect",
      every_row, "objects", 0, 0},
     {"list_lifetime:profile=3.11,how=local|global|returned|del_collect|cycle|cycle_collect",
+     cpython_own, "objects", 0, 0},
+    {"list_lifetime:profile=3.11,how=local|global|returned|del_collect|cycle|cycle_collect",
      python_rows, "python3", 0, 0},
     {"list_lifetime:how=del_collect,profile=3.11", four_allocators, "objects", 1, 12ull * SECOND},
+    {0},
+};
+
+static const char *const ours_and_the_real_one[] = {"pymalloc-3.11", "cpython", NULL};
+
+/* Orders of frees first: they differ in what a processor's caches have. */
+static const struct suite_line pymalloc_lines[] = {
+    {"bulk:size=32,order=lifo|fifo|random", ours_and_the_real_one, "objects", 0, 0},
+    {"list_lifetime:how=del_collect|cycle_collect,profile=3.11", ours_and_the_real_one, "objects",
+     0, 0},
     {0},
 };
 
@@ -73,6 +90,8 @@ const struct suite suite_registry[] = {
      SIZE_QUICK, 6, SECOND / 2, quick_lines},
     {"full", "every way and every row at n = 10M, 6 rounds, real CPython on five mallocs beside it",
      SIZE_FULL, 6, SECOND / 2, full_lines},
+    {"pymalloc", "our pymalloc beside CPython's own, at n = 10M, 12 rounds", SIZE_FULL, 12, 0,
+     pymalloc_lines},
     {"survivors",
      "which pools and arenas one block in k keeps from going back, k = 2 to 1000, one sample each",
      SIZE_QUICK, 1, 0, survivors_lines},

@@ -82,6 +82,8 @@ const char *text_format_duration(char *text, double duration_ns)
     while (i + 1 < sizeof units / sizeof units[0] && duration_ns >= 999.5 * units[i].factor)
         i++;
     double value = duration_ns / units[i].factor;
+    if (value == 0) /* its own decimals would be more than are known of nothing */
+        return strcpy(text, "0 s");
     snprintf(text, TEXT_NUMBER_BYTES, "%.*f %s", decimals(value), value, units[i].name);
     return text;
 }
