@@ -77,6 +77,7 @@ static void test_three_digits_are_printed(void **state)
     char text[TEXT_NUMBER_BYTES];
 
     (void)state;
+    assert_string_equal(text_format_duration(text, 0), "0 s");
     assert_string_equal(text_format_duration(text, 1234), "1.23 us");
     assert_string_equal(text_format_duration(text, 12345678), "12.3 ms");
     assert_string_equal(text_format_duration(text, 999700000), "1.00 s");
