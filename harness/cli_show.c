@@ -1,6 +1,9 @@
 /* tidemark show: a run's table, computed afresh from its samples. Leaves out pictures (tidemark
  * plot). */
 #include "harness/cli.h"
+#include "harness/micro_results.h"
+#include "harness/micro_table.h"
+#include "harness/run_folder.h"
 #include "harness/table.h"
 
 #include <stdio.h>
@@ -38,16 +41,48 @@ const struct argp cli_show_parser = {
     .options = option_table,
     .parser = parse,
     .args_doc = "RUN",
-    .doc = "Print the table of a run folder, computed from its stored samples alone. An "
-           "interrupted run shows what was measured."
+    .doc = "Print the table of a run folder, computed from its stored samples alone, and what "
+           "tidemark micro measured into it. An interrupted run shows what was measured."
            "\vExample:\n"
            "  tidemark show results/2026-01-31T120000Z-quick\n"
            "  tidemark show results/2026-01-31T120000Z-quick --json",
 };
 
+/* The results of tidemark micro in the folder; NULL when they cannot be read, which it says. */
+static json_t *read_micro(const char *run)
+{
+    struct run_folder folder;
+    char error[RUN_FOLDER_ERROR_BYTES];
+
+    if (run_folder_open(&folder, run, error) != 0) {
+        fprintf(stderr, "tidemark show: %s\n", error);
+        return NULL;
+    }
+    json_t *results = micro_results_read(folder.fd, error);
+    if (!results)
+        fprintf(stderr, "tidemark show: %s/%s\n", run, error);
+    run_folder_close(&folder);
+    return results;
+}
+
+static int print_tables(const char *run, const json_t *summary)
+{
+    json_t *micro = read_micro(run);
+
+    if (json_array_size(summary) > 0 || json_object_size(micro) == 0)
+        table_print(stdout, summary);
+    if (json_object_size(micro) > 0) {
+        putchar('\n');
+        micro_table_print(stdout, micro);
+    }
+    json_decref(micro);
+    return micro ? CLI_OK : CLI_FAILED;
+}
+
 int cli_show(int argc, char **argv)
 {
     struct show_options options = {0};
+    int status = CLI_OK;
 
     argp_parse(&cli_show_parser, argc, argv, 0, NULL, &options);
     json_t *summary = cli_read_summary("show", options.run);
@@ -57,8 +92,8 @@ int cli_show(int argc, char **argv)
         json_dumpf(summary, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
         putchar('\n');
     } else {
-        table_print(stdout, summary);
+        status = print_tables(options.run, summary);
     }
     json_decref(summary);
-    return cli_finish("show", CLI_OK);
+    return cli_finish("show", status);
 }

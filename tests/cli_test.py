@@ -510,6 +510,36 @@ class Micro(Scratch):
         self.assertIn("libjemalloc.so.2", result["context"]["tidemark_raw_provider"])
         self.assertNotIn("host_name", result["context"])
 
+    def test_show_prints_the_table_again(self):
+        ran = tidemark("micro", "-a", "null,glibc", "-o", self.folder(), *self.FAST)
+        shown = tidemark("show", self.folder())
+        self.assertEqual((shown.returncode, shown.stderr), (0, ""))
+        table = [line.split() for line in shown.stdout.splitlines() if line]
+        self.assertEqual(table[0], ["ns", "per", "item", "glibc", "null"], "by the names of the files")
+        measured = [line.split() for line in ran.stdout.splitlines() if line.startswith("pair/64")]
+        self.assertEqual(table[1:], [[measured[0][0], measured[0][2], measured[0][1]]])
+
+    def test_show_names_a_result_that_is_none(self):
+        tidemark("micro", "-a", "null", "-o", self.folder(), *self.FAST)
+        with open(self.folder() + "/micro/broken.json", "w", encoding="utf-8") as file:
+            file.write("{")
+        shown = tidemark("show", self.folder())
+        self.assertEqual(shown.returncode, 1)
+        self.assertIn("micro/broken.json:1: ", shown.stderr)
+
+    def test_show_lets_no_control_character_of_a_row_through(self):
+        tidemark("micro", "-a", "null", "-o", self.folder(), *self.FAST)
+        path = self.folder() + "/micro/null.json"
+        with open(path, encoding="utf-8") as file:
+            result = json.load(file)
+        result["context"]["tidemark_row"] = "a\x1b[2Jb"
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(result, file)
+        shown = tidemark("show", self.folder())
+        self.assertEqual(shown.returncode, 0, shown.stderr)
+        self.assertNotIn("\x1b", shown.stdout)
+        self.assertIn("[2Jb", shown.stdout)
+
     def test_an_unknown_google_benchmark_flag_is_a_usage_error(self):
         ran = tidemark("micro", "-a", "null", "-o", self.folder(), "--", "--benchmark_nonsense")
         self.assertEqual(ran.returncode, 2)

@@ -136,6 +136,13 @@ class Runs(Census):
         self.assertIn("no sample of it came to its end", self.stats(status=1).stderr)
 
 
+    def test_its_child_does_not_wait_out_the_idle_phase(self):
+        began = time.monotonic()
+        self.run_into("-w", "bulk:n=1k|2k", "--idle", "2s", *QUIET, "-a", "pymalloc")
+        self.assertLess(time.monotonic() - began, 7, "two samples of two seconds, and not two censuses of two")
+        self.assertEqual([phase["name"] for phase in self.census(1)["phases"]], ["build", "free", "idle"])
+
+
 class Interruptions(Census):
     def test_resume_makes_what_is_missing_and_leaves_what_is_there(self):
         self.run_into(*BULK, "-a", "pymalloc-3.8", "-a", "pymalloc-3.11")
@@ -153,7 +160,8 @@ class Interruptions(Census):
         self.assertIn("is complete", tidemark("run", "--resume", self.folder()).stderr)
 
     def test_ctrl_c_in_the_pass_leaves_whole_files_and_a_run_to_resume(self):
-        with subprocess.Popen([TIDEMARK, "run", "-w", "bulk:n=20k,keep=0|2|3", *QUIET, "--idle", "1s", "-a", "pymalloc", "-o",
+        row = "slow=" + self.plugin("slow", "usleep(500000);")
+        with subprocess.Popen([TIDEMARK, "run", "-w", "bulk:n=20k,keep=0|2|3", *QUIET, "--idle", "0s", "-a", row, "-o",
                                self.folder()], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
             deadline = time.monotonic() + 60
             while time.monotonic() < deadline and not self.files():
