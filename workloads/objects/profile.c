@@ -1,0 +1,85 @@
+/*
+ * The table of profiles. Leaves out versions between the three: 3.6 to 3.10 and 3.12 differ from
+ * their neighbours in what is named in the types' own files. The facts are of CPython 2.7.18, 3.11
+ * and 3.13.0, of the files named at each field; what sys.getsizeof shows was read from those three.
+ */
+#include "workloads/objects/profile.h"
+
+#include "workloads/objects/runtime.h"
+
+/* list_resize of 2.7 (to 3.8 it is the same), Objects/listobject.c. */
+static size_t list_growth_2_7(size_t size, size_t new_size)
+{
+    (void)size;
+    return new_size + (new_size >> 3) + (new_size < 9 ? 3 : 6);
+}
+
+/*
+ * list_resize of 3.9 and later: no room to spare when one step goes further than the spare room
+ * would.
+ */
+static size_t list_growth_3_9(size_t size, size_t new_size)
+{
+    size_t room = (new_size + (new_size >> 3) + 6) & ~(size_t)3;
+
+    if (new_size > size && new_size - size > room - new_size)
+        room = (new_size + 3) & ~(size_t)3;
+    return room;
+}
+
+const struct profile profiles[] = {
+    {
+        .name = "2.7",
+        .major = 2,
+        .mem_domain = HEAP_RAW,              /* Include/pymem.h: PyMem_MALLOC is malloc */
+        .gc_head_bytes = 32,                 /* Include/objimpl.h: a long double in the union */
+        .thresholds = {700, 10, 10},         /* Modules/gcmodule.c */
+        .finalizers_block = 1,               /* Modules/gcmodule.c, has_finalizer */
+        .trashcan = {50, 1},                 /* Include/object.h, PyTrash_UNWIND_LEVEL */
+        .number_source = NUMBER_FROM_BLOCKS, /* Objects/intobject.c, Objects/floatobject.c */
+        .int_bytes = 24,
+        .list_room_multiple = 1,
+        .list_room_zeroed = 1,
+        .list_growth = list_growth_2_7,
+        .list_free_most = 80, /* Objects/listobject.c, PyList_MAXFREELIST */
+        /* Modules/gcmodule.c, clear_freelists; not those of lists, dicts and sets. */
+        .cleared_by_collection = {ints_clear_free_list},
+    },
+    {
+        .name = "3.11",
+        .major = 3,
+        .mem_domain = HEAP_OBJECT,   /* Objects/obmalloc.c, from 3.6 */
+        .gc_head_bytes = 16,         /* Include/internal/pycore_gc.h */
+        .thresholds = {700, 10, 10}, /* Modules/gcmodule.c */
+        .trashcan = {50, 1},         /* Objects/object.c, _PyTrash_UNWIND_LEVEL */
+        .number_source = NUMBER_FROM_OBJECT,
+        .int_bytes = 28,
+        .list_room_multiple = 2, /* Objects/listobject.c, list_preallocate_exact */
+        .list_room_zeroed = 0,
+        .list_growth = list_growth_3_9,
+        .list_free_most = 80, /* Include/internal/pycore_list.h */
+        /* Modules/gcmodule.c, clear_freelists. */
+        .cleared_by_collection = {lists_clear_free_list},
+    },
+    {
+        .name = "3.13",
+        .major = 3,
+        .mem_domain = HEAP_OBJECT,
+        .gc_head_bytes = 16,
+        .thresholds = {2000, 10, 10}, /* Include/internal/pycore_runtime_init.h */
+        .collects_between = 1,        /* Python/gc.c, _Py_ScheduleGC; from 3.12 */
+        /* Include/cpython/object.h: Py_C_RECURSION_LIMIT of 10,000, less the headroom of 50 once
+         * and twice. */
+        .trashcan = {9950, 9900},
+        .number_source = NUMBER_FROM_OBJECT,
+        .int_bytes = 28,
+        .list_room_multiple = 2,
+        .list_room_zeroed = 0,
+        .list_growth = list_growth_3_9,
+        .list_free_most = 80, /* Include/internal/pycore_freelist.h */
+        /* Objects/object.c, _PyObject_ClearFreeLists. */
+        .cleared_by_collection = {lists_clear_free_list},
+    },
+};
+
+const char *const profile_names[] = {"2.7", "3.11", "3.13", NULL};
