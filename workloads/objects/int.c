@@ -18,7 +18,7 @@ static size_t int_bytes(const struct runtime *runtime, const struct object *obje
 }
 
 /* As CPython's, but for -1, which is no error here. */
-static uint64_t int_hash(const struct object *object)
+static uint64_t int_hash(struct object *object)
 {
     return (uint64_t)int_value(object);
 }

@@ -51,8 +51,8 @@ struct object_type {
      */
     void (*clear)(struct runtime *runtime, struct object *object);
     /* Keys of dicts and members of sets only, else NULL. Depends on the value, never on an address:
-     * the order of objects in a table is the same on every allocator. */
-    uint64_t (*hash)(const struct object *object);
+     * the order of objects in a table is the same on every allocator. A type may store it. */
+    uint64_t (*hash)(struct object *object);
     /* Goes with `hash`; both objects are of this type. */
     int (*equal)(const struct object *object, const struct object *other);
     /* Goes with `untracking`: whether nothing that `object` holds may be tracked. */

@@ -38,12 +38,17 @@ const struct profile profiles[] = {
         .trashcan = {50, 1},                 /* Include/object.h, PyTrash_UNWIND_LEVEL */
         .number_source = NUMBER_FROM_BLOCKS, /* Objects/intobject.c, Objects/floatobject.c */
         .int_bytes = 24,
+        .str_ascii_head_bytes = 36, /* Objects/stringobject.c: the offset of ob_sval */
         .list_room_multiple = 1,
         .list_room_zeroed = 1,
         .list_growth = list_growth_2_7,
+        .tuple_free_most =
+            2000, /* Objects/tupleobject.c, PyTuple_MAXFREELIST, PyTuple_MAXSAVESIZE */
+        .tuple_free_longest = 19,
         .list_free_most = 80, /* Objects/listobject.c, PyList_MAXFREELIST */
         /* Modules/gcmodule.c, clear_freelists; not those of lists, dicts and sets. */
-        .cleared_by_collection = {ints_clear_free_list},
+        .cleared_by_collection = {tuples_clear_free_lists, ints_clear_free_list,
+                                  floats_clear_free_list},
     },
     {
         .name = "3.11",
@@ -54,12 +59,18 @@ const struct profile profiles[] = {
         .trashcan = {50, 1},         /* Objects/object.c, _PyTrash_UNWIND_LEVEL */
         .number_source = NUMBER_FROM_OBJECT,
         .int_bytes = 28,
-        .list_room_multiple = 2, /* Objects/listobject.c, list_preallocate_exact */
+        .str_ascii_head_bytes = 48, /* Include/cpython/unicodeobject.h: PyASCIIObject */
+        .str_wide_head_bytes = 72,  /* and PyCompactUnicodeObject */
+        .list_room_multiple = 2,    /* Objects/listobject.c, list_preallocate_exact */
         .list_room_zeroed = 0,
         .list_growth = list_growth_3_9,
+        .float_free_most = 100,  /* Include/internal/pycore_floatobject.h */
+        .tuple_free_most = 2000, /* Include/internal/pycore_tuple.h */
+        .tuple_free_longest = 20,
         .list_free_most = 80, /* Include/internal/pycore_list.h */
         /* Modules/gcmodule.c, clear_freelists. */
-        .cleared_by_collection = {lists_clear_free_list},
+        .cleared_by_collection = {tuples_clear_free_lists, floats_clear_free_list,
+                                  lists_clear_free_list},
     },
     {
         .name = "3.13",
@@ -73,12 +84,18 @@ const struct profile profiles[] = {
         .trashcan = {9950, 9900},
         .number_source = NUMBER_FROM_OBJECT,
         .int_bytes = 28,
+        .str_ascii_head_bytes = 40, /* from 3.12 without wstr */
+        .str_wide_head_bytes = 56,
         .list_room_multiple = 2,
         .list_room_zeroed = 0,
         .list_growth = list_growth_3_9,
-        .list_free_most = 80, /* Include/internal/pycore_freelist.h */
+        .float_free_most = 100, /* Include/internal/pycore_freelist.h */
+        .tuple_free_most = 2000,
+        .tuple_free_longest = 20,
+        .list_free_most = 80,
         /* Objects/object.c, _PyObject_ClearFreeLists. */
-        .cleared_by_collection = {lists_clear_free_list},
+        .cleared_by_collection = {floats_clear_free_list, tuples_clear_free_lists,
+                                  lists_clear_free_list},
     },
 };
 

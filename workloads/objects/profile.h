@@ -39,12 +39,19 @@ struct profile {
     enum number_source number_source;
     size_t int_bytes; /* sys.getsizeof */
 
+    /* Strings: what stands before the characters. */
+    size_t str_ascii_head_bytes;
+    size_t str_wide_head_bytes;
+
     /* Lists. */
     size_t list_room_multiple; /* a list of known length gets its length rounded up to this */
     int list_room_zeroed;      /* PyList_New clears the slots that it makes */
     size_t (*list_growth)(size_t size, size_t new_size); /* items to make room for */
 
     /* Free lists: how many each keeps at most. */
+    size_t float_free_most;
+    size_t tuple_free_most; /* of each length */
+    size_t tuple_free_longest;
     size_t list_free_most;
 
     /* In this order, by a full collection; at the end of the runtime all are. */
