@@ -42,10 +42,12 @@ const struct profile profiles[] = {
         .list_room_multiple = 1,
         .list_room_zeroed = 1,
         .list_growth = list_growth_2_7,
+        .dict = &dict_open, /* Objects/dictobject.c */
         .tuple_free_most =
             2000, /* Objects/tupleobject.c, PyTuple_MAXFREELIST, PyTuple_MAXSAVESIZE */
         .tuple_free_longest = 19,
         .list_free_most = 80, /* Objects/listobject.c, PyList_MAXFREELIST */
+        .dict_free_most = 80, /* Objects/dictobject.c, PyDict_MAXFREELIST */
         /* Modules/gcmodule.c, clear_freelists; not those of lists, dicts and sets. */
         .cleared_by_collection = {tuples_clear_free_lists, ints_clear_free_list,
                                   floats_clear_free_list},
@@ -64,13 +66,15 @@ const struct profile profiles[] = {
         .list_room_multiple = 2,    /* Objects/listobject.c, list_preallocate_exact */
         .list_room_zeroed = 0,
         .list_growth = list_growth_3_9,
+        .dict = &dict_compact,
         .float_free_most = 100,  /* Include/internal/pycore_floatobject.h */
         .tuple_free_most = 2000, /* Include/internal/pycore_tuple.h */
         .tuple_free_longest = 20,
         .list_free_most = 80, /* Include/internal/pycore_list.h */
+        .dict_free_most = 80, /* Include/internal/pycore_dict.h */
         /* Modules/gcmodule.c, clear_freelists. */
         .cleared_by_collection = {tuples_clear_free_lists, floats_clear_free_list,
-                                  lists_clear_free_list},
+                                  lists_clear_free_list, dicts_clear_free_lists},
     },
     {
         .name = "3.13",
@@ -89,13 +93,15 @@ const struct profile profiles[] = {
         .list_room_multiple = 2,
         .list_room_zeroed = 0,
         .list_growth = list_growth_3_9,
+        .dict = &dict_compact,
         .float_free_most = 100, /* Include/internal/pycore_freelist.h */
         .tuple_free_most = 2000,
         .tuple_free_longest = 20,
         .list_free_most = 80,
+        .dict_free_most = 80,
         /* Objects/object.c, _PyObject_ClearFreeLists. */
         .cleared_by_collection = {floats_clear_free_list, tuples_clear_free_lists,
-                                  lists_clear_free_list},
+                                  lists_clear_free_list, dicts_clear_free_lists},
     },
 };
 

@@ -7,6 +7,7 @@
 #define TIDEMARK_WORKLOADS_OBJECTS_PROFILE_H
 
 #include "workloads/objects/collector.h"
+#include "workloads/objects/dict.h"
 #include "workloads/objects/heap.h"
 #include "workloads/objects/trashcan.h"
 
@@ -48,11 +49,14 @@ struct profile {
     int list_room_zeroed;      /* PyList_New clears the slots that it makes */
     size_t (*list_growth)(size_t size, size_t new_size); /* items to make room for */
 
+    const struct dict_layout *dict;
+
     /* Free lists: how many each keeps at most. */
     size_t float_free_most;
     size_t tuple_free_most; /* of each length */
     size_t tuple_free_longest;
     size_t list_free_most;
+    size_t dict_free_most; /* and as many key tables */
 
     /* In this order, by a full collection; at the end of the runtime all are. */
     free_list_clear *cleared_by_collection[PROFILE_CLEARED];

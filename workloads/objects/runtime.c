@@ -19,12 +19,14 @@ int runtime_init(struct runtime *runtime, const struct profile *profile,
 
 /* All that any profile has, the list of blocks last. */
 static free_list_clear *const cleared_at_end[] = {tuples_finish, lists_clear_free_list,
-                                                  floats_clear_free_list, ints_finish};
+                                                  dicts_clear_free_lists, floats_clear_free_list,
+                                                  ints_finish};
 
 void runtime_finish(struct runtime *runtime)
 {
     objects_collect(runtime, OLDEST);
     collector_finish(runtime);
+    intern_finish(runtime);
     for (size_t i = 0; i < sizeof cleared_at_end / sizeof cleared_at_end[0]; i++)
         cleared_at_end[i](runtime);
 }

@@ -9,10 +9,12 @@
 
 #include "workloads/objects/bytes.h"
 #include "workloads/objects/collector.h"
+#include "workloads/objects/dict.h"
 #include "workloads/objects/float.h"
 #include "workloads/objects/free_list.h"
 #include "workloads/objects/heap.h"
 #include "workloads/objects/int.h"
+#include "workloads/objects/intern.h"
 #include "workloads/objects/list.h"
 #include "workloads/objects/object.h"
 #include "workloads/objects/profile.h"
@@ -34,8 +36,11 @@ struct runtime {
     struct float_store floats;
     struct bytes_store bytes;
     struct str_store strs;
+    struct object *interned; /* a dict, or NULL before the first string is */
     struct tuple_store tuples;
     struct free_list lists;
+    struct free_list dicts;
+    struct free_list dict_keys; /* 3.x: small tables whose keys are strings */
 };
 
 /*

@@ -62,6 +62,8 @@ static void str_dealloc(struct runtime *runtime, struct object *object)
     const struct str *str = (const struct str *)object;
     size_t bytes = str_bytes(runtime, object);
 
+    if (str->interned)
+        intern_remove(runtime, object);
     runtime_dropping(runtime, bytes, str->length);
     heap_free(&runtime->heap, HEAP_OBJECT, object, bytes);
 }
@@ -87,6 +89,7 @@ static struct object *str_write(void *block, size_t head_bytes, enum str_kind ki
     str->hash = 0;
     str->kind = (uint8_t)kind;
     str->interned = 0;
+    str->shared = 0;
     str->head_bytes = (uint8_t)head_bytes;
     if (bytes > 0)
         memcpy(content, characters, bytes);
@@ -107,6 +110,7 @@ static struct object *shared_str(struct runtime *runtime, enum str_kind kind,
 
     if (object->references == 0)
         str_write(room, head_bytes_of(runtime, kind), kind, characters, length);
+    ((struct str *)object)->shared = 1;
     return object_keep(object);
 }
 

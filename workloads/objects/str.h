@@ -1,6 +1,6 @@
 /*
  * Strings: a head that depends on the version and on the widest character, and the characters, in
- * one block; and interning. On 2.7 this is str, of bytes; its unicode, two blocks each, is left
+ * one block. On 2.7 this is str, of bytes; its unicode, two blocks each, is left
  * out, and so are the methods and the cached UTF-8 form. After CPython 2.7 Objects/stringobject.c,
  * 3.11 and 3.13 Objects/unicodeobject.c (PyUnicode_New).
  */
@@ -19,6 +19,7 @@ struct str { /* what PyStringObject, PyASCIIObject and PyCompactUnicodeObject ha
     uint64_t hash; /* 0: not computed yet */
     uint8_t kind;
     uint8_t interned;
+    uint8_t shared;     /* of one character or none: there is no other of its value */
     uint8_t head_bytes; /* the characters begin there; of the state's four bytes in CPython too */
 };
 
