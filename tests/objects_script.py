@@ -269,8 +269,8 @@ def live(name, make):
 def all_live():
     gc.disable()
     tracemalloc.start()
-    for make in (make_int, make_float, make_tuple, make_list, make_small_dict, make_dict, make_int_dict, make_set, make_deque,
-                 make_usual, make_slots, make_generator, make_weakref):
+    for make in (make_int, make_float, make_tuple, make_list, make_small_dict, make_dict, make_int_dict, make_set,
+                 make_deque, make_usual, make_slots, make_generator, make_weakref):
         live(make.__name__[len("make_"):], make)
     tracemalloc.stop()
     gc.enable()
@@ -294,7 +294,7 @@ def drop_cycle(held, i):
 
 
 def counts(name, make):
-    """The three counts at twenty points. 2.7's free lists of lists and dicts, which no collection clears, are emptied first."""
+    """The three counts at twenty points. Emptied first: 2.7's free lists of lists and dicts, which no collection clears."""
     held = [None] * KEPT
     found = [0] * 60
     spare = [[{}] for _ in NUMBERS(200)]

@@ -29,7 +29,7 @@ def read_lines(text):
 
 
 def ask(python):
-    """The version of an interpreter as "3.11", and what it says. Its own variables are ignored: allocators are the defaults."""
+    """The version of an interpreter as "3.11", and what it says. Its environment is ignored."""
     def output(*arguments):
         return subprocess.run((python, "-E", "-s") + arguments, check=True, stdout=subprocess.PIPE,
                               universal_newlines=True).stdout
@@ -72,7 +72,7 @@ class Objects(unittest.TestCase):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--python", action="append", default=[], metavar="PATH", help="an interpreter to ask; may be repeated")
+    parser.add_argument("--python", action="append", default=[], metavar="PATH", help="an interpreter; may be repeated")
     arguments, rest = parser.parse_known_args()
     pythons.extend(arguments.python)
     unittest.main(argv=sys.argv[:1] + rest)
