@@ -179,6 +179,10 @@ static void a_count_is_of_containers_made_less_those_freed(void **state)
         check_counts(2, 0, 0);
         second = empty_list();
         check_counts(2, 0, 0);
+        struct object *deque = deque_new(&runtime, 1); /* no free list has deques */
+        check_counts(3, 0, 0);
+        object_drop(&runtime, deque);
+        check_counts(2, 0, 0);
         objects_collect(&runtime, 0);
         check_counts(0, 1, 0);
         objects_collect(&runtime, 1);
