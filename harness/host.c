@@ -139,12 +139,12 @@ void host_python_conflict(const struct host *host, const struct row *row, const 
     } else if (!is_pymalloc && host->major * 100 + host->minor < 306) {
         snprintf(reason, HOST_ERROR_BYTES, "%s has no PYTHONMALLOC=malloc (it came with 3.6)",
                  host->version);
-    } else if (profile && strcmp(profile, "3.11") == 0 &&
+    } else if (profile && strcmp(profile, "2.7") != 0 &&
                (host->major != 3 || host->minor < 10 || host->free_threaded)) {
         snprintf(reason, HOST_ERROR_BYTES,
-                 "%s lays objects out otherwise than profile=3.11 (the same from 3.10 on, with the "
+                 "%s lays objects out otherwise than profile=%s (the same from 3.10 on, with the "
                  "lock)",
-                 host->version);
+                 host->version, profile);
     } else if (profile && strcmp(profile, "2.7") == 0 && host->major != 2) {
         snprintf(reason, HOST_ERROR_BYTES, "%s is not profile=2.7", host->version);
     }

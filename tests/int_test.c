@@ -37,7 +37,7 @@ static void an_int_of_3_11_asks_for_32_bytes(void **state)
  * The start-up of 2.7 leaves free slots in the last block of small ints; with those filled, the
  * next int begins a block. Ints from here on are numbered from there.
  */
-enum { FILLER = 25, BLOCKS = 4, PROBES = BLOCKS * INTS_PER_BLOCK };
+enum { FILLER = 25, BLOCKS = 4, PROBES = BLOCKS * NUMBERS_PER_BLOCK };
 
 static struct object *fillers[FILLER];
 static struct object *probes[PROBES];
@@ -74,13 +74,13 @@ static void a_2_7_block_of_992_bytes_holds_41_ints(void **state)
 {
     (void)state;
     start_with_full_blocks();
-    make_probes(INTS_PER_BLOCK);
+    make_probes(NUMBERS_PER_BLOCK);
     assert_int_equal(recording.made_count, 8);
     assert_int_equal(recording.made[7].bytes, 992);
     struct object *one_more = number(2000);
     assert_int_equal(recording.made_count, 9);
     object_drop(&runtime, one_more);
-    drop_probes(0, INTS_PER_BLOCK);
+    drop_probes(0, NUMBERS_PER_BLOCK);
     finish_with_fillers();
 }
 
@@ -88,11 +88,11 @@ static void a_new_block_hands_out_its_last_int_first(void **state)
 {
     (void)state;
     start_with_full_blocks();
-    make_probes(INTS_PER_BLOCK);
-    const struct int_block *block = recording.made[7].block;
-    for (size_t i = 0; i < INTS_PER_BLOCK; i++)
-        assert_ptr_equal(probes[i], &block->ints[INTS_PER_BLOCK - 1 - i]);
-    drop_probes(0, INTS_PER_BLOCK);
+    make_probes(NUMBERS_PER_BLOCK);
+    const struct number_block *block = recording.made[7].block;
+    for (size_t i = 0; i < NUMBERS_PER_BLOCK; i++)
+        assert_ptr_equal(probes[i], &block->numbers[NUMBERS_PER_BLOCK - 1 - i]);
+    drop_probes(0, NUMBERS_PER_BLOCK);
     finish_with_fillers();
 }
 
@@ -119,7 +119,7 @@ static void dropped_ints_of_2_7_stay_until_a_full_collection(void **state)
     size_t with_blocks = gauge.live_bytes;
     drop_probes(0, PROBES);
     assert_int_equal(gauge.live_bytes, with_blocks);
-    objects_collect(&runtime);
+    objects_collect(&runtime, OLDEST);
     assert_int_equal(gauge.live_bytes, with_blocks - (size_t)BLOCKS * 992);
     finish_with_fillers();
 }
@@ -131,7 +131,7 @@ static void a_full_collection_frees_the_newest_block_first(void **state)
     make_probes(PROBES);
     drop_probes(0, PROBES);
     size_t before = recording.freed_count;
-    objects_collect(&runtime);
+    objects_collect(&runtime, OLDEST);
     assert_int_equal(recording.freed_count - before, BLOCKS);
     for (size_t i = 0; i < BLOCKS; i++)
         assert_ptr_equal(recording.freed[before + i].block,
@@ -141,7 +141,7 @@ static void a_full_collection_frees_the_newest_block_first(void **state)
 
 static void one_live_int_pins_its_block_and_no_other(void **state)
 {
-    enum { SURVIVOR = INTS_PER_BLOCK + 7 }; /* in the second block */
+    enum { SURVIVOR = NUMBERS_PER_BLOCK + 7 }; /* in the second block */
 
     (void)state;
     start_with_full_blocks();
@@ -149,7 +149,7 @@ static void one_live_int_pins_its_block_and_no_other(void **state)
     drop_probes(0, SURVIVOR);
     drop_probes(SURVIVOR + 1, PROBES);
     size_t before = recording.freed_count;
-    objects_collect(&runtime);
+    objects_collect(&runtime, OLDEST);
     assert_int_equal(recording.freed_count - before, BLOCKS - 1);
     for (size_t i = before; i < recording.freed_count; i++)
         assert_ptr_not_equal(recording.freed[i].block, recording.made[8].block);
@@ -162,14 +162,14 @@ static void the_dead_ints_of_a_pinned_block_are_reused(void **state)
 {
     (void)state;
     start_with_full_blocks();
-    make_probes(INTS_PER_BLOCK);
-    drop_probes(1, INTS_PER_BLOCK);
-    objects_collect(&runtime);
-    for (size_t i = 1; i < INTS_PER_BLOCK; i++)
+    make_probes(NUMBERS_PER_BLOCK);
+    drop_probes(1, NUMBERS_PER_BLOCK);
+    objects_collect(&runtime, OLDEST);
+    for (size_t i = 1; i < NUMBERS_PER_BLOCK; i++)
         probes[i] = number(3000);
     assert_int_equal(recording.made_count, 8);
     assert_int_equal(int_value(probes[0]), 2000);
-    drop_probes(0, INTS_PER_BLOCK);
+    drop_probes(0, NUMBERS_PER_BLOCK);
     finish_with_fillers();
 }
 

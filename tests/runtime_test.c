@@ -44,7 +44,8 @@ static void a_name_drops_what_it_held_before(void **state)
 
 static void object_bytes_are_what_getsizeof_says(void **state)
 {
-    static const size_t int_bytes[] = {24, 28}, list_bytes[] = {72, 56}, rooms[] = {8, 8};
+    static const size_t int_bytes[] = {24, 28, 28}, list_bytes[] = {72, 56, 56},
+                        rooms[] = {8, 8, 8};
 
     (void)state;
     for (size_t i = 0; profile_names[i]; i++) {
@@ -72,8 +73,8 @@ static void live_bytes_are_what_the_allocator_was_asked_for(void **state)
             assert_int_equal(gauge.live_bytes, recording.live_bytes);
         }
         drop_list(list);
-        objects_collect(&runtime);
-        assert_int_equal(gauge.live_bytes, before);
+        objects_collect(&runtime, OLDEST);
+        assert_int_equal(gauge.live_bytes, before + kept_bytes(1));
         finish();
     }
 }

@@ -248,10 +248,10 @@ static void check_phases(const char *name, const char *parameter, const char *ch
                          const char *phases)
 {
     const struct workload *workload = workload_find(name);
-    static const char *const python[] = {"2.7", "3.11"};
+    static const char *const python[] = {"2.7", "3.11", "3.13"};
 
     assert_non_null(workload);
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         uint64_t values[WORKLOAD_PARAMETERS] = {0};
         struct witness witness;
         tiny_values(workload, values);
@@ -325,10 +325,11 @@ static void on_2_7_only_a_collection_gives_ints_back(void **state)
     assert_int_equal(witness.object_bytes[0], 72 + TINY * 8 + INTS * 24);
     assert_int_equal(witness.live_bytes[0], STARTUP_BYTES + blocks_bytes + 72 + (uint64_t)TINY * 8);
     assert_int_equal(witness.object_bytes[1], 24); /* the loop variable */
-    assert_int_equal(witness.live_bytes[1], STARTUP_BYTES + blocks_bytes);
+    /* The free list of lists keeps the object, on 2.7 beyond every collection. */
+    assert_int_equal(witness.live_bytes[1], STARTUP_BYTES + blocks_bytes + 72);
     assert_int_equal(witness.object_bytes[2], 0);
-    assert_int_equal(witness.live_bytes[2], STARTUP_BYTES + blocks_bytes);
-    assert_int_equal(witness.live_bytes[3], STARTUP_BYTES);
+    assert_int_equal(witness.live_bytes[2], STARTUP_BYTES + blocks_bytes + 72);
+    assert_int_equal(witness.live_bytes[3], STARTUP_BYTES + 72);
     assert_int_equal(witness.frees[2], witness.frees[1]);
 }
 
@@ -339,7 +340,7 @@ static void on_2_7_a_live_loop_variable_pins_one_block(void **state)
 
     (void)state;
     run_named(&witness, "del_collect", settings);
-    assert_int_equal(witness.live_bytes[2], STARTUP_BYTES + 992);
+    assert_int_equal(witness.live_bytes[2], STARTUP_BYTES + 992 + 72);
 }
 
 static void on_3_11_ints_go_with_the_list(void **state)
@@ -351,8 +352,9 @@ static void on_3_11_ints_go_with_the_list(void **state)
     run_named(&witness, "del_collect", settings);
     assert_int_equal(witness.object_bytes[0], 56 + TINY * 8 + INTS * 28);
     assert_int_equal(witness.live_bytes[0], 56 + TINY * 8 + INTS * 32);
-    assert_int_equal(witness.live_bytes[1], 32);
-    assert_int_equal(witness.live_bytes[2], 0);
+    assert_int_equal(witness.live_bytes[1], 32 + 56); /* i, and a list object in its free list */
+    assert_int_equal(witness.live_bytes[2], 56);
+    assert_int_equal(witness.live_bytes[3], 0);
 }
 
 static void a_lazy_source_never_holds_more_than_two_ints(void **state)

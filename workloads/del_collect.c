@@ -67,7 +67,7 @@ static int play(struct program *program, struct workload_context *context)
     }
     if (way == DEL_COLLECT || way == COLLECT_WITHOUT_DEL) {
         workload_phase(context, "collect");
-        objects_collect(runtime);
+        objects_collect(runtime, OLDEST);
     }
     workload_idle(context);
     return 0;

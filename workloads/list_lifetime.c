@@ -139,7 +139,7 @@ static int play(struct program *program, struct workload_context *context)
     }
     if (how == DEL_COLLECT || how == CYCLE_COLLECT) {
         workload_phase(context, "collect");
-        objects_collect(runtime);
+        objects_collect(runtime, OLDEST);
     }
     workload_idle(context);
     return 0;

@@ -20,9 +20,10 @@ static size_t storage_bytes(size_t allocated)
     return allocated * sizeof(struct object *);
 }
 
-/* As sys.getsizeof counts it, the head of the collector included. */
-static size_t reachable_bytes(const struct runtime *runtime, const struct list *list)
+static size_t list_bytes(const struct runtime *runtime, const struct object *object)
 {
+    const struct list *list = (const struct list *)object;
+
     return runtime->profile->gc_head_bytes + sizeof *list + storage_bytes(list->allocated);
 }
 
@@ -42,15 +43,25 @@ static void free_storage(struct runtime *runtime, struct object **items, size_t 
         heap_free(&runtime->heap, runtime->profile->mem_domain, items, storage_bytes(allocated));
 }
 
+/* Without storage and not tracked. */
+static void give_list(struct runtime *runtime, struct object *object)
+{
+    if (!free_list_push(&runtime->lists, object, runtime->profile->list_free_most))
+        container_free(runtime, object, sizeof(struct list));
+}
+
 static void list_dealloc(struct runtime *runtime, struct object *object)
 {
     struct list *list = (struct list *)object;
 
     container_untrack(runtime, object);
-    runtime_dropping(runtime, reachable_bytes(runtime, list), list->size);
+    if (!runtime_enter(runtime, object))
+        return;
+    runtime_dropping(runtime, list_bytes(runtime, object), list->size);
     drop_items(runtime, list->items, list->size);
     free_storage(runtime, list->items, list->allocated);
-    container_free(runtime, object, sizeof *list);
+    give_list(runtime, object);
+    runtime_leave(runtime);
 }
 
 static void list_traverse(struct object *object, object_visitor *visit, void *argument)
@@ -80,6 +91,7 @@ static void list_clear(struct runtime *runtime, struct object *object)
 static const struct object_type list_type = {
     .name = "list",
     .dealloc = list_dealloc,
+    .bytes = list_bytes,
     .traverse = list_traverse,
     .clear = list_clear,
 };
@@ -101,9 +113,20 @@ static int preallocate(struct runtime *runtime, struct list *list, size_t room)
     return 0;
 }
 
+/* A list object from the free list or made; all of it is still to be written. */
+static struct list *take_list(struct runtime *runtime)
+{
+    struct object *object = free_list_pop(&runtime->lists);
+
+    if (!object)
+        return (struct list *)container_alloc(runtime, sizeof(struct list));
+    container_renew(runtime, object);
+    return (struct list *)object;
+}
+
 struct list *list_new(struct runtime *runtime, size_t room)
 {
-    struct list *list = (struct list *)container_alloc(runtime, sizeof *list);
+    struct list *list = take_list(runtime);
 
     if (!list)
         return NULL;
@@ -113,10 +136,10 @@ struct list *list_new(struct runtime *runtime, size_t room)
     list->items = NULL;
     list->allocated = 0;
     if (room > 0 && preallocate(runtime, list, room) != 0) {
-        container_free(runtime, &list->object, sizeof *list);
+        give_list(runtime, &list->object);
         return NULL;
     }
-    runtime_made(runtime, reachable_bytes(runtime, list), room);
+    runtime_made(runtime, list_bytes(runtime, &list->object), room);
     container_track(runtime, &list->object);
     return list;
 }
@@ -137,7 +160,7 @@ int list_resize(struct runtime *runtime, struct list *list, size_t size)
                                          storage_bytes(allocated), storage_bytes(room));
     if (!items)
         return -ENOMEM;
-    gauge_add(&runtime->heap.gauge->object_bytes, storage_bytes(room) - storage_bytes(allocated));
+    runtime_resized(runtime, storage_bytes(allocated), storage_bytes(room));
     list->items = items;
     list->allocated = room;
     list->size = size;
@@ -171,4 +194,12 @@ struct list *list_of_range(struct runtime *runtime, uint64_t n)
         }
     }
     return list;
+}
+
+void lists_clear_free_list(struct runtime *runtime)
+{
+    struct object *object;
+
+    while ((object = free_list_pop(&runtime->lists)))
+        container_free(runtime, object, sizeof(struct list));
 }

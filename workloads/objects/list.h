@@ -1,8 +1,7 @@
 /*
  * Lists: a container of 40 bytes and an array of references that grows by CPython's rule.
- * Leaves out the free list of 80 list objects, the sequence operations that no workload needs, and
- * the trashcan: the drop of lists nested some hundred thousand deep would overflow the stack. After
- * CPython Objects/listobject.c, 2.7 and 3.11.
+ * Leaves out the sequence operations that no workload needs. After CPython Objects/listobject.c,
+ * 2.7, 3.11 and 3.13.
  */
 #ifndef TIDEMARK_WORKLOADS_OBJECTS_LIST_H
 #define TIDEMARK_WORKLOADS_OBJECTS_LIST_H
@@ -39,5 +38,8 @@ int list_append(struct runtime *runtime, struct list *list, struct object *item)
  * while the new size fits it and is at least half of it. Returns 0 or -ENOMEM.
  */
 int list_resize(struct runtime *runtime, struct list *list, size_t size);
+
+/* Frees the dead lists, without storage, that wait to be used again. */
+void lists_clear_free_list(struct runtime *runtime);
 
 #endif

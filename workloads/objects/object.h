@@ -1,7 +1,8 @@
 /*
  * What every object begins with, and what a type has to provide.
  * Leaves out how objects are made, which is each type's own file, and the counting of them
- * (runtime.h). After CPython's Include/object.h: ob_refcnt and ob_type, 16 bytes.
+ * (runtime.h). After CPython's Include/object.h: ob_refcnt and ob_type, 16 bytes, and PyTypeObject,
+ * of which these are the slots that memory depends on.
  */
 #ifndef TIDEMARK_WORKLOADS_OBJECTS_OBJECT_H
 #define TIDEMARK_WORKLOADS_OBJECTS_OBJECT_H
@@ -16,13 +17,23 @@ struct object {
     uint64_t references;
     union {
         const struct object_type *type;
-        struct object *next_free; /* 2.7 links its free ints through the type field */
+        struct object *next_free; /* a free list links its objects through the type field */
     };
 };
 
 typedef void object_visitor(struct object *child, void *argument);
 
-/* A type is one `const struct object_type` in a file of its own. */
+/* When a collection may find out that no cycle runs through an object, and lets it out of sight. */
+enum object_untracking {
+    UNTRACKED_NEVER,
+    UNTRACKED_BY_ANY_COLLECTION,  /* tuples */
+    UNTRACKED_BY_FULL_COLLECTION, /* dicts */
+};
+
+/*
+ * A type is one `const struct object_type` in a file of its own; a class of instances carries one.
+ * The collector and the runtime know a type by this table alone.
+ */
 struct object_type {
     const char *name;
     /*
@@ -30,6 +41,8 @@ struct object_type {
      * memory back.
      */
     void (*dealloc)(struct runtime *runtime, struct object *object);
+    /* Required. sys.getsizeof: all that the object itself takes, the collector's head included. */
+    size_t (*bytes)(const struct runtime *runtime, const struct object *object);
     /* Containers only, else NULL: calls `visit` once for each reference that the object holds. */
     void (*traverse)(struct object *object, object_visitor *visit, void *argument);
     /*
@@ -37,6 +50,21 @@ struct object_type {
      * runs through such objects alone.
      */
     void (*clear)(struct runtime *runtime, struct object *object);
+    /* Keys of dicts and members of sets only, else NULL. Depends on the value, never on an address:
+     * the order of objects in a table is the same on every allocator. A type may store it. */
+    uint64_t (*hash)(struct object *object);
+    /* Goes with `hash`; both objects are of this type. */
+    int (*equal)(const struct object *object, const struct object *other);
+    /* Goes with `untracking`: whether nothing that `object` holds may be tracked. */
+    int (*may_untrack)(const struct runtime *runtime, const struct object *object);
+    enum object_untracking untracking;
+    /*
+     * __del__, else NULL: called before the object is cleared; it may store references to the
+     * object, which then lives on.
+     */
+    void (*finalize)(struct runtime *runtime, struct object *object);
+    /* From the object to the head of its list of weak references; 0: it can have none. */
+    ptrdiff_t weak_list_offset;
 };
 
 static inline int object_is_container(const struct object *object)
@@ -52,7 +80,7 @@ static inline struct object *object_keep(struct object *object)
 
 /*
  * Gives up one reference; `object` may not be NULL. The cost of the last one is unbounded: it drops
- * what the object holds.
+ * what the object holds. The depth of the stack is bounded (trashcan.h).
  */
 static inline void object_drop(struct runtime *runtime, struct object *object)
 {
@@ -72,6 +100,13 @@ static inline void object_assign(struct runtime *runtime, struct object **name,
     *name = object;
     if (before)
         object_drop(runtime, before);
+}
+
+/* As keys compare: the same object, or the same type and value. 1 and 1.0 differ here. */
+static inline int object_equal(const struct object *object, const struct object *other)
+{
+    return object == other || (object->type == other->type && object->type->equal &&
+                               object->type->equal(object, other));
 }
 
 #endif

@@ -2,41 +2,31 @@
  * The object runtime: a program's reference-counted objects, with the sizes and habits of one
  * CPython, over the allocators of a row. Leaves out the interpreter: no frames, no names, no byte
  * code; a workload keeps its own references, as a program's names would. Each type is a file of its
- * own (int.c, list.c); what differs between versions is a row of the table of profiles.
+ * own (int.c, list.c); what differs between versions is a row of the table of profiles (profile.h).
  */
 #ifndef TIDEMARK_WORKLOADS_OBJECTS_RUNTIME_H
 #define TIDEMARK_WORKLOADS_OBJECTS_RUNTIME_H
 
+#include "workloads/objects/bytes.h"
 #include "workloads/objects/collector.h"
+#include "workloads/objects/deque.h"
+#include "workloads/objects/dict.h"
+#include "workloads/objects/float.h"
+#include "workloads/objects/free_list.h"
+#include "workloads/objects/generator.h"
 #include "workloads/objects/heap.h"
+#include "workloads/objects/instance.h"
 #include "workloads/objects/int.h"
+#include "workloads/objects/intern.h"
+#include "workloads/objects/list.h"
 #include "workloads/objects/object.h"
+#include "workloads/objects/profile.h"
+#include "workloads/objects/set.h"
+#include "workloads/objects/str.h"
+#include "workloads/objects/trashcan.h"
+#include "workloads/objects/tuple.h"
+#include "workloads/objects/weakref.h"
 #include "workloads/workload.h"
-
-enum int_source {
-    /* Blocks of 41 from malloc, and a free list that only a full collection gives back. */
-    INT_FROM_BLOCKS,
-    /* The object allocator, one by one. */
-    INT_FROM_OBJECT,
-};
-
-/* What one version of CPython does. */
-struct profile {
-    const char *name;
-    /* Of the language: in 2, range(n) is a list and the variable of a comprehension outlives it. */
-    int major;
-    size_t gc_head_bytes;
-    enum int_source int_source;
-    size_t int_bytes;            /* sys.getsizeof */
-    enum heap_domain mem_domain; /* where PyMem_Malloc, and so a list's storage, comes from */
-    size_t list_room_multiple;   /* a list of known length gets its length rounded up to this */
-    int list_room_zeroed;        /* PyList_New clears the slots that it makes */
-    size_t (*list_growth)(size_t size, size_t new_size); /* items to make room for */
-};
-
-/* The profiles, and their names in the same order as the choices of a parameter. */
-extern const struct profile profiles[];
-extern const char *const profile_names[]; /* NULL-terminated */
 
 /* One thread at a time. Owned by the caller, who may not move it between init and finish. */
 struct runtime {
@@ -44,14 +34,27 @@ struct runtime {
     const struct profile *profile;
     /* Whence the size of a dying object is taken: the gauge's object_bytes; but see collector.c. */
     _Atomic uint64_t *dying_bytes;
-    struct int_store ints;
+    struct trashcan trashcan;
     struct collector collector;
+    /* What each type keeps beyond the objects that the program holds. */
+    struct int_store ints;
+    struct float_store floats;
+    struct bytes_store bytes;
+    struct str_store strs;
+    struct object *interned; /* a dict, or NULL before the first string is */
+    struct tuple_store tuples;
+    struct free_list lists;
+    struct free_list dicts;
+    struct free_list sets;                 /* 2.7 */
+    struct deque_free_blocks deque_blocks; /* 2.7 */
+    struct free_list frames;               /* 2.7 */
+    struct free_list dict_keys;            /* 3.x: small tables whose keys are strings */
 };
 
 /*
  * Starts a runtime: makes the shared small ints. The allocators and the gauge outlive it. Returns
- * 0, or -ENOMEM with nothing left allocated. Costs some 10 KB of the runtime's own memory, and
- * on 2.7 seven blocks of malloc.
+ * 0, or -ENOMEM with nothing left allocated. A runtime has some 45 KB of its own memory, for what
+ * is static in an interpreter; on 2.7 the start takes seven blocks of malloc.
  */
 int runtime_init(struct runtime *runtime, const struct profile *profile,
                  const struct allocator_ops *object, const struct allocator_ops *raw,
@@ -62,6 +65,16 @@ void runtime_finish(struct runtime *runtime);
 
 /* Clears the free lists that a full collection clears. */
 void runtime_clear_free_lists(struct runtime *runtime);
+
+static inline struct gc_head *head_of(const struct runtime *runtime, const struct object *object)
+{
+    return (struct gc_head *)((uintptr_t)object - runtime->profile->gc_head_bytes);
+}
+
+static inline struct object *object_of(const struct runtime *runtime, const struct gc_head *head)
+{
+    return (struct object *)((uintptr_t)head + runtime->profile->gc_head_bytes);
+}
 
 /* Folds one operation into the checksum; the product is off the chain from one to the next. */
 static inline void runtime_note(struct runtime *runtime, uint64_t mark)
@@ -89,6 +102,34 @@ static inline void runtime_dropping(struct runtime *runtime, size_t bytes, uint6
 {
     gauge_subtract(runtime->dying_bytes, bytes);
     runtime_note(runtime, mark << 1 | 1);
+}
+
+/* A live object became larger, or smaller. */
+static inline void runtime_resized(struct runtime *runtime, size_t old_bytes, size_t new_bytes)
+{
+    /* Not from dying_bytes: the object lives. Wraps when it shrinks. */
+    gauge_add(&runtime->heap.gauge->object_bytes, new_bytes - old_bytes);
+}
+
+/*
+ * A container's dealloc begins with this, having untracked `object`, and returns at once when it
+ * says 0: it is called again when the stack has unwound. Otherwise it ends with runtime_leave.
+ */
+static inline int runtime_enter(struct runtime *runtime, struct object *object)
+{
+    if (runtime->trashcan.depth >= runtime->profile->trashcan.depth) {
+        trashcan_defer(runtime, object);
+        return 0;
+    }
+    runtime->trashcan.depth++;
+    return 1;
+}
+
+static inline void runtime_leave(struct runtime *runtime)
+{
+    runtime->trashcan.depth--;
+    if (runtime->trashcan.chain && runtime->trashcan.depth < runtime->profile->trashcan.unwind)
+        trashcan_empty(runtime);
 }
 
 #endif
