@@ -2,13 +2,16 @@
 The replay against what real CPythons did, at the articles' own n = 10M. Predictions follow from CPython's object layout and glibc's
 chunks; measurements of other mallocs are those of CPython 2.7.18 and 3.11.2 on x86-64 Linux with glibc 2.36. Sizes in kB.
 """
+import json
 import math
+import os
+import subprocess
 import sys
 import tempfile
 import unittest
 
 sys.path.insert(0, "tests")
-from tidemark_run import growth, measure  # noqa: E402
+from tidemark_run import growth, measure, measure_samples, tidemark  # noqa: E402
 
 N = 10_000_000
 SMALL_INTS = 257  # 0 to 256 are shared
@@ -159,6 +162,68 @@ class Replay(unittest.TestCase):
         real = self.how_3_11("del_collect", host="python3")
         self.assertLess(growth(real, "idle"), 2 * ARENA + 512)
         self.assertLess(growth(self.how_3_11("del_collect"), "idle"), ARENA + 512)
+
+
+class Articles(unittest.TestCase):
+    """
+    Every experiment of the articles, small, phase by phase beside the CPython of this machine. What may differ is what the
+    interpreter's own objects leave free in its arenas and in its heap: an arena and 0.5 MB, or 0.5 % where that is more.
+    """
+
+    SLACK = ARENA + 512
+
+    def assert_replayed(self, workload, rows=("pymalloc", "glibc")):
+        named = [word for row in rows for word in ("-a", row)]
+        with tempfile.TemporaryDirectory() as scratch:
+            samples = measure_samples(scratch, "-w", workload, *named, "--host", "objects", "--host", "python3", "--rounds", "1",
+                                      "--idle", "20ms")
+        pairs = {}
+        for cell, sample in samples:
+            self.assertEqual(sample["status"], "ok", sample["reason"])
+            pairs.setdefault((cell["allocator"], json.dumps(cell["params"])), {})[cell["host"]] = sample
+        for name, pair in pairs.items():
+            self.assertEqual(set(pair), {"objects", "python3"}, name)
+            with self.subTest(cell=name):
+                self.assert_same_phases(pair["objects"], pair["python3"])
+
+    def assert_same_phases(self, replay, real):
+        self.assertEqual([phase["name"] for phase in replay["phases"]], [phase["name"] for phase in real["phases"]])
+        for ours, theirs in zip(replay["phases"], real["phases"]):
+            for field in ("peak_bytes", "rss_bytes"):
+                replayed, measured = ((phase[field] - sample["baseline_bytes"]) / 1024
+                                      for phase, sample in ((ours, replay), (theirs, real)))
+                self.assertLessEqual(abs(replayed - measured), max(self.SLACK, measured * 0.005),
+                                     "%s of %s: %.0f kB against %.0f kB" % (field, ours["name"], replayed, measured))
+
+    def test_del_collect(self):
+        self.assert_replayed("del_collect:n=1M,profile=3.11,way=pass|del_collect,source=range|xrange")
+
+    def test_list_lifetime(self):
+        self.assert_replayed("list_lifetime:n=1M,how=local|global|del_collect|cycle_collect")
+
+    def test_every_script_takes_what_its_workload_takes(self):
+        """The names, and for a choice all that it may be; what each refuses, it refuses with status 2."""
+        scripts = 0
+        listed = tidemark("list", "workloads", "--json")
+        for workload in json.loads(listed.stdout):
+            script = "workloads/python/%s.py" % workload["name"]
+            self.assertEqual(workload["python_script"], os.path.exists(script), script)
+            if not workload["python_script"]:
+                continue
+            scripts += 1
+            names = {parameter["name"] for parameter in workload["parameters"]} | {"profile", "idle_ns", "seed"}
+            self.assertEqual(names, set(self.refused(script, "bogus=1").rstrip(")\n").partition("accepted: ")[2].replace(
+                "=", "").split()))
+            for parameter in workload["parameters"]:
+                if "choices" in parameter and parameter["name"] != "profile":
+                    accepted = self.refused(script, parameter["name"] + "=bogus").partition("none of ")[2]
+                    self.assertEqual(accepted.strip().split(", "), parameter["choices"], script)
+        self.assertGreater(scripts, 0)
+
+    def refused(self, script, argument):
+        ran = subprocess.run(["/usr/bin/python3", "-B", script, argument], capture_output=True, text=True, check=False)
+        self.assertEqual(ran.returncode, 2, ran.stderr)
+        return ran.stderr
 
 
 if __name__ == "__main__":
