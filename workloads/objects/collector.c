@@ -278,6 +278,7 @@ static size_t break_cycles(struct runtime *runtime, struct gc_head *aside, struc
 
     atomic_store_explicit(&collector->breaking_bytes, 0, memory_order_relaxed);
     runtime->dying_bytes = &collector->breaking_bytes;
+    unreachable += weakrefs_clear_unreachable(runtime, aside, older);
     if (!runtime->profile->finalizers_block) {
         finalize_all(runtime, aside);
         return_resurrected(runtime, aside, older);

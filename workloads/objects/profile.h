@@ -7,8 +7,10 @@
 #define TIDEMARK_WORKLOADS_OBJECTS_PROFILE_H
 
 #include "workloads/objects/collector.h"
+#include "workloads/objects/deque.h"
 #include "workloads/objects/dict.h"
 #include "workloads/objects/heap.h"
+#include "workloads/objects/set.h"
 #include "workloads/objects/trashcan.h"
 
 enum number_source {
@@ -50,6 +52,9 @@ struct profile {
     size_t (*list_growth)(size_t size, size_t new_size); /* items to make room for */
 
     const struct dict_layout *dict;
+    const struct set_rule *set;
+    const struct deque_rule *deque;
+    size_t weakref_bytes; /* without the head */
 
     /* Free lists: how many each keeps at most. */
     size_t float_free_most;

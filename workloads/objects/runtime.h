@@ -9,6 +9,7 @@
 
 #include "workloads/objects/bytes.h"
 #include "workloads/objects/collector.h"
+#include "workloads/objects/deque.h"
 #include "workloads/objects/dict.h"
 #include "workloads/objects/float.h"
 #include "workloads/objects/free_list.h"
@@ -18,9 +19,11 @@
 #include "workloads/objects/list.h"
 #include "workloads/objects/object.h"
 #include "workloads/objects/profile.h"
+#include "workloads/objects/set.h"
 #include "workloads/objects/str.h"
 #include "workloads/objects/trashcan.h"
 #include "workloads/objects/tuple.h"
+#include "workloads/objects/weakref.h"
 #include "workloads/workload.h"
 
 /* One thread at a time. Owned by the caller, who may not move it between init and finish. */
@@ -40,7 +43,9 @@ struct runtime {
     struct tuple_store tuples;
     struct free_list lists;
     struct free_list dicts;
-    struct free_list dict_keys; /* 3.x: small tables whose keys are strings */
+    struct free_list sets;                 /* 2.7 */
+    struct deque_free_blocks deque_blocks; /* 2.7 */
+    struct free_list dict_keys;            /* 3.x: small tables whose keys are strings */
 };
 
 /*
