@@ -201,6 +201,20 @@ class Articles(unittest.TestCase):
     def test_list_lifetime(self):
         self.assert_replayed("list_lifetime:n=1M,how=local|global|del_collect|cycle_collect")
 
+    def test_slice_copy(self):
+        self.assert_replayed("slice_copy:n=1M,how=slice|name")
+
+    def test_dedupe_set(self):
+        self.assert_replayed("dedupe_set:n=1M,distinct=few|all")
+
+    def test_interning(self):
+        self.assert_replayed("interning:n=500k,how=interned|separate")
+
+    def test_bounded_history(self):
+        # The blocks of a deque are malloc's, and so is the table of arenas among them, which keeps what is below it from being
+        # trimmed. n is such that it doubles at about the same place, in spite of the arenas that an interpreter starts with.
+        self.assert_replayed("bounded_history:n=700k,history=bounded|deque|list")
+
     def test_every_script_takes_what_its_workload_takes(self):
         """The names, and for a choice all that it may be; what each refuses, it refuses with status 2."""
         scripts = 0

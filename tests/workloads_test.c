@@ -282,6 +282,15 @@ static void list_lifetime_has_its_phases_in_order(void **state)
     check_phases("list_lifetime", "how", "cycle_collect", "build del collect ");
 }
 
+static void the_other_experiments_have_their_phases_in_order(void **state)
+{
+    (void)state;
+    check_phases("slice_copy", "how", "slice", "build copy del_copy del collect ");
+    check_phases("dedupe_set", "distinct", "few", "build dedupe del del_set collect ");
+    check_phases("interning", "how", "interned", "build del collect ");
+    check_phases("bounded_history", "history", "bounded", "append clear del collect ");
+}
+
 /* What the figures of each phase mean. */
 
 static void run_named(struct witness *witness, const char *name, const char *const *settings)
@@ -395,6 +404,65 @@ static void a_global_or_returned_list_outlives_its_function(void **state)
         run_named(&witness, "list_lifetime", settings);
         assert_int_equal(witness.object_bytes[1], witness.object_bytes[0]);
     }
+}
+
+static void a_slice_copies_references_and_a_name_nothing(void **state)
+{
+    struct witness witness;
+    static const char *const slice[] = {"how", "slice", "profile", "3.11", NULL};
+    static const char *const name[] = {"how", "name", "profile", "3.11", NULL};
+
+    (void)state;
+    run_named(&witness, "slice_copy", slice);
+    assert_int_equal(witness.object_bytes[1] - witness.object_bytes[0], 56 + TINY * 8);
+    assert_int_equal(witness.object_bytes[2], witness.object_bytes[0]);
+    run_named(&witness, "slice_copy", name);
+    assert_int_equal(witness.object_bytes[1], witness.object_bytes[0]);
+}
+
+static void a_set_keeps_one_of_each_value(void **state)
+{
+    struct witness few, all;
+    static const char *const of_few[] = {"n", "3k", "distinct", "few", "profile", "3.11", NULL};
+    static const char *const of_all[] = {"n", "3k", "distinct", "all", "profile", "3.11", NULL};
+    /* A table of 16 bytes a slot grows fourfold once three in five are used. */
+    const uint64_t few_bytes = 216 + 2048 * 16 + INTS * 28;
+    const uint64_t all_bytes = 216 + 8192 * 16 + (3000 - 257) * 28;
+
+    (void)state;
+    run_named(&few, "dedupe_set", of_few);
+    run_named(&all, "dedupe_set", of_all);
+    assert_int_equal(few.object_bytes[2], few_bytes);
+    assert_int_equal(all.object_bytes[2], all_bytes);
+}
+
+static void interned_strings_are_one_of_each_value(void **state)
+{
+    struct witness interned, separate;
+    static const char *const one[] = {"n", "3k", "how", "interned", "profile", "3.11", NULL};
+    static const char *const many[] = {"n", "3k", "how", "separate", "profile", "3.11", NULL};
+
+    (void)state;
+    run_named(&interned, "interning", one);
+    run_named(&separate, "interning", many);
+    /* 69 bytes a string; the table of those that are interned comes to less than a string each. */
+    assert_true(separate.object_bytes[0] > interned.object_bytes[0] + UINT64_C(1000) * 69);
+    assert_true(interned.object_bytes[0] > UINT64_C(1000) * 69);
+}
+
+static void a_bounded_history_stays_as_it_is(void **state)
+{
+    struct witness bounded, all;
+    static const char *const some[] = {"n",  "3k",      "history", "bounded", "maxlen",
+                                       "10", "profile", "3.11",    NULL};
+    static const char *const every[] = {"n", "3k", "history", "deque", "profile", "3.11", NULL};
+
+    (void)state;
+    run_named(&bounded, "bounded_history", some);
+    run_named(&all, "bounded_history", every);
+    assert_int_equal(bounded.object_bytes[0], 760 + 10 * 28); /* with a block of 528 */
+    assert_true(all.object_bytes[0] > 3000 * 8 + (3000 - 257) * 28);
+    assert_int_equal(all.object_bytes[1], 760);
 }
 
 /* Parameters. */
@@ -524,12 +592,17 @@ int main(void)
         cmocka_unit_test(the_runtime_stands_before_the_first_phase),
         cmocka_unit_test(del_collect_has_its_phases_in_order),
         cmocka_unit_test(list_lifetime_has_its_phases_in_order),
+        cmocka_unit_test(the_other_experiments_have_their_phases_in_order),
         cmocka_unit_test(on_2_7_only_a_collection_gives_ints_back),
         cmocka_unit_test(on_2_7_a_live_loop_variable_pins_one_block),
         cmocka_unit_test(on_3_11_ints_go_with_the_list),
         cmocka_unit_test(a_lazy_source_never_holds_more_than_two_ints),
         cmocka_unit_test(a_cycle_is_unreachable_but_live_until_collected),
         cmocka_unit_test(a_global_or_returned_list_outlives_its_function),
+        cmocka_unit_test(a_slice_copies_references_and_a_name_nothing),
+        cmocka_unit_test(a_set_keeps_one_of_each_value),
+        cmocka_unit_test(interned_strings_are_one_of_each_value),
+        cmocka_unit_test(a_bounded_history_stays_as_it_is),
         cmocka_unit_test(counts_are_read_with_their_suffixes),
         cmocka_unit_test(what_is_no_count_is_refused),
         cmocka_unit_test(a_count_out_of_bounds_or_too_long_is_refused),
