@@ -114,6 +114,16 @@ void container_free(struct runtime *runtime, struct object *object, size_t bytes
     container_free_behind(runtime, object, 0, bytes);
 }
 
+struct object *container_resize(struct runtime *runtime, struct object *object, size_t old_bytes,
+                                size_t new_bytes)
+{
+    size_t head_bytes = runtime->profile->gc_head_bytes;
+    char *block = heap_realloc(&runtime->heap, HEAP_OBJECT, (char *)object - head_bytes,
+                               head_bytes + old_bytes, head_bytes + new_bytes);
+
+    return block ? (struct object *)(void *)(block + head_bytes) : NULL;
+}
+
 void container_renew(const struct runtime *runtime, struct object *object)
 {
     struct gc_head *head = head_of(runtime, object);

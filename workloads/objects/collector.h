@@ -68,6 +68,13 @@ void container_free(struct runtime *runtime, struct object *object, size_t bytes
 void container_free_behind(struct runtime *runtime, struct object *object, size_t before_bytes,
                            size_t bytes);
 
+/*
+ * PyObject_GC_Resize: gives an untracked container room for `new_bytes`. Returns it at its new
+ * place, or NULL with it as it was.
+ */
+struct object *container_resize(struct runtime *runtime, struct object *object, size_t old_bytes,
+                                size_t new_bytes);
+
 /* Makes the head of an object from a free list new. It was not freed and is not counted again. */
 void container_renew(const struct runtime *runtime, struct object *object);
 

@@ -64,6 +64,16 @@ int dict_next(const struct runtime *runtime, const struct object *dict, size_t *
 /* Frees the dead dicts and key tables that wait to be used again. */
 void dicts_clear_free_lists(struct runtime *runtime);
 
+struct dict_keys;
+
+/*
+ * 3.x: a dict of the names in `names` and the values of an instance, of which there are `room`,
+ * NULL where an attribute was not set. It takes over the references to the values, with room for
+ * as many again. Returns a reference, or NULL with the values still the caller's.
+ */
+struct object *dict_of_values(struct runtime *runtime, const struct dict_keys *names,
+                              struct object **values, size_t room);
+
 /* For the layouts, as MAINTAIN_TRACKING: a dict is tracked from the first item that may be. */
 void dict_maintain_tracking(struct runtime *runtime, struct object *dict, const struct object *key,
                             const struct object *value);

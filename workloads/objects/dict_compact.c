@@ -242,6 +242,42 @@ static struct object *compact_new(struct runtime *runtime)
     return object;
 }
 
+/* How many are set. */
+static size_t count_values(struct object *const *values, size_t room)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < room; i++)
+        count += values[i] != NULL;
+    return count;
+}
+
+/* As make_dict_from_instance_attributes and the growth that follows at once. */
+struct object *dict_of_values(struct runtime *runtime, const struct dict_keys *names,
+                              struct object **values, size_t room)
+{
+    struct object *object = compact_new(runtime);
+    struct dict *dict = (struct dict *)object;
+
+    if (!object)
+        return NULL;
+    dict->used = count_values(values, room);
+    if (resize(runtime, dict, 1) != 0) {
+        dict->used = 0;
+        object_drop(runtime, object);
+        return NULL;
+    }
+    for (size_t i = 0; i < room; i++) {
+        if (!values[i])
+            continue;
+        struct object *name = object_keep(*dict_keys_key(names, (int64_t)i));
+        dict_maintain_tracking(runtime, object, name, values[i]);
+        dict_keys_add(dict->keys, name->type->hash(name), name, values[i]);
+        values[i] = NULL;
+    }
+    return object;
+}
+
 static void compact_clear_free_lists(struct runtime *runtime)
 {
     struct object *object;

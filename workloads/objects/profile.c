@@ -45,15 +45,18 @@ const struct profile profiles[] = {
         .dict = &dict_open,   /* Objects/dictobject.c */
         .set = &set_rule_2_7, /* Objects/setobject.c */
         .deque = &deque_rule_2_7,
+        .instance = INSTANCE_DICT,
+        .generator = &generator_with_frame,
         .weakref_bytes = 56, /* Include/weakrefobject.h */
         .tuple_free_most =
             2000, /* Objects/tupleobject.c, PyTuple_MAXFREELIST, PyTuple_MAXSAVESIZE */
         .tuple_free_longest = 19,
-        .list_free_most = 80, /* Objects/listobject.c, PyList_MAXFREELIST */
-        .dict_free_most = 80, /* Objects/dictobject.c, PyDict_MAXFREELIST */
+        .list_free_most = 80,   /* Objects/listobject.c, PyList_MAXFREELIST */
+        .frame_free_most = 200, /* Objects/frameobject.c, PyFrame_MAXFREELIST */
+        .dict_free_most = 80,   /* Objects/dictobject.c, PyDict_MAXFREELIST */
         /* Modules/gcmodule.c, clear_freelists; not those of lists, dicts and sets. */
-        .cleared_by_collection = {tuples_clear_free_lists, ints_clear_free_list,
-                                  floats_clear_free_list},
+        .cleared_by_collection = {frames_clear_free_list, tuples_clear_free_lists,
+                                  ints_clear_free_list, floats_clear_free_list},
     },
     {
         .name = "3.11",
@@ -72,6 +75,10 @@ const struct profile profiles[] = {
         .dict = &dict_compact,
         .set = &set_rule_3_7,
         .deque = &deque_rule_3_11,
+        .instance = INSTANCE_VALUES,
+        .generator = &generator_inline_frame,
+        .generator_closes_unbegun = 1, /* Objects/genobject.c, gen_close */
+        .generator_bytes = 152,  /* Include/cpython/genobject.h, Include/internal/pycore_frame.h */
         .weakref_bytes = 64,     /* Include/cpython/weakrefobject.h: with vectorcall */
         .float_free_most = 100,  /* Include/internal/pycore_floatobject.h */
         .tuple_free_most = 2000, /* Include/internal/pycore_tuple.h */
@@ -102,6 +109,9 @@ const struct profile profiles[] = {
         .dict = &dict_compact,
         .set = &set_rule_3_7,
         .deque = &deque_rule_3_11,
+        .instance = INSTANCE_INLINE_VALUES,
+        .generator = &generator_inline_frame,
+        .generator_bytes = 144,
         .weakref_bytes = 64,    /* Include/cpython/weakrefobject.h: with vectorcall */
         .float_free_most = 100, /* Include/internal/pycore_freelist.h */
         .tuple_free_most = 2000,

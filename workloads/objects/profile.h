@@ -9,7 +9,9 @@
 #include "workloads/objects/collector.h"
 #include "workloads/objects/deque.h"
 #include "workloads/objects/dict.h"
+#include "workloads/objects/generator.h"
 #include "workloads/objects/heap.h"
+#include "workloads/objects/instance.h"
 #include "workloads/objects/set.h"
 #include "workloads/objects/trashcan.h"
 
@@ -54,13 +56,18 @@ struct profile {
     const struct dict_layout *dict;
     const struct set_rule *set;
     const struct deque_rule *deque;
-    size_t weakref_bytes; /* without the head */
+    enum instance_layout instance;
+    const struct generator_layout *generator;
+    size_t generator_bytes;       /* without head, locals and stack; where the frame is within */
+    int generator_closes_unbegun; /* a collection closes one that has not begun */
+    size_t weakref_bytes;         /* without the head */
 
     /* Free lists: how many each keeps at most. */
     size_t float_free_most;
     size_t tuple_free_most; /* of each length */
     size_t tuple_free_longest;
     size_t list_free_most;
+    size_t frame_free_most;
     size_t dict_free_most; /* and as many key tables */
 
     /* In this order, by a full collection; at the end of the runtime all are. */

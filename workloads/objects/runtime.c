@@ -19,9 +19,8 @@ int runtime_init(struct runtime *runtime, const struct profile *profile,
 
 /* All that any profile has, the list of blocks last. */
 static free_list_clear *const cleared_at_end[] = {
-    tuples_finish,        lists_clear_free_list, dicts_clear_free_lists,
-    sets_clear_free_list, deques_finish,         floats_clear_free_list,
-    ints_finish};
+    tuples_finish,          lists_clear_free_list, dicts_clear_free_lists, sets_clear_free_list,
+    frames_clear_free_list, deques_finish,         floats_clear_free_list, ints_finish};
 
 void runtime_finish(struct runtime *runtime)
 {

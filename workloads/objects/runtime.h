@@ -13,7 +13,9 @@
 #include "workloads/objects/dict.h"
 #include "workloads/objects/float.h"
 #include "workloads/objects/free_list.h"
+#include "workloads/objects/generator.h"
 #include "workloads/objects/heap.h"
+#include "workloads/objects/instance.h"
 #include "workloads/objects/int.h"
 #include "workloads/objects/intern.h"
 #include "workloads/objects/list.h"
@@ -45,6 +47,7 @@ struct runtime {
     struct free_list dicts;
     struct free_list sets;                 /* 2.7 */
     struct deque_free_blocks deque_blocks; /* 2.7 */
+    struct free_list frames;               /* 2.7 */
     struct free_list dict_keys;            /* 3.x: small tables whose keys are strings */
 };
 
