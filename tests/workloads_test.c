@@ -289,6 +289,9 @@ static void the_other_experiments_have_their_phases_in_order(void **state)
     check_phases("dedupe_set", "distinct", "few", "build dedupe del del_set collect ");
     check_phases("interning", "how", "interned", "build del collect ");
     check_phases("bounded_history", "history", "bounded", "append clear del collect ");
+    check_phases("generator_vs_list", "numbers", "generator", "build sum del collect ");
+    check_phases("cycles", "shape", "rings", "build del collect ");
+    check_phases("waste", "values", "dropped", "build return collect ");
 }
 
 /* What the figures of each phase mean. */
@@ -465,6 +468,60 @@ static void a_bounded_history_stays_as_it_is(void **state)
     assert_int_equal(all.object_bytes[1], 760);
 }
 
+static void a_generator_holds_one_number_and_a_list_all(void **state)
+{
+    struct witness generator, list;
+    static const char *const lazy[] = {"numbers", "generator", "profile", "3.11", NULL};
+    static const char *const eager[] = {"numbers", "list", "profile", "3.11", NULL};
+
+    (void)state;
+    run_named(&generator, "generator_vs_list", lazy);
+    run_named(&list, "generator_vs_list", eager);
+    assert_true(generator.object_bytes[0] < 500);
+    assert_true(list.object_bytes[0] > 56 + (uint64_t)TINY * 8 + (uint64_t)INTS * 28);
+    /* The last number went with the generator's frame. */
+    assert_true(generator.object_bytes[1] < 500);
+    assert_int_equal(generator.object_bytes[3], 0);
+}
+
+static void cycles_stay_until_collected_and_weak_ones_do_not(void **state)
+{
+    static const char *const shapes[] = {"two_lists", "rings", "parents_strong", NULL};
+    struct witness witness;
+    static const char *const weak[] = {"shape", "parents_weak", "profile", "3.11", NULL};
+
+    (void)state;
+    for (size_t i = 0; shapes[i]; i++) {
+        const char *const settings[] = {"shape", shapes[i], "profile", "3.11", NULL};
+        run_named(&witness, "cycles", settings);
+        uint64_t left_bytes = witness.live_bytes[2];
+        assert_int_equal(witness.object_bytes[1], witness.object_bytes[2]);
+        assert_true(witness.live_bytes[1] > left_bytes + (uint64_t)TINY * 50);
+        assert_true(left_bytes < 2000);
+    }
+    run_named(&witness, "cycles", weak);
+    assert_true(witness.live_bytes[0] > (uint64_t)TINY * 100);
+    assert_true(witness.live_bytes[1] < 2000);
+}
+
+static void waste_is_as_large_as_the_article_has_it(void **state)
+{
+    struct witness dropped, retained;
+    static const char *const drop[] = {"n", "10k", "values", "dropped", "profile", "3.11", NULL};
+    static const char *const retain[] = {"n", "10k", "values", "retained", "profile", "3.11", NULL};
+    /* An object of 56 and its values, 24, on most of them; a hundred bytes in 133. */
+    const uint64_t objects_bytes = (uint64_t)100 * 100 * (56 + 24 + 133);
+
+    (void)state;
+    run_named(&dropped, "waste", drop);
+    run_named(&retained, "waste", retain);
+    assert_true(dropped.object_bytes[0] > objects_bytes);
+    assert_true(dropped.object_bytes[0] < objects_bytes + (uint64_t)100 * 1000 + 10000);
+    assert_true(dropped.object_bytes[1] < 1000);
+    assert_int_equal(retained.object_bytes[2], retained.object_bytes[0]);
+    assert_int_equal(retained.object_bytes[0], dropped.object_bytes[0]);
+}
+
 /* Parameters. */
 
 static const struct parameter count_parameter = {
@@ -603,6 +660,9 @@ int main(void)
         cmocka_unit_test(a_set_keeps_one_of_each_value),
         cmocka_unit_test(interned_strings_are_one_of_each_value),
         cmocka_unit_test(a_bounded_history_stays_as_it_is),
+        cmocka_unit_test(a_generator_holds_one_number_and_a_list_all),
+        cmocka_unit_test(cycles_stay_until_collected_and_weak_ones_do_not),
+        cmocka_unit_test(waste_is_as_large_as_the_article_has_it),
         cmocka_unit_test(counts_are_read_with_their_suffixes),
         cmocka_unit_test(what_is_no_count_is_refused),
         cmocka_unit_test(a_count_out_of_bounds_or_too_long_is_refused),

@@ -99,6 +99,14 @@ def int_bytes(value):
     return 0 if -5 <= value < SMALL_INTS else INT_BYTES
 
 
+def instance_bytes(instance, names):
+    """What an instance takes that has set so many attributes; on 3.x all of its class have set the same."""
+    if sys.version_info >= (3, 11):
+        room = names + 1  # Objects/dictobject.c, init_inline_values: values, and a byte each and two more before them
+        return sys.getsizeof(instance) + (room + 2 + 7) // 8 * 8 + room * 8
+    return sys.getsizeof(instance) + sys.getsizeof(instance.__dict__)
+
+
 def dead_ints_bytes(n):
     """What the ints of range(n) leave behind when they die: on 2.7 the blocks that they stood in, 41 ints to 992 bytes."""
     return (max(0, n - SMALL_INTS) + 40) // 41 * 992 if sys.version_info[0] == 2 else 0
