@@ -203,7 +203,10 @@ class Articles(unittest.TestCase):
         self.assert_replayed("slice_copy:n=1M,how=slice|name")
 
     def test_dedupe_set(self):
-        self.assert_replayed("dedupe_set:n=1M,distinct=few|all")
+        self.assert_replayed("dedupe_set:n=1M,distinct=all")
+        # On glibc's malloc a real CPython keeps all of it after del_set or nothing, from run to run: a table of 32 KiB that is
+        # freed next to enough other memory makes malloc sort out its fastbins, and what is next to it hangs on the hash seed.
+        self.assert_replayed("dedupe_set:n=1M,distinct=few", rows=("pymalloc",))
 
     def test_interning(self):
         self.assert_replayed("interning:n=500k,how=interned|separate")
@@ -222,6 +225,15 @@ class Articles(unittest.TestCase):
     def test_waste(self):
         # The 80 lists that wait to be used again lie in the last two megabytes: in two arenas, or across three.
         self.assert_replayed("waste:n=100k,values=dropped|retained", arenas=2)
+
+    def test_global_leak(self):
+        self.assert_replayed("global_leak:n=100k,seen=global|local")
+
+    def test_free_list_pressure(self):
+        self.assert_replayed("free_list_pressure:n=200k,kind=float|int|tuple|list|dict")
+
+    def test_async_tasks(self):
+        self.assert_replayed("async_tasks:n=100k,end=cancelled|finished")
 
     def test_every_script_takes_what_its_workload_takes(self):
         """The names, and for a choice all that it may be; what each refuses, it refuses with status 2."""

@@ -292,6 +292,11 @@ static void the_other_experiments_have_their_phases_in_order(void **state)
     check_phases("generator_vs_list", "numbers", "generator", "build sum del collect ");
     check_phases("cycles", "shape", "rings", "build del collect ");
     check_phases("waste", "values", "dropped", "build return collect ");
+    check_phases("global_leak", "seen", "global", "serve collect forget ");
+    check_phases("free_list_pressure", "kind", "float",
+                 "build drop again drop_again other drop_other collect ");
+    check_phases("async_tasks", "end", "cancelled", "start del collect ");
+    check_phases("async_tasks", "end", "finished", "start run del collect ");
 }
 
 /* What the figures of each phase mean. */
@@ -522,6 +527,64 @@ static void waste_is_as_large_as_the_article_has_it(void **state)
     assert_int_equal(retained.object_bytes[0], dropped.object_bytes[0]);
 }
 
+static void no_collection_frees_what_a_global_names(void **state)
+{
+    struct witness global, local;
+    static const char *const of_module[] = {"seen", "global", "profile", "3.11", NULL};
+    static const char *const of_function[] = {"seen", "local", "profile", "3.11", NULL};
+
+    (void)state;
+    run_named(&global, "global_leak", of_module);
+    run_named(&local, "global_leak", of_function);
+    assert_true(global.object_bytes[0] > (uint64_t)TINY * (184 + 149));
+    assert_int_equal(global.object_bytes[1], global.object_bytes[0]);
+    assert_true(global.object_bytes[2] < 1000);
+    assert_true(local.object_bytes[0] < 1000);
+}
+
+static void on_2_7_no_other_type_gets_what_floats_leave(void **state)
+{
+    struct witness witness;
+    static const char *const settings[] = {"kind", "float", "profile", "2.7", NULL};
+    const uint64_t blocks_bytes = (uint64_t)((TINY + 40) / 41) * 992;
+
+    (void)state;
+    run_named(&witness, "free_list_pressure", settings);
+    assert_int_equal(witness.object_bytes[1], 0);
+    assert_true(witness.live_bytes[1] >= blocks_bytes);
+    /* Again they serve floats; under strings they wait. */
+    assert_int_equal(witness.live_bytes[2], witness.live_bytes[0]);
+    assert_true(witness.live_bytes[4] >= witness.object_bytes[4] + blocks_bytes);
+    assert_true(witness.live_bytes[6] < blocks_bytes);
+}
+
+static void on_3_11_a_free_list_keeps_a_hundred_floats(void **state)
+{
+    struct witness witness;
+    static const char *const settings[] = {"kind", "float", "profile", "3.11", NULL};
+
+    (void)state;
+    run_named(&witness, "free_list_pressure", settings);
+    assert_int_equal(witness.live_bytes[1], 100 * 24 + 56); /* and the list that held them */
+    assert_int_equal(witness.live_bytes[6], 0);
+}
+
+static void a_waiting_task_holds_its_frame_and_its_locals(void **state)
+{
+    struct witness cancelled, finished;
+    static const char *const cancel[] = {"end", "cancelled", "profile", "3.11", NULL};
+    static const char *const finish[] = {"end", "finished", "profile", "3.11", NULL};
+
+    (void)state;
+    run_named(&cancelled, "async_tasks", cancel);
+    run_named(&finished, "async_tasks", finish);
+    assert_true(cancelled.object_bytes[0] > (uint64_t)TINY * (232 + 8 + 28) + (uint64_t)INTS * 28);
+    assert_int_equal(cancelled.object_bytes[1], 0);
+    assert_int_equal(finished.object_bytes[0], cancelled.object_bytes[0]);
+    assert_int_equal(finished.object_bytes[1],
+                     finished.object_bytes[0] - (uint64_t)(TINY + INTS) * 28);
+}
+
 /* Parameters. */
 
 static const struct parameter count_parameter = {
@@ -663,6 +726,10 @@ int main(void)
         cmocka_unit_test(a_generator_holds_one_number_and_a_list_all),
         cmocka_unit_test(cycles_stay_until_collected_and_weak_ones_do_not),
         cmocka_unit_test(waste_is_as_large_as_the_article_has_it),
+        cmocka_unit_test(no_collection_frees_what_a_global_names),
+        cmocka_unit_test(on_2_7_no_other_type_gets_what_floats_leave),
+        cmocka_unit_test(on_3_11_a_free_list_keeps_a_hundred_floats),
+        cmocka_unit_test(a_waiting_task_holds_its_frame_and_its_locals),
         cmocka_unit_test(counts_are_read_with_their_suffixes),
         cmocka_unit_test(what_is_no_count_is_refused),
         cmocka_unit_test(a_count_out_of_bounds_or_too_long_is_refused),
