@@ -29,11 +29,11 @@ def tidemark(*arguments, **options):
     return subprocess.run([TIDEMARK, *arguments], capture_output=True, text=True, check=False, **options)
 
 
-def run_into(folder, *arguments):
-    """Runs `tidemark run` into a new folder beneath `folder` and returns the name of that."""
+def run_into(folder, *arguments, status=0):
+    """Runs `tidemark run`, which ends with `status`, into a new folder beneath `folder` and returns the name of that."""
     run = os.path.join(tempfile.mkdtemp(dir=folder), "run")
     ran = tidemark("run", "-o", run, *PLAIN, *arguments)
-    if ran.returncode != 0:
+    if ran.returncode != status:
         raise AssertionError("tidemark run %s: status %d\n%s" % (" ".join(arguments), ran.returncode, ran.stderr))
     return run
 
@@ -43,9 +43,9 @@ def measure(folder, *arguments):
     return show(run_into(folder, *arguments))
 
 
-def measure_samples(folder, *arguments):
-    """The samples of a new run, each with its cell of the plan; without controls."""
-    run = run_into(folder, *arguments)
+def measure_samples(folder, *arguments, status=0):
+    """The samples of a new run, which ends with `status`, each with its cell of the plan; without controls."""
+    run = run_into(folder, *arguments, status=status)
     with open(os.path.join(run, "plan.json"), encoding="utf-8") as plan:
         cells = json.load(plan)["cells"]
     with open(os.path.join(run, "samples.jsonl"), encoding="utf-8") as lines:

@@ -297,6 +297,7 @@ static void the_other_experiments_have_their_phases_in_order(void **state)
                  "build drop again drop_again other drop_other collect ");
     check_phases("async_tasks", "end", "cancelled", "start del collect ");
     check_phases("async_tasks", "end", "finished", "start run del collect ");
+    check_phases("user_batches", "collect", "batch", "serve del collect ");
 }
 
 /* What the figures of each phase mean. */
@@ -585,6 +586,42 @@ static void a_waiting_task_holds_its_frame_and_its_locals(void **state)
                      finished.object_bytes[0] - (uint64_t)(TINY + INTS) * 28);
 }
 
+static void users_that_point_to_themselves_wait_for_a_collection(void **state)
+{
+    static const char *const collects[] = {"batch", "never", "disabled"};
+    struct witness cyclic[3], acyclic;
+    static const char *const none[] = {"n",     "5k",      "batch",   "100",  "collect", "disabled",
+                                       "links", "acyclic", "profile", "3.11", NULL};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        const char *const settings[] = {"n",         "5k",      "batch", "100", "collect",
+                                        collects[i], "profile", "3.11",  NULL};
+        run_named(&cyclic[i], "user_batches", settings);
+        /* What is unreachable is no object of the program's, found or not. */
+        assert_true(cyclic[i].object_bytes[0] < 1000);
+    }
+    assert_true(cyclic[0].live_bytes[0] < 2000);
+    assert_true(cyclic[1].live_bytes[0] > (uint64_t)100 * 8000);
+    assert_true(cyclic[1].live_bytes[0] < (uint64_t)4000 * 8000);
+    assert_true(cyclic[2].live_bytes[0] > (uint64_t)5000 * 8000);
+    assert_true(cyclic[2].live_bytes[2] < 2000);
+    run_named(&acyclic, "user_batches", none);
+    assert_true(acyclic.live_bytes[0] < (uint64_t)80 * (64 + 120 + 56) + 1000); /* free lists */
+}
+
+static void kept_reports_grow_with_the_users(void **state)
+{
+    struct witness kept;
+    static const char *const settings[] = {"n", "2k", "results", "kept", "profile", "3.11", NULL};
+
+    (void)state;
+    run_named(&kept, "user_batches", settings);
+    assert_true(kept.object_bytes[0] > (uint64_t)2000 * (449 + 8));
+    assert_true(kept.object_bytes[0] < (uint64_t)2000 * (449 + 8) + 5000);
+    assert_true(kept.object_bytes[1] < 1000);
+}
+
 /* Parameters. */
 
 static const struct parameter count_parameter = {
@@ -730,6 +767,8 @@ int main(void)
         cmocka_unit_test(on_2_7_no_other_type_gets_what_floats_leave),
         cmocka_unit_test(on_3_11_a_free_list_keeps_a_hundred_floats),
         cmocka_unit_test(a_waiting_task_holds_its_frame_and_its_locals),
+        cmocka_unit_test(users_that_point_to_themselves_wait_for_a_collection),
+        cmocka_unit_test(kept_reports_grow_with_the_users),
         cmocka_unit_test(counts_are_read_with_their_suffixes),
         cmocka_unit_test(what_is_no_count_is_refused),
         cmocka_unit_test(a_count_out_of_bounds_or_too_long_is_refused),
