@@ -179,6 +179,10 @@ static void a_count_is_of_containers_made_less_those_freed(void **state)
         check_counts(2, 0, 0);
         second = empty_list();
         check_counts(2, 0, 0);
+        struct object *deque = deque_new(&runtime, 1); /* no free list has deques */
+        check_counts(3, 0, 0);
+        object_drop(&runtime, deque);
+        check_counts(2, 0, 0);
         objects_collect(&runtime, 0);
         check_counts(0, 1, 0);
         objects_collect(&runtime, 1);
@@ -232,11 +236,27 @@ static void a_collection_of_3_13_waits_for_a_safe_point(void **state)
         objects_set_threshold(&runtime, thresholds);
         struct list *first = empty_list(), *second = empty_list();
         assert_int_equal(collections_of(0), &profiles[i] == python_3_13 ? 0 : 1);
-        struct list *third = empty_list();
+        objects_safe_point(&runtime);
         assert_int_equal(collections_of(0), 1);
         drop_list(first);
         drop_list(second);
-        drop_list(third);
+        finish();
+    }
+}
+
+/* Two hundred thousand cycles in a program that never says where a loop turns. */
+static void a_program_without_safe_points_is_collected_too(void **state)
+{
+    (void)state;
+    for (size_t i = 0; profile_names[i]; i++) {
+        start(&profiles[i]);
+        for (int made = 0; made < 200000; made++) {
+            struct list *list = empty_list();
+            append(list, &list->object);
+            drop_list(list);
+            assert_true(gauge.live_bytes < 1 << 20);
+        }
+        assert_true(collections_of(0) > 50);
         finish();
     }
 }
@@ -383,6 +403,7 @@ int main(void)
         cmocka_unit_test(a_count_is_of_containers_made_less_those_freed),
         cmocka_unit_test(the_youngest_generation_is_collected_at_its_threshold),
         cmocka_unit_test(a_collection_of_3_13_waits_for_a_safe_point),
+        cmocka_unit_test(a_program_without_safe_points_is_collected_too),
         cmocka_unit_test(nothing_is_collected_of_its_own_accord_when_switched_off),
         cmocka_unit_test(what_survives_a_collection_grows_older),
         cmocka_unit_test(a_young_collection_leaves_old_garbage_alone),

@@ -89,7 +89,7 @@ static void a_dict_of_3_x_grows_as_its_table_does(void **state)
     }
 }
 
-/* d = {"a": 1, "b": 2}; d[3] = 3 on a real 3.11 and 3.13: 184 bytes, then 224. */
+/* d["tide"] = 1; d["mark"] = 1; d[3] = 1 on a real 3.11 and 3.13: 184 bytes, then 352. */
 static void a_key_that_is_no_string_changes_the_table(void **state)
 {
     (void)state;
@@ -100,7 +100,7 @@ static void a_key_that_is_no_string_changes_the_table(void **state)
         set(dict, str_of(&runtime, "mark"), value);
         assert_int_equal(bytes_of(dict), 184);
         set(dict, number(3), value);
-        assert_int_equal(bytes_of(dict), 224);
+        assert_int_equal(bytes_of(dict), 352);
         struct object *key = str_of(&runtime, "mark");
         assert_ptr_equal(dict_get(&runtime, dict, key), value);
         object_drop(&runtime, key);

@@ -60,7 +60,7 @@ static void an_instance_has_its_size(void **state)
         unsigned features;
         size_t slots, of_2_7, of_3_11, of_3_13;
     } classes[] = {{INSTANCE_USUAL, 0, 64, 56, 48},
-                   {0, 0, 16, 16, 16},
+                   {0, 0, 16, 32, 32},
                    {0, 1, 56, 40, 40},
                    {0, 2, 64, 48, 48},
                    {INSTANCE_HAS_WEAKREFS, 2, 72, 56, 64}};

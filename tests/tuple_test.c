@@ -195,6 +195,19 @@ static void tuples_are_equal_by_their_items(void **state)
     finish();
 }
 
+static void a_tuple_without_memory_is_null(void **state)
+{
+    (void)state;
+    for (size_t p = 0; profile_names[p]; p++) {
+        start(&profiles[p]);
+        recording.fail_at = recording.requests + 1;
+        assert_null(tuple_new(&runtime, 3));
+        assert_null(tuple_new(&runtime, SIZE_MAX / 8));
+        assert_int_equal(gauge.object_bytes, 0);
+        finish();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +220,7 @@ int main(void)
         cmocka_unit_test(a_cycle_through_a_tuple_is_collected),
         cmocka_unit_test(a_million_tuples_within_each_other_are_freed),
         cmocka_unit_test(tuples_are_equal_by_their_items),
+        cmocka_unit_test(a_tuple_without_memory_is_null),
     };
 
     return cmocka_run_group_tests_name("tuple", tests, NULL, NULL);

@@ -57,10 +57,12 @@ static void count_is_over(struct runtime *runtime)
 
     if (!collector->enabled || !collector->generations[0].threshold || collector->collecting)
         return;
-    if (runtime->profile->collects_between)
-        collector->due = 1;
-    else
+    collector->due = runtime->profile->collects_between;
+    if (!collector->due)
         collect_what_is_due(runtime);
+    else if (collector->generations[0].count >
+             collector->generations[0].threshold + SAFE_POINT_SLACK)
+        objects_safe_point(runtime);
 }
 
 void objects_safe_point(struct runtime *runtime)
@@ -81,8 +83,6 @@ struct object *container_alloc_behind(struct runtime *runtime, size_t before_byt
     struct generation *youngest = &runtime->collector.generations[0];
     size_t head_bytes = runtime->profile->gc_head_bytes;
 
-    if (runtime->collector.due)
-        objects_safe_point(runtime);
     char *block = heap_malloc(&runtime->heap, HEAP_OBJECT, before_bytes + head_bytes + bytes);
     if (!block)
         return NULL;

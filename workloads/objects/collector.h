@@ -12,7 +12,7 @@
 
 #include <stdatomic.h>
 
-enum { GENERATIONS = 3, OLDEST = GENERATIONS - 1 };
+enum { GENERATIONS = 3, OLDEST = GENERATIONS - 1, SAFE_POINT_SLACK = 64 };
 
 /* An entry of gc.get_stats(). */
 struct collector_stats {
@@ -110,9 +110,9 @@ int object_finalize(struct runtime *runtime, struct object *object);
 size_t objects_collect(struct runtime *runtime, unsigned generation);
 
 /*
- * Where CPython's byte code would let a pending collection run: between two instructions. Only the
- * profiles with collects_between leave one pending; container_alloc calls this too, before it asks
- * for memory.
+ * Where CPython's byte code lets a pending collection run: as a loop turns and as a function
+ * begins. Only the profiles with collects_between leave one pending. A program that says no safe
+ * points has it SAFE_POINT_SLACK containers later.
  */
 void objects_safe_point(struct runtime *runtime);
 

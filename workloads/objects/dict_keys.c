@@ -43,10 +43,12 @@ size_t dict_keys_bytes(const struct dict_keys *keys)
     return block_bytes(keys->log2_size, keys->strings);
 }
 
+/* The smallest size counts in whatever is wanted: 1 to 7 make a table of 16. */
 unsigned dict_keys_log2(size_t wanted)
 {
     unsigned log2_size = DICT_KEYS_SMALLEST;
 
+    wanted |= (size_t)1 << DICT_KEYS_SMALLEST;
     while ((size_t)1 << log2_size < wanted)
         log2_size++;
     return log2_size;

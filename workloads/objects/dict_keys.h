@@ -42,7 +42,7 @@ void dict_keys_free(struct runtime *runtime, struct dict_keys *keys);
 /* What was asked for, and sys.getsizeof counts. */
 size_t dict_keys_bytes(const struct dict_keys *keys);
 
-/* calculate_log2_keysize: the smallest table of that many indices or more. */
+/* calculate_log2_keysize: the table for that many indices, 8 for none. */
 unsigned dict_keys_log2(size_t wanted);
 
 /* The item of that key, or -1. */

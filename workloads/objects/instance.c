@@ -242,7 +242,7 @@ static void instance_dealloc(struct runtime *runtime, struct object *object)
     runtime_leave(runtime);
 }
 
-/* A class without anything: its instances are no containers. */
+/* 2.7: a class without anything. On 3.x its instances would lead to the class, an object. */
 static void bare_dealloc(struct runtime *runtime, struct object *object)
 {
     if (object_finalize(runtime, object))
@@ -331,7 +331,7 @@ int class_init(struct runtime *runtime, struct instance_class *class, const char
         names->usable = NAMES_MOST;
     }
     *class = (struct instance_class){.slots = slots, .names = names};
-    class->type = slots || features ? container_type : bare_type;
+    class->type = slots || features || layout != INSTANCE_DICT ? container_type : bare_type;
     class->type.name = name;
     class->type.finalize = finalize;
     lay_out(layout, class, features);
