@@ -249,6 +249,9 @@ class Articles(unittest.TestCase):
     def test_async_tasks(self):
         self.assert_replayed("async_tasks:n=100k,end=cancelled|finished")
 
+    def test_compress(self):
+        self.assert_replayed("compress:n=8M,data=repetitive|random")
+
     def test_every_script_takes_what_its_workload_takes(self):
         """The names, and for a choice all that it may be; what each refuses, it refuses with status 2."""
         scripts = 0

@@ -298,6 +298,7 @@ static void the_other_experiments_have_their_phases_in_order(void **state)
     check_phases("async_tasks", "end", "cancelled", "start del collect ");
     check_phases("async_tasks", "end", "finished", "start run del collect ");
     check_phases("user_batches", "collect", "batch", "serve del collect ");
+    check_phases("compress", "data", "random", "build compress del decompress del_all ");
 }
 
 /* What the figures of each phase mean. */
@@ -622,6 +623,31 @@ static void kept_reports_grow_with_the_users(void **state)
     assert_true(kept.object_bytes[1] < 1000);
 }
 
+static void what_is_compressed_comes_back_as_large_as_it_was(void **state)
+{
+    static const char *const profiles[] = {"2.7", "3.11"};
+    static const uint64_t head_bytes[] = {37, 33}; /* with the zero at the end */
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct witness lines, random, shortest;
+        const char *const repeat[] = {"n", "640k", "profile", profiles[i], NULL};
+        const char *const noise[] = {"n", "640k", "data", "random", "profile", profiles[i], NULL};
+        const char *const few[] = {"n", "8", "data", "random", "profile", profiles[i], NULL};
+        run_named(&lines, "compress", repeat);
+        run_named(&random, "compress", noise);
+        run_named(&shortest, "compress", few);
+        assert_int_equal(lines.object_bytes[0], head_bytes[i] + 640000);
+        assert_int_equal(lines.object_bytes[3] - lines.object_bytes[2], lines.object_bytes[0]);
+        assert_true(lines.object_bytes[2] < 640000 / 100);
+        /* Random bytes do not shrink, and few of any kind grow. */
+        assert_true(random.object_bytes[2] > random.object_bytes[0]);
+        assert_true(random.object_bytes[2] < random.object_bytes[0] + 1000);
+        assert_true(shortest.object_bytes[2] > shortest.object_bytes[0]);
+        assert_int_equal(random.object_bytes[3] - random.object_bytes[2], random.object_bytes[0]);
+    }
+}
+
 /* Parameters. */
 
 static const struct parameter count_parameter = {
@@ -769,6 +795,7 @@ int main(void)
         cmocka_unit_test(a_waiting_task_holds_its_frame_and_its_locals),
         cmocka_unit_test(users_that_point_to_themselves_wait_for_a_collection),
         cmocka_unit_test(kept_reports_grow_with_the_users),
+        cmocka_unit_test(what_is_compressed_comes_back_as_large_as_it_was),
         cmocka_unit_test(counts_are_read_with_their_suffixes),
         cmocka_unit_test(what_is_no_count_is_refused),
         cmocka_unit_test(a_count_out_of_bounds_or_too_long_is_refused),
