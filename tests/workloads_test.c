@@ -299,6 +299,7 @@ static void the_other_experiments_have_their_phases_in_order(void **state)
     check_phases("async_tasks", "end", "finished", "start run del collect ");
     check_phases("user_batches", "collect", "batch", "serve del collect ");
     check_phases("compress", "data", "random", "build compress del decompress del_all ");
+    check_phases("threads_shared", "threads", "4", "run del collect ");
 }
 
 /* What the figures of each phase mean. */
@@ -648,6 +649,23 @@ static void what_is_compressed_comes_back_as_large_as_it_was(void **state)
     }
 }
 
+static void threads_in_turn_hold_one_list_each(void **state)
+{
+    static const char *const threads[] = {"1", "2", "4", "8"};
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        struct witness witness;
+        const char *const settings[] = {"n", "16k", "threads", threads[i], "profile", "3.11", NULL};
+        run_named(&witness, "threads_shared", settings);
+        /* A thousand strings of 99 bytes, in lists that have some room to spare. */
+        assert_true(witness.object_bytes[0] > (uint64_t)1000 * (99 + 8));
+        assert_true(witness.object_bytes[0] < (uint64_t)1000 * (99 + 9) + (uint64_t)8 * 100);
+        assert_int_equal(witness.object_bytes[1], 0);
+        assert_true(witness.gauge.operations > 32000);
+    }
+}
+
 /* Parameters. */
 
 static const struct parameter count_parameter = {
@@ -796,6 +814,7 @@ int main(void)
         cmocka_unit_test(users_that_point_to_themselves_wait_for_a_collection),
         cmocka_unit_test(kept_reports_grow_with_the_users),
         cmocka_unit_test(what_is_compressed_comes_back_as_large_as_it_was),
+        cmocka_unit_test(threads_in_turn_hold_one_list_each),
         cmocka_unit_test(counts_are_read_with_their_suffixes),
         cmocka_unit_test(what_is_no_count_is_refused),
         cmocka_unit_test(a_count_out_of_bounds_or_too_long_is_refused),
