@@ -2,13 +2,16 @@
 The replay against what real CPythons did, at the articles' own n = 10M. Predictions follow from CPython's object layout and glibc's
 chunks; measurements of other mallocs are those of CPython 2.7.18 and 3.11.2 on x86-64 Linux with glibc 2.36. Sizes in kB.
 """
+import json
 import math
+import os
+import subprocess
 import sys
 import tempfile
 import unittest
 
 sys.path.insert(0, "tests")
-from tidemark_run import growth, measure  # noqa: E402
+from tidemark_run import growth, measure, measure_samples, tidemark  # noqa: E402
 
 N = 10_000_000
 SMALL_INTS = 257  # 0 to 256 are shared
@@ -159,6 +162,123 @@ class Replay(unittest.TestCase):
         real = self.how_3_11("del_collect", host="python3")
         self.assertLess(growth(real, "idle"), 2 * ARENA + 512)
         self.assertLess(growth(self.how_3_11("del_collect"), "idle"), ARENA + 512)
+
+
+class Articles(unittest.TestCase):
+    """
+    Every experiment of the articles, small, phase by phase beside the CPython of this machine. What may differ is what the
+    interpreter's own objects leave free in its arenas and in its heap: an arena and 0.5 MB, or 0.5 % where that is more.
+    """
+
+    def assert_replayed(self, workload, rows=("pymalloc", "glibc"), arenas=1):
+        named = [word for row in rows for word in ("-a", row)]
+        with tempfile.TemporaryDirectory() as scratch:
+            samples = measure_samples(scratch, "-w", workload, *named, "--host", "objects", "--host", "python3", "--rounds", "1",
+                                      "--idle", "20ms")
+        pairs = {}
+        for cell, sample in samples:
+            self.assertEqual(sample["status"], "ok", sample["reason"])
+            pairs.setdefault((cell["allocator"], json.dumps(cell["params"])), {})[cell["host"]] = sample
+        for name, pair in pairs.items():
+            self.assertEqual(set(pair), {"objects", "python3"}, name)
+            with self.subTest(cell=name):
+                self.assert_same_phases(pair["objects"], pair["python3"], arenas * ARENA + 512)
+
+    def assert_same_phases(self, replay, real, slack):
+        self.assertEqual([phase["name"] for phase in replay["phases"]], [phase["name"] for phase in real["phases"]])
+        for ours, theirs in zip(replay["phases"], real["phases"]):
+            for field in ("peak_bytes", "rss_bytes"):
+                replayed, measured = ((phase[field] - sample["baseline_bytes"]) / 1024
+                                      for phase, sample in ((ours, replay), (theirs, real)))
+                self.assertLessEqual(abs(replayed - measured), max(slack, measured * 0.005),
+                                     "%s of %s: %.0f kB against %.0f kB" % (field, ours["name"], replayed, measured))
+
+    def test_del_collect(self):
+        self.assert_replayed("del_collect:n=1M,profile=3.11,way=pass|del_collect,source=range|xrange")
+
+    def test_list_lifetime(self):
+        self.assert_replayed("list_lifetime:n=1M,how=local|global|del_collect|cycle_collect")
+
+    def test_user_batches(self):
+        # When a collection comes of its own accord hangs on the containers of the interpreter too: some hundred users.
+        self.assert_replayed("user_batches:n=20k,collect=batch|disabled,results=written|kept")
+        self.assert_replayed("user_batches:n=20k,collect=never,links=cyclic|acyclic", arenas=2)
+
+    def test_user_batches_in_a_memory_limit(self):
+        with tempfile.TemporaryDirectory() as scratch:
+            samples = measure_samples(scratch, "-w", "user_batches:n=20k,collect=batch|disabled", "-a", "pymalloc", "--host",
+                                      "objects", "--host", "python3", "--rounds", "1", "--memory-limit", "64MiB", status=1)
+        self.assertEqual({(cell["host"], cell["params"]["collect"]): sample["status"] for cell, sample in samples},
+                         {("objects", "batch"): "ok", ("objects", "disabled"): "oom",
+                          ("python3", "batch"): "ok", ("python3", "disabled"): "oom"})
+
+    def test_slice_copy(self):
+        self.assert_replayed("slice_copy:n=1M,how=slice|name")
+
+    def test_dedupe_set(self):
+        self.assert_replayed("dedupe_set:n=1M,distinct=all")
+        # On glibc's malloc a real CPython keeps all of it after del_set or nothing, from run to run: a table of 32 KiB that is
+        # freed next to enough other memory makes malloc sort out its fastbins, and what is next to it hangs on the hash seed.
+        self.assert_replayed("dedupe_set:n=1M,distinct=few", rows=("pymalloc",))
+
+    def test_interning(self):
+        self.assert_replayed("interning:n=500k,how=interned|separate")
+
+    def test_bounded_history(self):
+        # The blocks of a deque are malloc's, and so is the table of arenas among them, which keeps what is below it from being
+        # trimmed. n is such that it doubles at about the same place, in spite of the arenas that an interpreter starts with.
+        self.assert_replayed("bounded_history:n=700k,history=bounded|deque|list")
+
+    def test_generator_vs_list(self):
+        self.assert_replayed("generator_vs_list:n=1M,numbers=generator|list")
+
+    def test_cycles(self):
+        self.assert_replayed("cycles:n=200k,shape=two_lists|rings|parents_strong|parents_weak")
+
+    def test_waste(self):
+        # The 80 lists that wait to be used again lie in the last two megabytes: in two arenas, or across three.
+        self.assert_replayed("waste:n=100k,values=dropped|retained", arenas=2)
+
+    def test_global_leak(self):
+        self.assert_replayed("global_leak:n=100k,seen=global|local")
+
+    def test_free_list_pressure(self):
+        # What waits in a free list pins an arena; what an interpreter starts with has one of its own to spare, or not.
+        self.assert_replayed("free_list_pressure:n=200k,kind=float|int|tuple|list|dict", arenas=2)
+
+    def test_async_tasks(self):
+        self.assert_replayed("async_tasks:n=100k,end=cancelled|finished")
+
+    def test_compress(self):
+        self.assert_replayed("compress:n=8M,data=repetitive|random")
+
+    def test_threads_shared(self):
+        # glibc without its thread caches: what an interpreter's own frees have put into them decides what they pin.
+        self.assert_replayed("threads_shared:n=2M,threads=1|4|8", rows=("pymalloc", "glibc+tcache_count:0"))
+
+    def test_every_script_takes_what_its_workload_takes(self):
+        """The names, and for a choice all that it may be; what each refuses, it refuses with status 2."""
+        scripts = 0
+        listed = tidemark("list", "workloads", "--json")
+        for workload in json.loads(listed.stdout):
+            script = "workloads/python/%s.py" % workload["name"]
+            self.assertEqual(workload["python_script"], os.path.exists(script), script)
+            if not workload["python_script"]:
+                continue
+            scripts += 1
+            names = {parameter["name"] for parameter in workload["parameters"]} | {"profile", "idle_ns", "seed"}
+            self.assertEqual(names, set(self.refused(script, "bogus=1").rstrip(")\n").partition("accepted: ")[2].replace(
+                "=", "").split()))
+            for parameter in workload["parameters"]:
+                if "choices" in parameter and parameter["name"] != "profile":
+                    accepted = self.refused(script, parameter["name"] + "=bogus").partition("none of ")[2]
+                    self.assertEqual(accepted.strip().split(", "), parameter["choices"], script)
+        self.assertGreater(scripts, 0)
+
+    def refused(self, script, argument):
+        ran = subprocess.run(["/usr/bin/python3", "-B", script, argument], capture_output=True, text=True, check=False)
+        self.assertEqual(ran.returncode, 2, ran.stderr)
+        return ran.stderr
 
 
 if __name__ == "__main__":

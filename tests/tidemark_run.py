@@ -29,13 +29,28 @@ def tidemark(*arguments, **options):
     return subprocess.run([TIDEMARK, *arguments], capture_output=True, text=True, check=False, **options)
 
 
-def measure(folder, *arguments):
-    """Runs `tidemark run` into a new folder beneath `folder` and returns its summary, read back by `show --json`."""
+def run_into(folder, *arguments, status=0):
+    """Runs `tidemark run`, which ends with `status`, into a new folder beneath `folder` and returns the name of that."""
     run = os.path.join(tempfile.mkdtemp(dir=folder), "run")
     ran = tidemark("run", "-o", run, *PLAIN, *arguments)
-    if ran.returncode != 0:
+    if ran.returncode != status:
         raise AssertionError("tidemark run %s: status %d\n%s" % (" ".join(arguments), ran.returncode, ran.stderr))
-    return show(run)
+    return run
+
+
+def measure(folder, *arguments):
+    """The summary of a new run, read back by `show --json`."""
+    return show(run_into(folder, *arguments))
+
+
+def measure_samples(folder, *arguments, status=0):
+    """The samples of a new run, which ends with `status`, each with its cell of the plan; without controls."""
+    run = run_into(folder, *arguments, status=status)
+    with open(os.path.join(run, "plan.json"), encoding="utf-8") as plan:
+        cells = json.load(plan)["cells"]
+    with open(os.path.join(run, "samples.jsonl"), encoding="utf-8") as lines:
+        samples = [json.loads(line) for line in lines]
+    return [(cells[sample["cell"]], sample) for sample in samples if not cells[sample["cell"]]["control"]]
 
 
 def show(run):

@@ -282,6 +282,26 @@ static void list_lifetime_has_its_phases_in_order(void **state)
     check_phases("list_lifetime", "how", "cycle_collect", "build del collect ");
 }
 
+static void the_other_experiments_have_their_phases_in_order(void **state)
+{
+    (void)state;
+    check_phases("slice_copy", "how", "slice", "build copy del_copy del collect ");
+    check_phases("dedupe_set", "distinct", "few", "build dedupe del del_set collect ");
+    check_phases("interning", "how", "interned", "build del collect ");
+    check_phases("bounded_history", "history", "bounded", "append clear del collect ");
+    check_phases("generator_vs_list", "numbers", "generator", "build sum del collect ");
+    check_phases("cycles", "shape", "rings", "build del collect ");
+    check_phases("waste", "values", "dropped", "build return collect ");
+    check_phases("global_leak", "seen", "global", "serve collect forget ");
+    check_phases("free_list_pressure", "kind", "float",
+                 "build drop again drop_again other drop_other collect ");
+    check_phases("async_tasks", "end", "cancelled", "start del collect ");
+    check_phases("async_tasks", "end", "finished", "start run del collect ");
+    check_phases("user_batches", "collect", "batch", "serve del collect ");
+    check_phases("compress", "data", "random", "build compress del decompress del_all ");
+    check_phases("threads_shared", "threads", "4", "run del collect ");
+}
+
 /* What the figures of each phase mean. */
 
 static void run_named(struct witness *witness, const char *name, const char *const *settings)
@@ -394,6 +414,255 @@ static void a_global_or_returned_list_outlives_its_function(void **state)
         const char *const settings[] = {"how", hows[i], NULL};
         run_named(&witness, "list_lifetime", settings);
         assert_int_equal(witness.object_bytes[1], witness.object_bytes[0]);
+    }
+}
+
+static void a_slice_copies_references_and_a_name_nothing(void **state)
+{
+    struct witness witness;
+    static const char *const slice[] = {"how", "slice", "profile", "3.11", NULL};
+    static const char *const name[] = {"how", "name", "profile", "3.11", NULL};
+
+    (void)state;
+    run_named(&witness, "slice_copy", slice);
+    assert_int_equal(witness.object_bytes[1] - witness.object_bytes[0], 56 + TINY * 8);
+    assert_int_equal(witness.object_bytes[2], witness.object_bytes[0]);
+    run_named(&witness, "slice_copy", name);
+    assert_int_equal(witness.object_bytes[1], witness.object_bytes[0]);
+}
+
+static void a_set_keeps_one_of_each_value(void **state)
+{
+    struct witness few, all;
+    static const char *const of_few[] = {"n", "3k", "distinct", "few", "profile", "3.11", NULL};
+    static const char *const of_all[] = {"n", "3k", "distinct", "all", "profile", "3.11", NULL};
+    /* A table of 16 bytes a slot grows fourfold once three in five are used. */
+    const uint64_t few_bytes = 216 + 2048 * 16 + INTS * 28;
+    const uint64_t all_bytes = 216 + 8192 * 16 + (3000 - 257) * 28;
+
+    (void)state;
+    run_named(&few, "dedupe_set", of_few);
+    run_named(&all, "dedupe_set", of_all);
+    assert_int_equal(few.object_bytes[2], few_bytes);
+    assert_int_equal(all.object_bytes[2], all_bytes);
+}
+
+static void interned_strings_are_one_of_each_value(void **state)
+{
+    struct witness interned, separate;
+    static const char *const one[] = {"n", "3k", "how", "interned", "profile", "3.11", NULL};
+    static const char *const many[] = {"n", "3k", "how", "separate", "profile", "3.11", NULL};
+
+    (void)state;
+    run_named(&interned, "interning", one);
+    run_named(&separate, "interning", many);
+    /* 69 bytes a string; the table of those that are interned comes to less than a string each. */
+    assert_true(separate.object_bytes[0] > interned.object_bytes[0] + UINT64_C(1000) * 69);
+    assert_true(interned.object_bytes[0] > UINT64_C(1000) * 69);
+}
+
+static void a_bounded_history_stays_as_it_is(void **state)
+{
+    struct witness bounded, all;
+    static const char *const some[] = {"n",  "3k",      "history", "bounded", "maxlen",
+                                       "10", "profile", "3.11",    NULL};
+    static const char *const every[] = {"n", "3k", "history", "deque", "profile", "3.11", NULL};
+
+    (void)state;
+    run_named(&bounded, "bounded_history", some);
+    run_named(&all, "bounded_history", every);
+    assert_int_equal(bounded.object_bytes[0], 760 + 10 * 28); /* with a block of 528 */
+    assert_true(all.object_bytes[0] > 3000 * 8 + (3000 - 257) * 28);
+    assert_int_equal(all.object_bytes[1], 760);
+}
+
+static void a_generator_holds_one_number_and_a_list_all(void **state)
+{
+    struct witness generator, list;
+    static const char *const lazy[] = {"numbers", "generator", "profile", "3.11", NULL};
+    static const char *const eager[] = {"numbers", "list", "profile", "3.11", NULL};
+
+    (void)state;
+    run_named(&generator, "generator_vs_list", lazy);
+    run_named(&list, "generator_vs_list", eager);
+    assert_true(generator.object_bytes[0] < 500);
+    assert_true(list.object_bytes[0] > 56 + (uint64_t)TINY * 8 + (uint64_t)INTS * 28);
+    /* The last number went with the generator's frame. */
+    assert_true(generator.object_bytes[1] < 500);
+    assert_int_equal(generator.object_bytes[3], 0);
+}
+
+static void cycles_stay_until_collected_and_weak_ones_do_not(void **state)
+{
+    static const char *const shapes[] = {"two_lists", "rings", "parents_strong", NULL};
+    struct witness witness;
+    static const char *const weak[] = {"shape", "parents_weak", "profile", "3.11", NULL};
+
+    (void)state;
+    for (size_t i = 0; shapes[i]; i++) {
+        const char *const settings[] = {"shape", shapes[i], "profile", "3.11", NULL};
+        run_named(&witness, "cycles", settings);
+        uint64_t left_bytes = witness.live_bytes[2];
+        assert_int_equal(witness.object_bytes[1], witness.object_bytes[2]);
+        assert_true(witness.live_bytes[1] > left_bytes + (uint64_t)TINY * 50);
+        assert_true(left_bytes < 2000);
+    }
+    run_named(&witness, "cycles", weak);
+    assert_true(witness.live_bytes[0] > (uint64_t)TINY * 100);
+    assert_true(witness.live_bytes[1] < 2000);
+}
+
+static void waste_is_as_large_as_the_article_has_it(void **state)
+{
+    struct witness dropped, retained;
+    static const char *const drop[] = {"n", "10k", "values", "dropped", "profile", "3.11", NULL};
+    static const char *const retain[] = {"n", "10k", "values", "retained", "profile", "3.11", NULL};
+    /* An object of 56 and its values, 24, on most of them; a hundred bytes in 133. */
+    const uint64_t objects_bytes = (uint64_t)100 * 100 * (56 + 24 + 133);
+
+    (void)state;
+    run_named(&dropped, "waste", drop);
+    run_named(&retained, "waste", retain);
+    assert_true(dropped.object_bytes[0] > objects_bytes);
+    assert_true(dropped.object_bytes[0] < objects_bytes + (uint64_t)100 * 1000 + 10000);
+    assert_true(dropped.object_bytes[1] < 1000);
+    assert_int_equal(retained.object_bytes[2], retained.object_bytes[0]);
+    assert_int_equal(retained.object_bytes[0], dropped.object_bytes[0]);
+}
+
+static void no_collection_frees_what_a_global_names(void **state)
+{
+    struct witness global, local;
+    static const char *const of_module[] = {"seen", "global", "profile", "3.11", NULL};
+    static const char *const of_function[] = {"seen", "local", "profile", "3.11", NULL};
+
+    (void)state;
+    run_named(&global, "global_leak", of_module);
+    run_named(&local, "global_leak", of_function);
+    assert_true(global.object_bytes[0] > (uint64_t)TINY * (184 + 149));
+    assert_int_equal(global.object_bytes[1], global.object_bytes[0]);
+    assert_true(global.object_bytes[2] < 1000);
+    assert_true(local.object_bytes[0] < 1000);
+}
+
+static void on_2_7_no_other_type_gets_what_floats_leave(void **state)
+{
+    struct witness witness;
+    static const char *const settings[] = {"kind", "float", "profile", "2.7", NULL};
+    const uint64_t blocks_bytes = (uint64_t)((TINY + 40) / 41) * 992;
+
+    (void)state;
+    run_named(&witness, "free_list_pressure", settings);
+    assert_int_equal(witness.object_bytes[1], 0);
+    assert_true(witness.live_bytes[1] >= blocks_bytes);
+    /* Again they serve floats; under strings they wait. */
+    assert_int_equal(witness.live_bytes[2], witness.live_bytes[0]);
+    assert_true(witness.live_bytes[4] >= witness.object_bytes[4] + blocks_bytes);
+    assert_true(witness.live_bytes[6] < blocks_bytes);
+}
+
+static void on_3_11_a_free_list_keeps_a_hundred_floats(void **state)
+{
+    struct witness witness;
+    static const char *const settings[] = {"kind", "float", "profile", "3.11", NULL};
+
+    (void)state;
+    run_named(&witness, "free_list_pressure", settings);
+    assert_int_equal(witness.live_bytes[1], 100 * 24 + 56); /* and the list that held them */
+    assert_int_equal(witness.live_bytes[6], 0);
+}
+
+static void a_waiting_task_holds_its_frame_and_its_locals(void **state)
+{
+    struct witness cancelled, finished;
+    static const char *const cancel[] = {"end", "cancelled", "profile", "3.11", NULL};
+    static const char *const finish[] = {"end", "finished", "profile", "3.11", NULL};
+
+    (void)state;
+    run_named(&cancelled, "async_tasks", cancel);
+    run_named(&finished, "async_tasks", finish);
+    assert_true(cancelled.object_bytes[0] > (uint64_t)TINY * (232 + 8 + 28) + (uint64_t)INTS * 28);
+    assert_int_equal(cancelled.object_bytes[1], 0);
+    assert_int_equal(finished.object_bytes[0], cancelled.object_bytes[0]);
+    assert_int_equal(finished.object_bytes[1],
+                     finished.object_bytes[0] - (uint64_t)(TINY + INTS) * 28);
+}
+
+static void users_that_point_to_themselves_wait_for_a_collection(void **state)
+{
+    static const char *const collects[] = {"batch", "never", "disabled"};
+    struct witness cyclic[3], acyclic;
+    static const char *const none[] = {"n",     "5k",      "batch",   "100",  "collect", "disabled",
+                                       "links", "acyclic", "profile", "3.11", NULL};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        const char *const settings[] = {"n",         "5k",      "batch", "100", "collect",
+                                        collects[i], "profile", "3.11",  NULL};
+        run_named(&cyclic[i], "user_batches", settings);
+        /* What is unreachable is no object of the program's, found or not. */
+        assert_true(cyclic[i].object_bytes[0] < 1000);
+    }
+    assert_true(cyclic[0].live_bytes[0] < 2000);
+    assert_true(cyclic[1].live_bytes[0] > (uint64_t)100 * 8000);
+    assert_true(cyclic[1].live_bytes[0] < (uint64_t)4000 * 8000);
+    assert_true(cyclic[2].live_bytes[0] > (uint64_t)5000 * 8000);
+    assert_true(cyclic[2].live_bytes[2] < 2000);
+    run_named(&acyclic, "user_batches", none);
+    assert_true(acyclic.live_bytes[0] < (uint64_t)80 * (64 + 120 + 56) + 1000); /* free lists */
+}
+
+static void kept_reports_grow_with_the_users(void **state)
+{
+    struct witness kept;
+    static const char *const settings[] = {"n", "2k", "results", "kept", "profile", "3.11", NULL};
+
+    (void)state;
+    run_named(&kept, "user_batches", settings);
+    assert_true(kept.object_bytes[0] > (uint64_t)2000 * (449 + 8));
+    assert_true(kept.object_bytes[0] < (uint64_t)2000 * (449 + 8) + 5000);
+    assert_true(kept.object_bytes[1] < 1000);
+}
+
+static void what_is_compressed_comes_back_as_large_as_it_was(void **state)
+{
+    static const char *const profiles[] = {"2.7", "3.11"};
+    static const uint64_t head_bytes[] = {37, 33}; /* with the zero at the end */
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct witness lines, random, shortest;
+        const char *const repeat[] = {"n", "640k", "profile", profiles[i], NULL};
+        const char *const noise[] = {"n", "640k", "data", "random", "profile", profiles[i], NULL};
+        const char *const few[] = {"n", "8", "data", "random", "profile", profiles[i], NULL};
+        run_named(&lines, "compress", repeat);
+        run_named(&random, "compress", noise);
+        run_named(&shortest, "compress", few);
+        assert_int_equal(lines.object_bytes[0], head_bytes[i] + 640000);
+        assert_int_equal(lines.object_bytes[3] - lines.object_bytes[2], lines.object_bytes[0]);
+        assert_true(lines.object_bytes[2] < 640000 / 100);
+        /* Random bytes do not shrink, and few of any kind grow. */
+        assert_true(random.object_bytes[2] > random.object_bytes[0]);
+        assert_true(random.object_bytes[2] < random.object_bytes[0] + 1000);
+        assert_true(shortest.object_bytes[2] > shortest.object_bytes[0]);
+        assert_int_equal(random.object_bytes[3] - random.object_bytes[2], random.object_bytes[0]);
+    }
+}
+
+static void threads_in_turn_hold_one_list_each(void **state)
+{
+    static const char *const threads[] = {"1", "2", "4", "8"};
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        struct witness witness;
+        const char *const settings[] = {"n", "16k", "threads", threads[i], "profile", "3.11", NULL};
+        run_named(&witness, "threads_shared", settings);
+        /* A thousand strings of 99 bytes, in lists that have some room to spare. */
+        assert_true(witness.object_bytes[0] > (uint64_t)1000 * (99 + 8));
+        assert_true(witness.object_bytes[0] < (uint64_t)1000 * (99 + 9) + (uint64_t)8 * 100);
+        assert_int_equal(witness.object_bytes[1], 0);
+        assert_true(witness.gauge.operations > 32000);
     }
 }
 
@@ -524,12 +793,28 @@ int main(void)
         cmocka_unit_test(the_runtime_stands_before_the_first_phase),
         cmocka_unit_test(del_collect_has_its_phases_in_order),
         cmocka_unit_test(list_lifetime_has_its_phases_in_order),
+        cmocka_unit_test(the_other_experiments_have_their_phases_in_order),
         cmocka_unit_test(on_2_7_only_a_collection_gives_ints_back),
         cmocka_unit_test(on_2_7_a_live_loop_variable_pins_one_block),
         cmocka_unit_test(on_3_11_ints_go_with_the_list),
         cmocka_unit_test(a_lazy_source_never_holds_more_than_two_ints),
         cmocka_unit_test(a_cycle_is_unreachable_but_live_until_collected),
         cmocka_unit_test(a_global_or_returned_list_outlives_its_function),
+        cmocka_unit_test(a_slice_copies_references_and_a_name_nothing),
+        cmocka_unit_test(a_set_keeps_one_of_each_value),
+        cmocka_unit_test(interned_strings_are_one_of_each_value),
+        cmocka_unit_test(a_bounded_history_stays_as_it_is),
+        cmocka_unit_test(a_generator_holds_one_number_and_a_list_all),
+        cmocka_unit_test(cycles_stay_until_collected_and_weak_ones_do_not),
+        cmocka_unit_test(waste_is_as_large_as_the_article_has_it),
+        cmocka_unit_test(no_collection_frees_what_a_global_names),
+        cmocka_unit_test(on_2_7_no_other_type_gets_what_floats_leave),
+        cmocka_unit_test(on_3_11_a_free_list_keeps_a_hundred_floats),
+        cmocka_unit_test(a_waiting_task_holds_its_frame_and_its_locals),
+        cmocka_unit_test(users_that_point_to_themselves_wait_for_a_collection),
+        cmocka_unit_test(kept_reports_grow_with_the_users),
+        cmocka_unit_test(what_is_compressed_comes_back_as_large_as_it_was),
+        cmocka_unit_test(threads_in_turn_hold_one_list_each),
         cmocka_unit_test(counts_are_read_with_their_suffixes),
         cmocka_unit_test(what_is_no_count_is_refused),
         cmocka_unit_test(a_count_out_of_bounds_or_too_long_is_refused),

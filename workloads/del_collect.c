@@ -3,6 +3,7 @@
  * gc.collect()`, or gc.collect() while the loop variable is alive. On 2.7 the answer hangs on the
  * free list of ints and on whether the malloc beneath trims. Leaves out the interpreter around the
  * loop: its iterators, its name table, the memory it took to start.
+ * workloads/python/del_collect.py is the same on a real CPython.
  */
 #include "workloads/objects/list.h"
 #include "workloads/objects/program.h"
@@ -119,5 +120,6 @@ const struct workload workload_del_collect = {
     .parameters = del_collect_parameters,
     .object_needs = PROGRAM_NEEDS,
     .raw_needs = PROGRAM_NEEDS,
+    .python_script = 1,
     .run = del_collect_run,
 };
