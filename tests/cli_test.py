@@ -69,9 +69,9 @@ class Lists(unittest.TestCase):
         hows = [p for p in listed["list_lifetime"]["parameters"] if p["name"] == "how"][0]
         self.assertEqual(hows["choices"], ["local", "global", "returned", "del_collect", "cycle", "cycle_collect"])
 
-    def test_suites_are_quick_and_full(self):
+    def test_suites_are_quick_full_and_articles(self):
         listed = json.loads(tidemark("list", "suites", "--json").stdout)
-        self.assertEqual([entry["name"] for entry in listed], ["quick", "full"])
+        self.assertEqual([entry["name"] for entry in listed], ["quick", "full", "articles"])
 
     def test_text_and_json_name_the_same(self):
         for what in ("allocators", "workloads", "suites"):
