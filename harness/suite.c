@@ -1,7 +1,7 @@
 /*
  * The suites as data. `quick` answers the main question in minutes, `full` takes every way and
- * every row at n = 10M, `pymalloc` sets ours beside the real one, `survivors` is for the census of
- * pools. Leaves out the classic workloads.
+ * every row at n = 10M, `articles` takes every published experiment, `pymalloc` sets ours beside the
+ * real one, `survivors` is for the census of pools. Leaves out the classic workloads.
  * The experiments are those that people published of CPython; docs/method.md says what they are
  * checked against.
  */
@@ -65,6 +65,37 @@ static const struct suite_line full_lines[] = {
     {0},
 };
 
+static const char *const python_two[] = {"pymalloc", "glibc", NULL};
+
+/* One experiment on our runtime and on the CPython whose objects it has. */
+#define ARTICLE(workload)                                                                          \
+    {workload, four_allocators, "objects", 0, 0},                                                  \
+    {                                                                                              \
+        workload, python_two, "python3", 0, 0                                                      \
+    }
+
+static const struct suite_line articles_lines[] = {
+    {"del_collect:profile=2.7,way=pass|del|del_collect|collect_without_del", beneath_2_7, "objects",
+     0, 0},
+    ARTICLE("del_collect:profile=3.11,way=pass|del_collect,source=range|xrange"),
+    ARTICLE("user_batches:profile=3.11,collect=batch|never|disabled"),
+    ARTICLE("user_batches:profile=3.11,collect=batch|never,results=kept"),
+    ARTICLE("waste:profile=3.11,values=dropped|retained"),
+    ARTICLE("free_list_pressure:profile=3.11,kind=float|list"),
+    ARTICLE("list_lifetime:profile=3.11,how=local|global|returned|del_collect"),
+    ARTICLE("cycles:profile=3.11,shape=two_lists|rings|parents_strong|parents_weak"),
+    ARTICLE("slice_copy:profile=3.11,how=slice|name"),
+    ARTICLE("generator_vs_list:profile=3.11,numbers=generator|list"),
+    ARTICLE("dedupe_set:profile=3.11,distinct=few|all"),
+    ARTICLE("interning:profile=3.11,how=interned|separate"),
+    ARTICLE("bounded_history:profile=3.11,history=bounded|deque|list"),
+    ARTICLE("global_leak:profile=3.11,seen=global|local"),
+    ARTICLE("compress:profile=3.11,data=repetitive|random"),
+    ARTICLE("async_tasks:profile=3.11,end=cancelled|finished"),
+    ARTICLE("threads_shared:profile=3.11,threads=1|4"),
+    {0},
+};
+
 static const char *const ours_and_the_real_one[] = {"pymalloc-3.11", "cpython", NULL};
 
 /* Orders of frees first: they differ in what a processor's caches have. */
@@ -90,6 +121,9 @@ const struct suite suite_registry[] = {
      SIZE_QUICK, 6, SECOND / 2, quick_lines},
     {"full", "every way and every row at n = 10M, 6 rounds, real CPython on five mallocs beside it",
      SIZE_FULL, 6, SECOND / 2, full_lines},
+    {"articles",
+     "every experiment of the articles, 3 rounds, real CPython on two mallocs beside it",
+     SIZE_QUICK, 3, SECOND / 10, articles_lines},
     {"pymalloc", "our pymalloc beside CPython's own, at n = 10M, 12 rounds", SIZE_FULL, 12, 0,
      pymalloc_lines},
     {"survivors",

@@ -71,7 +71,7 @@ class Lists(unittest.TestCase):
 
     def test_the_suites(self):
         listed = json.loads(tidemark("list", "suites", "--json").stdout)
-        self.assertEqual([entry["name"] for entry in listed], ["quick", "full", "pymalloc", "survivors"])
+        self.assertEqual([entry["name"] for entry in listed], ["quick", "full", "articles", "pymalloc", "survivors"])
 
     def test_text_and_json_name_the_same(self):
         for what in ("allocators", "workloads", "suites"):
