@@ -70,7 +70,7 @@ static struct object *make(uint64_t kind)
     case 1:
         return dict_new(&runtime);
     case 2:
-        return deque_new(&runtime, 10);
+        return deque_new(&runtime, 40);
     case 3:
         return instance_new(&runtime, &usual);
     case 4:
@@ -106,6 +106,13 @@ static void link_list(struct object *from, struct object *to)
         object_assign(&runtime, &list->items[chance(20)], object_keep(to));
 }
 
+/* Enough of them to reach into another block. */
+static void link_deque(struct object *from, struct object *to)
+{
+    for (int i = 0; i < 30; i++)
+        assert_int_equal(deque_append_left(&runtime, from, to), 0);
+}
+
 /* Known by its type's name, as a program knows it. */
 static void link(struct object *from, struct object *to)
 {
@@ -117,7 +124,7 @@ static void link(struct object *from, struct object *to)
     else if (strcmp(kind, "dict") == 0)
         assert_int_equal(dict_set(&runtime, from, key, to), 0);
     else if (strcmp(kind, "deque") == 0)
-        assert_int_equal(deque_append_left(&runtime, from, to), 0);
+        link_deque(from, to);
     else if (strcmp(kind, "Usual") == 0)
         assert_int_equal(instance_set(&runtime, from, key, to), 0);
     else if (strcmp(kind, "Slotted") == 0 || strcmp(kind, "Lazarus") == 0)
