@@ -17,7 +17,9 @@
 #include <cmocka.h>
 /* clang-format on */
 
-enum { PHASES = 16, TINY = 1000 };
+/* TINIEST: few enough for every choice to be run some hundred times, and more than ints that are
+ * shared. */
+enum { PHASES = 16, TINY = 1000, TINIEST = 300 };
 
 /* What a harness would see of one run. */
 struct witness {
@@ -69,12 +71,12 @@ static void sleep_not(struct workload_context *context, uint64_t duration_ns)
 
 static const struct allocator_ops libc_ops = {.malloc = malloc, .realloc = realloc, .free = free};
 
-/* Values of each parameter: TINY for a count, 0 for a choice, unless set afterwards. */
-static void tiny_values(const struct workload *workload, uint64_t *values)
+/* Values of each parameter: `tiny` for a count, 0 for a choice, unless set afterwards. */
+static void tiny_values(const struct workload *workload, uint64_t tiny, uint64_t *values)
 {
     for (size_t i = 0; workload->parameters[i].name; i++) {
         const struct parameter *parameter = &workload->parameters[i];
-        uint64_t count = parameter->minimum > TINY ? parameter->minimum : TINY;
+        uint64_t count = parameter->minimum > tiny ? parameter->minimum : tiny;
         values[i] = parameter->kind == PARAMETER_CHOICE ? 0 : count;
     }
 }
@@ -127,7 +129,7 @@ static void for_every_choice(choice_check *check)
 {
     for (size_t i = 0; i < workload_registry_count; i++) {
         uint64_t values[WORKLOAD_PARAMETERS] = {0};
-        tiny_values(workload_registry[i], values);
+        tiny_values(workload_registry[i], TINIEST, values);
         do {
             check(workload_registry[i], values);
         } while (next_choices(workload_registry[i], values));
@@ -254,7 +256,7 @@ static void check_phases(const char *name, const char *parameter, const char *ch
     for (size_t i = 0; i < 3; i++) {
         uint64_t values[WORKLOAD_PARAMETERS] = {0};
         struct witness witness;
-        tiny_values(workload, values);
+        tiny_values(workload, TINY, values);
         set_value(workload, values, parameter, choice);
         set_value(workload, values, "profile", python[i]);
         run_on(&witness, workload, values, 0, &libc_ops);
@@ -309,7 +311,7 @@ static void run_named(struct witness *witness, const char *name, const char *con
     const struct workload *workload = workload_find(name);
     uint64_t values[WORKLOAD_PARAMETERS] = {0};
 
-    tiny_values(workload, values);
+    tiny_values(workload, TINY, values);
     for (; *settings; settings += 2)
         set_value(workload, values, settings[0], settings[1]);
     run_on(witness, workload, values, 0, &libc_ops);
