@@ -244,6 +244,27 @@ static void a_length_that_no_machine_has_is_out_of_memory(void **state)
     finish();
 }
 
+/* An interpreter's start leaves dead lists: they are used first, and no allocator gets them. */
+static void lists_of_the_start_are_used_first_and_never_freed(void **state)
+{
+    enum { LISTS = 100 };
+    struct list *lists[LISTS];
+
+    (void)state;
+    for (size_t p = 0; profile_names[p]; p++) {
+        start(&profiles[p]);
+        lists_start(&runtime);
+        size_t made = recording.made_count;
+        for (size_t i = 0; i < LISTS; i++)
+            lists[i] = empty_list();
+        assert_int_equal(recording.made_count, made + LISTS - LISTS_AT_START);
+        for (size_t i = LISTS; i-- > 0;)
+            drop_list(lists[i]);
+        assert_int_equal(gauge.object_bytes, 0);
+        finish();
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +278,7 @@ int main(void)
         cmocka_unit_test(a_list_drops_its_items_from_last_to_first),
         cmocka_unit_test(a_list_of_a_range_holds_each_int_once),
         cmocka_unit_test(a_list_of_a_range_without_memory_is_null_and_no_leak),
+        cmocka_unit_test(lists_of_the_start_are_used_first_and_never_freed),
         cmocka_unit_test(a_length_that_no_machine_has_is_out_of_memory),
     };
 

@@ -12,12 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LIVE = 100, KEPT = 300000, KEYS = 9, OTHERS = 40 };
+enum { LIVE = 2100, KEPT = 300000, KEYS = 9, OTHERS = 40 };
 
 static struct runtime runtime;
 static struct workload_gauge gauge;
 static struct object *none;
-static struct instance_class usual, two_slots, weak, bare;
+static struct instance_class usual, two_slots, weak, bare, finalized;
 static struct generator_code code;
 static struct object *keys[KEYS], *others[OTHERS], *target;
 
@@ -252,12 +252,10 @@ static void set_order(void)
 
 /* --- Generators. --- */
 
-static struct object *end_at_once(struct runtime *of, struct object **locals, uint64_t *step)
+static struct object *count_up(struct runtime *of, struct object **locals, uint64_t *step)
 {
-    (void)of;
     (void)locals;
-    (void)step;
-    return NULL;
+    return int_new(of, (int64_t)(*step)++);
 }
 
 static void say_generator(const char *text)
@@ -265,7 +263,7 @@ static void say_generator(const char *text)
     char *end;
     uint64_t before = gauge.object_bytes;
 
-    code = (struct generator_code){.resume = end_at_once};
+    code = (struct generator_code){.resume = count_up};
     code.locals = strtoul(text, &end, 10);
     code.stack = strtoul(end + 1, NULL, 10);
     struct object *object = have(generator_new(&runtime, &code));
@@ -391,7 +389,7 @@ static void tell(size_t numbers)
 
 static void live(const char *name, make *one)
 {
-    struct object *held[LIVE];
+    static struct object *held[LIVE];
     long long before;
 
     objects_collect(&runtime, OLDEST);
@@ -423,6 +421,159 @@ static void all_live(void)
     live("slots", make_slots);
     live("generator", make_generator);
     live("weakref", make_weakref);
+    objects_enable(&runtime, 1);
+}
+
+/* --- What a collection finds. --- */
+
+static void garbage_list(void)
+{
+    struct list *made = have(list_new(&runtime, 0));
+
+    must(list_append(&runtime, made, &made->object));
+    drop(made);
+}
+
+static void garbage_tuple(void)
+{
+    struct list *made = have(list_new(&runtime, 0));
+    struct object *item = &made->object, *tuple = have(tuple_of(&runtime, &item, 1));
+
+    must(list_append(&runtime, made, tuple));
+    drop(tuple);
+    drop(made);
+}
+
+static void garbage_dict(void)
+{
+    struct object *made = have(dict_new(&runtime)), *key = number(1);
+
+    must(dict_set(&runtime, made, key, made));
+    drop(key);
+    drop(made);
+}
+
+static void garbage_deque(void)
+{
+    struct object *made = have(deque_new(&runtime, DEQUE_UNBOUNDED));
+
+    must(deque_append(&runtime, made, made));
+    drop(made);
+}
+
+static void garbage_instance(void)
+{
+    struct object *made = have(instance_new(&runtime, &usual)), *name = have(str_of(&runtime, "x"));
+
+    must(instance_set(&runtime, made, name, made));
+    drop(name);
+    drop(made);
+}
+
+static void hold_itself(struct instance_class *class)
+{
+    struct object *made = have(instance_new(&runtime, class));
+
+    instance_set_slot(&runtime, made, 0, made);
+    drop(made);
+}
+
+static void garbage_slots(void)
+{
+    hold_itself(&two_slots);
+}
+
+static void garbage_finalizer(void)
+{
+    hold_itself(&finalized);
+}
+
+static void add_weakref(struct list *list, struct object *to, weakref_callback *callback)
+{
+    struct object *reference = have(weakref_new(&runtime, to, callback));
+
+    must(list_append(&runtime, list, reference));
+    drop(reference);
+}
+
+static void garbage_weakref(void)
+{
+    struct object *made = have(instance_new(&runtime, &weak));
+    struct list *list = have(list_new(&runtime, 3));
+
+    must(list_append(&runtime, list, made));
+    add_weakref(list, made, ignore);
+    add_weakref(list, made, NULL);
+    instance_set_slot(&runtime, made, 0, &list->object);
+    drop(list);
+    drop(made);
+}
+
+static void garbage_weak_list(void)
+{
+    struct list *made = have(list_new(&runtime, 2));
+
+    add_weakref(made, target, ignore);
+    add_weakref(made, target, NULL);
+    must(list_append(&runtime, made, &made->object));
+    drop(made);
+}
+
+static struct object *generator_in_its_list(void)
+{
+    struct list *held = have(list_new(&runtime, 0));
+    struct object *made = have(generator_new(&runtime, &code));
+
+    generator_locals(&runtime, made)[1] = &held->object;
+    must(list_append(&runtime, held, made));
+    return made;
+}
+
+static void garbage_generator(void)
+{
+    struct object *made = generator_in_its_list();
+
+    drop(have(generator_next(&runtime, made)));
+    drop(made);
+}
+
+static void garbage_unbegun(void)
+{
+    drop(generator_in_its_list());
+}
+
+/* The program empties gc.garbage: it opens the cycles, then drops what was in it. */
+static size_t empty_garbage(void)
+{
+    struct list *garbage = (struct list *)objects_garbage(&runtime);
+    size_t size = garbage ? garbage->size : 0;
+
+    for (size_t i = 0; i < size; i++)
+        instance_set_slot(&runtime, garbage->items[i], 0, NULL);
+    if (garbage)
+        garbage->object.type->clear(&runtime, &garbage->object);
+    return size;
+}
+
+static void found(void)
+{
+    static const struct {
+        const char *name;
+        void (*make)(void);
+    } kinds[] = {{"list", garbage_list},           {"tuple", garbage_tuple},
+                 {"dict", garbage_dict},           {"deque", garbage_deque},
+                 {"instance", garbage_instance},   {"slots", garbage_slots},
+                 {"finalizer", garbage_finalizer}, {"weakref", garbage_weakref},
+                 {"weak_list", garbage_weak_list}, {"generator", garbage_generator},
+                 {"unbegun", garbage_unbegun}};
+
+    objects_enable(&runtime, 0);
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        objects_collect(&runtime, OLDEST);
+        kinds[i].make();
+        size_t unreachable = objects_collect(&runtime, OLDEST);
+        printf("found %s %zu %zu\n", kinds[i].name, unreachable, empty_garbage());
+    }
     objects_enable(&runtime, 1);
 }
 
@@ -566,6 +717,12 @@ static void collector(size_t tracked)
 
 /* --- The program. --- */
 
+static void say_nothing(struct runtime *of, struct object *object)
+{
+    (void)of;
+    (void)object;
+}
+
 static void begin(const struct profile *profile)
 {
     must(runtime_init(&runtime, profile, &libc_ops, &libc_ops, &gauge));
@@ -574,6 +731,7 @@ static void begin(const struct profile *profile)
     must(class_init(&runtime, &two_slots, "TwoSlots", 0, 2, NULL));
     must(class_init(&runtime, &weak, "Weak", INSTANCE_HAS_WEAKREFS, 1, NULL));
     must(class_init(&runtime, &bare, "Bare", 0, 0, NULL));
+    must(class_init(&runtime, &finalized, "Finalized", 0, 1, say_nothing));
     target = have(instance_new(&runtime, &weak));
     held_list = have(list_new(&runtime, 0));
     for (size_t i = 0; i < KEYS; i++) {
@@ -613,6 +771,7 @@ int main(int count, char **arguments)
         for (int argument = count - 1; argument >= 3; argument--) /* the first is used below */
             say_generator(arguments[argument]);
         all_live();
+        found();
         collector(strtoul(arguments[2], NULL, 10));
         return end();
     }

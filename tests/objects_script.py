@@ -21,7 +21,7 @@ except ImportError:
 SIZE = sys.getsizeof
 PYTHON_2 = sys.version_info[0] == 2
 NUMBERS = xrange if PYTHON_2 else range  # noqa: F821
-LIVE = 100  # objects of each kind whose memory is measured
+LIVE = 2100  # objects of each kind whose memory is measured: more than any free list keeps
 KEPT = 300000  # containers that are made under the collector's eye
 
 
@@ -39,6 +39,13 @@ class Weak(object):
 
 class Bare(object):
     __slots__ = ()
+
+
+class Finalized(object):
+    __slots__ = ("a",)
+
+    def __del__(self):
+        pass
 
 
 def count_up(n, held):
@@ -257,9 +264,11 @@ def live(name, make):
     memory.begin()
     for i in NUMBERS(LIVE):
         make(held, i)
+    i = None  # an int of its own
     memory.mark()
     for i in NUMBERS(LIVE):
         held[i] = None
+    i = None
     memory.mark()
     gc.collect()
     memory.mark()
@@ -273,6 +282,79 @@ def all_live():
                  make_deque, make_usual, make_slots, make_generator, make_weakref):
         live(make.__name__[len("make_"):], make)
     tracemalloc.stop()
+    gc.enable()
+
+
+def garbage_list():
+    made = []
+    made.append(made)
+
+
+def garbage_tuple():
+    made = []
+    made.append((made,))
+
+
+def garbage_dict():
+    made = {}
+    made[1] = made
+
+
+def garbage_deque():
+    made = collections.deque()
+    made.append(made)
+
+
+def garbage_instance():
+    made = Usual()
+    made.x = made
+
+
+def garbage_slots():
+    made = TwoSlots()
+    made.a = made
+
+
+def garbage_finalizer():
+    made = Finalized()
+    made.a = made
+
+
+def garbage_weakref():
+    made = Weak()
+    made.a = [made, weakref.ref(made, ignore), weakref.ref(made)]
+
+
+def garbage_weak_list():
+    """Two weak references without a way to them but the list, one with a callback on an object that lives."""
+    made = [weakref.ref(TARGET, ignore), weakref.ref(TARGET)]
+    made.append(made)
+
+
+def garbage_generator():
+    held = []
+    made = count_up(10, held)
+    held.append(made)
+    next(made)
+
+
+def garbage_unbegun():
+    held = []
+    made = count_up(10, held)
+    held.append(made)
+
+
+def found():
+    """What gc.collect() returns for garbage of each kind, and how much of it is left as gc.garbage."""
+    gc.disable()
+    for make in (garbage_list, garbage_tuple, garbage_dict, garbage_deque, garbage_instance, garbage_slots,
+                 garbage_finalizer, garbage_weakref, garbage_weak_list, garbage_generator, garbage_unbegun):
+        gc.collect()
+        make()
+        say("found " + make.__name__[len("garbage_"):], [gc.collect(), len(gc.garbage)])
+        for kept in gc.garbage:
+            kept.a = None
+        del gc.garbage[:]
     gc.enable()
 
 
@@ -342,6 +424,7 @@ def main():
     generators()
     if tracemalloc and not PYTHON_2:
         all_live()
+    found()
     collector()
 
 

@@ -43,11 +43,28 @@ static void free_storage(struct runtime *runtime, struct object **items, size_t 
         heap_free(&runtime->heap, runtime->profile->mem_domain, items, storage_bytes(allocated));
 }
 
+void lists_start(struct runtime *runtime)
+{
+    for (size_t i = 0; i < LISTS_AT_START; i++) {
+        void *head = runtime->lists.at_start[i];
+        free_list_push(&runtime->lists.free, object_of(runtime, head), SIZE_MAX);
+    }
+}
+
+/* Those of the start are in no allocator's memory: they are forgotten. */
+static void free_list_object(struct runtime *runtime, struct object *object)
+{
+    uintptr_t offset = (uintptr_t)object - (uintptr_t)runtime->lists.at_start;
+
+    if (offset >= sizeof runtime->lists.at_start)
+        container_free(runtime, object, sizeof(struct list));
+}
+
 /* Without storage and not tracked. */
 static void give_list(struct runtime *runtime, struct object *object)
 {
-    if (!free_list_push(&runtime->lists, object, runtime->profile->list_free_most))
-        container_free(runtime, object, sizeof(struct list));
+    if (!free_list_push(&runtime->lists.free, object, runtime->profile->list_free_most))
+        free_list_object(runtime, object);
 }
 
 static void list_dealloc(struct runtime *runtime, struct object *object)
@@ -116,7 +133,7 @@ static int preallocate(struct runtime *runtime, struct list *list, size_t room)
 /* A list object from the free list or made; all of it is still to be written. */
 static struct list *take_list(struct runtime *runtime)
 {
-    struct object *object = free_list_pop(&runtime->lists);
+    struct object *object = free_list_pop(&runtime->lists.free);
 
     if (!object)
         return (struct list *)container_alloc(runtime, sizeof(struct list));
@@ -200,6 +217,6 @@ void lists_clear_free_list(struct runtime *runtime)
 {
     struct object *object;
 
-    while ((object = free_list_pop(&runtime->lists)))
-        container_free(runtime, object, sizeof(struct list));
+    while ((object = free_list_pop(&runtime->lists.free)))
+        free_list_object(runtime, object);
 }

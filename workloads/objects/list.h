@@ -6,6 +6,7 @@
 #ifndef TIDEMARK_WORKLOADS_OBJECTS_LIST_H
 #define TIDEMARK_WORKLOADS_OBJECTS_LIST_H
 
+#include "workloads/objects/free_list.h"
 #include "workloads/objects/object.h"
 
 struct list { /* PyListObject, 40 bytes */
@@ -14,6 +15,24 @@ struct list { /* PyListObject, 40 bytes */
     struct object **items;
     size_t allocated;
 };
+
+enum {
+    LISTS_AT_START = 3,  /* a started 3.11 had 3 to 5 in its free list, 2.7 4, 3.13 8 to 10 */
+    LIST_ROOM_BYTES = 80 /* head and object */
+};
+
+/* The runtime's lists beyond those that the program holds. */
+struct list_store {
+    struct free_list free;
+    /* Those of the start: in memory that the interpreter had before the program. */
+    _Alignas(16) unsigned char at_start[LISTS_AT_START][LIST_ROOM_BYTES];
+};
+
+/*
+ * Puts the dead lists of an interpreter's start into the free list. Without them the first list of
+ * a program would pin an arena that, in a real process, other objects pin as well.
+ */
+void lists_start(struct runtime *runtime);
 
 /*
  * An empty list with storage for exactly `room` items: [] and, for a known length, range(n) on 2.7

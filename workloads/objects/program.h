@@ -35,8 +35,12 @@ enum { PROGRAM_NEEDS = ALLOCATOR_MALLOC | ALLOCATOR_REALLOC | ALLOCATOR_FREE | A
  */
 static inline int program_start(struct runtime *runtime, const struct workload_context *context)
 {
-    return runtime_init(runtime, &profiles[workload_value(context, "profile")], context->object,
-                        context->raw, context->gauge);
+    int error = runtime_init(runtime, &profiles[workload_value(context, "profile")],
+                             context->object, context->raw, context->gauge);
+
+    if (!error)
+        lists_start(runtime);
+    return error;
 }
 
 #endif

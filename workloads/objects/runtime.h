@@ -1,8 +1,9 @@
 /*
  * The object runtime: a program's reference-counted objects, with the sizes and habits of one
- * CPython, over the allocators of a row. Leaves out the interpreter: no frames, no names, no byte
- * code; a workload keeps its own references, as a program's names would. Each type is a file of its
- * own (int.c, list.c); what differs between versions is a row of the table of profiles (profile.h).
+ * CPython, over the allocators of a row. Leaves out the interpreter: no names, no byte code, no
+ * frames but those of generators; a workload keeps its own references, as a program's names would.
+ * Each type is a file of its own (int.c, list.c); what differs between versions is a row of the
+ * table of profiles (profile.h).
  */
 #ifndef TIDEMARK_WORKLOADS_OBJECTS_RUNTIME_H
 #define TIDEMARK_WORKLOADS_OBJECTS_RUNTIME_H
@@ -43,7 +44,7 @@ struct runtime {
     struct str_store strs;
     struct object *interned; /* a dict, or NULL before the first string is */
     struct tuple_store tuples;
-    struct free_list lists;
+    struct list_store lists;
     struct free_list dicts;
     struct free_list sets;                 /* 2.7 */
     struct deque_free_blocks deque_blocks; /* 2.7 */
