@@ -411,7 +411,7 @@ class ReferenceRun(unittest.TestCase):
         cls.html = read(cls.folder, "report.html")
         cls.page = References(cls.html)
         cls.summary = json.loads(read(REFERENCE, "summary.json"))
-        cls.pictures = sorted(QUICK_PICTURES + ["micro"])
+        cls.pictures = sorted(QUICK_PICTURES + ["address-map-list_lifetime-5M-del_collect-3.11-pymalloc", "micro"])
 
     def texts_of(self, picture):
         """Every text of a figure: matplotlib leaves each as a comment beside its outlines."""
