@@ -1,9 +1,9 @@
 /*
  * The suites as data. `quick` answers the main question in minutes, `full` takes every way and
- * every row at n = 10M, `articles` takes every published experiment, `pymalloc` sets ours beside the
- * real one, `survivors` is for the census of pools. Leaves out the classic workloads.
- * The experiments are those that people published of CPython; docs/method.md says what they are
- * checked against.
+ * every row at n = 10M, `articles` takes every published experiment, `pymalloc` sets ours beside
+ * the real one, `survivors` is for the census of pools. Leaves out the classic workloads. The
+ * experiments are those that people published of CPython; docs/method.md says what they are checked
+ * against.
  */
 #include "harness/suite.h"
 

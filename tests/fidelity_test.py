@@ -203,8 +203,10 @@ class Articles(unittest.TestCase):
         self.assert_replayed("list_lifetime:n=1M,how=local|global|del_collect|cycle_collect")
 
     def test_user_batches(self):
-        # When a collection comes of its own accord hangs on the containers of the interpreter too: some hundred users.
-        self.assert_replayed("user_batches:n=20k,collect=batch|disabled,results=written|kept")
+        # When a collection comes of its own accord hangs on the containers of the interpreter too: some hundred users. Where reports
+        # lie between users, what waits in a free list pins an arena more or less.
+        self.assert_replayed("user_batches:n=20k,collect=batch|disabled,results=written")
+        self.assert_replayed("user_batches:n=20k,collect=batch,results=kept", arenas=2)
         self.assert_replayed("user_batches:n=20k,collect=never,links=cyclic|acyclic", arenas=2)
 
     def test_user_batches_in_a_memory_limit(self):

@@ -242,8 +242,13 @@ class Printed(Census):
         self.assertEqual(one["phases"], [self.census(0)["phases"][1]])
         self.assertEqual(json.loads(self.stats("--json", "-a", "pymalloc", "-w", "bulk:keep=100").stdout)[0]["cell"], 2)
 
-    def test_the_reference_run_says_that_it_has_none(self):
-        told = tidemark("stats", "results/reference", "-a", "pymalloc")
+    def test_a_run_of_before_the_census_says_that_it_has_none(self):
+        self.run_into(*BULK, "-a", "pymalloc", "--no-census")
+        plan = self.read("plan.json")
+        del plan["census"]
+        with open(self.folder("run/plan.json"), "w", encoding="utf-8") as file:
+            json.dump(plan, file)
+        told = tidemark("stats", self.folder(), "-a", "pymalloc")
         self.assertEqual((told.returncode, told.stdout), (1, ""))
         self.assertIn("no census: the run was made without", told.stderr)
 
