@@ -79,8 +79,10 @@ const char *text_format_duration(char *text, double duration_ns)
     static const struct unit units[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}};
     size_t i = 0;
 
-    if (duration_ns == 0)
-        return strcpy(text, "0 s");
+    if (duration_ns == 0) {
+        snprintf(text, TEXT_NUMBER_BYTES, "0 s");
+        return text;
+    }
     while (i + 1 < sizeof units / sizeof units[0] && duration_ns >= 999.5 * units[i].factor)
         i++;
     double value = duration_ns / units[i].factor;
