@@ -173,8 +173,8 @@ class Articles(unittest.TestCase):
     def assert_replayed(self, workload, rows=("pymalloc", "glibc"), arenas=1):
         named = [word for row in rows for word in ("-a", row)]
         with tempfile.TemporaryDirectory() as scratch:
-            samples = measure_samples(scratch, "-w", workload, *named, "--host", "objects", "--host", "python3", "--rounds", "1",
-                                      "--idle", "20ms")
+            samples = measure_samples(scratch, "-w", workload, *named, "--host", "objects", "--host", "python3",
+                                      "--rounds", "1", "--idle", "20ms")
         pairs = {}
         for cell, sample in samples:
             self.assertEqual(sample["status"], "ok", sample["reason"])
@@ -188,8 +188,8 @@ class Articles(unittest.TestCase):
         self.assertEqual([phase["name"] for phase in replay["phases"]], [phase["name"] for phase in real["phases"]])
         for ours, theirs in zip(replay["phases"], real["phases"]):
             # Of the program's own objects nothing may differ but what the runtime makes for itself at the first use.
-            self.assertLessEqual(abs(ours["object_bytes"] - theirs["object_bytes"]), 64 * 1024 + theirs["object_bytes"] / 1000,
-                                 "object bytes of %s" % ours["name"])
+            self.assertLessEqual(abs(ours["object_bytes"] - theirs["object_bytes"]),
+                                 64 * 1024 + theirs["object_bytes"] / 1000, "object bytes of %s" % ours["name"])
             for field in ("peak_bytes", "rss_bytes"):
                 replayed, measured = ((phase[field] - sample["baseline_bytes"]) / 1024
                                       for phase, sample in ((ours, replay), (theirs, real)))
@@ -203,8 +203,8 @@ class Articles(unittest.TestCase):
         self.assert_replayed("list_lifetime:n=1M,how=local|global|del_collect|cycle_collect")
 
     def test_user_batches(self):
-        # When a collection comes of its own accord hangs on the containers of the interpreter too: some hundred users. Where reports
-        # lie between users, what waits in a free list pins an arena more or less.
+        # When a collection comes of its own accord hangs on the containers of the interpreter too: some hundred users. Where
+        # reports lie between users, what waits in a free list pins an arena more or less.
         self.assert_replayed("user_batches:n=20k,collect=batch|disabled,results=written")
         self.assert_replayed("user_batches:n=20k,collect=batch,results=kept", arenas=2)
         self.assert_replayed("user_batches:n=20k,collect=never,links=cyclic|acyclic", arenas=2)
@@ -222,16 +222,18 @@ class Articles(unittest.TestCase):
 
     def test_dedupe_set(self):
         self.assert_replayed("dedupe_set:n=1M,distinct=all")
-        # On glibc's malloc a real CPython keeps all of it after del_set or nothing, from run to run: a table of 32 KiB that is
-        # freed next to enough other memory makes malloc sort out its fastbins, and what is next to it hangs on the hash seed.
+        # On glibc's malloc a real CPython keeps all of it after del_set or nothing, from run to run: a table of 32 KiB that
+        # is freed next to enough other memory makes malloc sort out its fastbins, and what is next to it hangs on the seed
+        # of its hashes.
         self.assert_replayed("dedupe_set:n=1M,distinct=few", rows=("pymalloc",))
 
     def test_interning(self):
         self.assert_replayed("interning:n=500k,how=interned|separate")
 
     def test_bounded_history(self):
-        # The blocks of a deque are malloc's, and so is the table of arenas among them, which keeps what is below it from being
-        # trimmed. n is such that it doubles at about the same place, in spite of the arenas that an interpreter starts with.
+        # The blocks of a deque are malloc's, and so is the table of arenas among them, which keeps what is below it from
+        # being trimmed. n is such that it doubles at about the same place, in spite of the arenas that an interpreter starts
+        # with.
         self.assert_replayed("bounded_history:n=700k,history=bounded|deque|list")
 
     def test_generator_vs_list(self):

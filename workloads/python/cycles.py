@@ -1,4 +1,4 @@
-"""Reference cycles on a real CPython: two lists of n ints that hold each other, n nodes in rings of ten, or in chains of ten.
+"""Reference cycles on a real CPython: two lists of n ints that hold each other, or n nodes in rings or chains of ten.
 
 The same phases as workloads/cycles.c. It leaves out the module level, and what else a node would carry.
 

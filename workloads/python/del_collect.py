@@ -1,4 +1,4 @@
-"""The first article on a real CPython: `for i in range(n): pass`, then nothing, del, del and gc.collect(), or gc.collect() alone.
+"""The first article on a real CPython: `for i in range(n): pass`, and what may follow it.
 
 The same phases as workloads/del_collect.c. It leaves out the module level: a function's names hold what they name as long.
 

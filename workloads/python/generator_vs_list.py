@@ -1,6 +1,6 @@
 """The third article's generator on a real CPython: sum() over a generator of n ints, or over a list of them.
 
-The same phases as workloads/generator_vs_list.c. It leaves out the sum itself, which would be an int that lives on, and a range
+The same phases as workloads/generator_vs_list.c. It leaves out the sum itself, an int that would live on, and a range
 that is a list on 2.7.
 
 Started by `tidemark run --host PYTHON`, as generator_vs_list.py n=5000000 numbers=generator idle_ns=500000000.

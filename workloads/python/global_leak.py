@@ -1,4 +1,4 @@
-"""The third article's leak on a real CPython: n requests whose dicts go into a list of the module's, or of the function's own.
+"""The third article's leak on a real CPython: n requests whose dicts a list of the module keeps, or none.
 
 The same phases as workloads/global_leak.c. It leaves out what else a request would do.
 

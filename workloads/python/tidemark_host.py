@@ -126,8 +126,8 @@ def run(play, counts, choices):
     """All that a script does: reads its arguments, calls play(host, values) and reports how that ended.
 
     `counts` holds the names of the whole numbers, each with its default and its least value, `choices` those of the choices,
-    each with all that it may be, in the order of the workload in C; the harness names every one. `values` holds them all, and
-    idle_ns.
+    each with all that it may be, in the order of the workload in C; the harness names every one. `values` holds them all,
+    and idle_ns.
     """
     known = {"idle_ns": "0", "profile": "", "seed": ""}
     known.update((name, str(default)) for name, (default, _) in counts.items())
@@ -180,8 +180,8 @@ class Host(object):
     def begin(self, name, object_bytes=0, live_bytes=None, freed=False):
         """Ends the phase before, if any, with these sizes at its end, and begins the one called `name`.
 
-        `live_bytes` is the same as `object_bytes` unless given (SAME: as it was); `freed` says that the phase before gave memory back
-        to an allocator.
+        `live_bytes` is the same as `object_bytes` unless given (SAME: as it was); `freed` says that the phase before gave
+        memory back to an allocator.
         """
         if self.name is not None:
             self._end(object_bytes, live_bytes, freed)
