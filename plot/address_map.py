@@ -109,9 +109,9 @@ def draw(run, experiment, one, left_out, name):
         "few blocks pin it.",
         _caption(run, one, left_out, phases[0][1], grid, not_shown), gap=0.62, head=0.5)
     figure.subplots_adjust(right=1 - LABELS / style.WIDTH)
-    for axis, (names, phase, count) in zip(axes, phases):
+    for axis, (names, phase, counts) in zip(axes, phases):
         _draw_panel(axis, phase, grid, hues)
-        axis.set_title(f"after {names} · {_say_states(count)}", loc="left", fontweight="bold")
+        axis.set_title(f"after {names} · {_say_states(counts[0])}", loc="left", fontweight="bold")
     for axis in axes[:-1]:
         axis.tick_params(labelbottom=False)
     axes[-1].set_xlabel("arena, by ascending address", loc="left" if grid.columns < FEWEST_COLUMNS else "center")
@@ -120,22 +120,22 @@ def draw(run, experiment, one, left_out, name):
 
 def _choose_panels(panels, telling):
     """At most MOST_PANELS, and the names of the others: the phase that tells, the one before it, then the first ones."""
-    place = next(place for place, (_, _, count) in enumerate(panels) if count.name == telling.name)
+    place = next(place for place, (_, _, counts) in enumerate(panels) if telling in counts)
     order = sorted(range(len(panels)), key=lambda index: (index not in (place - 1, place), index))
     kept = sorted(order[:MOST_PANELS])
     return [panels[index] for index in kept], [names for index, (names, *_) in enumerate(panels) if index not in kept]
 
 
 def _merge_alike(phases, counts):
-    """(names, Phase, PhaseCount): phases that leave all as it was share the panel of the one before them."""
+    """(names, Phase, PhaseCounts): phases that leave all as it was share the panel of the one before them."""
     merged = []
     for phase, count in zip(phases, counts):
         name, same = words.plain(phase.name, 14), merged and merged[-1][1]
         if same and all(numpy.array_equal(getattr(same, part), getattr(phase, part))
                         for part in ("bases", "block_bytes", "blocks_in_use")):
-            merged[-1] = (f"{merged[-1][0]}, {name}", same, merged[-1][2])
+            merged[-1] = (f"{merged[-1][0]}, {name}", same, [*merged[-1][2], count])
         else:
-            merged.append((name, phase, count))
+            merged.append((name, phase, [count]))
     return merged
 
 

@@ -9,8 +9,9 @@ import run_folder
 import style
 import words
 
-POINTS = 200   # per phase
-LITTLE = 0.05  # share of the highest value below which a difference is given as a share of the highest
+POINTS = 200    # per phase
+LITTLE = 0.05   # share of the highest value below which a difference is given as a share of the highest
+LEFTMOST = 0.1  # of the width: a label to the left of this place would lie on the axis
 
 
 def find_pairs(run):
@@ -50,7 +51,7 @@ def draw(run, experiment, ours, real, name):
         words.experiment(experiment) + f". Row {words.plain(ours.allocator)} in both.",
         "Resident memory above each process's own baseline. Each phase is stretched to the same width, however long it takes; "
         "beneath it stand medians. Difference: in percent of CPython's value or, where less than 5 % of its highest value is "
-        "left, of that highest value. The lines are one sample each (replay "
+        "left, of that highest value (h). The lines are one sample each (replay "
         f"{ours.representative().number}, {real.host_version} {real.representative().number}), the "
         "nearest to the median. " + style.machine_caption(run, [ours, real]), gap=0, left=2.15, head=0.45)
     figure.subplots_adjust(bottom=figure.subplotpars.bottom + 0.82 / figure.get_figheight())
@@ -87,6 +88,8 @@ def _label_line(axis, x, y, label, place, align):
     """Names a line with an arrow to where it has risen to a share of its highest value."""
     share, offset = place
     at = int(numpy.argmax(y >= share * numpy.nanmax(y)))
+    if align == "right" and x[at] < LEFTMOST * x[-1]:  # there the axis has its own label
+        offset, align = (-offset[0], offset[1]), "left"
     axis.annotate(label, (x[at], y[at]), xytext=offset, textcoords="offset points", ha=align, va="center", fontweight="bold",
                   bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
                   arrowprops=style.leader(relpos=(0.5, 0.5), shrinkB=1))
@@ -100,7 +103,7 @@ def _draw_columns(axis, phases, real):
     lines = [("at its end: replay", lambda a, b, *_: words.memory(a.resident_mb)),
              (f"at its end: {host}", lambda a, b, *_: words.memory(b.resident_mb)),
              ("difference", lambda a, b, off, share: off),
-             ("in percent", lambda a, b, off, share: share),
+             ("in percent", lambda a, b, off, share: share.replace(" of highest", " (h)")),
              ("takes: replay", lambda a, b, *_: words.duration(a.wall_s)),
              (f"takes: {host}", lambda a, b, *_: words.duration(b.wall_s))]
     height = axis.get_position().height * axis.figure.get_figheight()

@@ -411,6 +411,11 @@ class Maps(Folder):
         self.assertEqual(shown, ["p0", "p1", "p2", "p3", "p14", "gone"])
         self.assertIn("Phases left out: p4, p5, p6, p7, p8, p9, p10, p11, p12 and p13.", " ".join(texts))
 
+    def test_a_last_phase_that_is_as_the_one_before_it_tells_with_it(self):
+        arenas = [arena_of([(32, 1)] * 64, "3.11", 0)]
+        texts = self.draw([phase_of(name, arenas, "3.11") for name in ("build", "keep")])
+        self.assertIn("after build, keep · 1 arena: 1 pinned", texts)
+
     def test_a_single_arena_is_drawn(self):
         texts = self.draw([phase_of("build", [arena_of([(32, 1)] + [(0, 0)] * 63, "3.11", 0)], "3.11")])
         self.assertIn("pymalloc-3.11 · after build: 1 arena, 1 of them pinned", texts)
