@@ -250,10 +250,10 @@ static void check_phases(const char *name, const char *parameter, const char *ch
                          const char *phases)
 {
     const struct workload *workload = workload_find(name);
-    static const char *const python[] = {"2.7", "3.11", "3.13"};
+    static const char *const python[] = {"2.7", "3.8", "3.11", "3.13"};
 
     assert_non_null(workload);
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof python / sizeof python[0]; i++) {
         uint64_t values[WORKLOAD_PARAMETERS] = {0};
         struct witness witness;
         tiny_values(workload, TINY, values);
