@@ -121,6 +121,26 @@ static int is_python_malloc(const struct allocator *allocator)
     return strcmp(allocator->name, "glibc") == 0 || allocator->capabilities & ALLOCATOR_PRELOAD;
 }
 
+/* Newer profiles stand for every version from 3.10 on: where the lists and ints of a script are
+ * alike to the byte, and with the lock. */
+static int lays_out_as(const struct host *host, const char *profile)
+{
+    if (strcmp(profile, "2.7") == 0)
+        return host->major == 2;
+    if (strcmp(profile, "3.8") == 0)
+        return host->major == 3 && host->minor == 8;
+    return host->major == 3 && host->minor >= 10 && !host->free_threaded;
+}
+
+static const char *real_ones_of(const char *profile)
+{
+    if (strcmp(profile, "2.7") == 0)
+        return "a CPython 2.7";
+    if (strcmp(profile, "3.8") == 0)
+        return "a CPython 3.8";
+    return "a CPython from 3.10 on, with the lock";
+}
+
 void host_python_conflict(const struct host *host, const struct row *row, const char *profile,
                           char *reason)
 {
@@ -139,14 +159,10 @@ void host_python_conflict(const struct host *host, const struct row *row, const 
     } else if (!is_pymalloc && host->major * 100 + host->minor < 306) {
         snprintf(reason, HOST_ERROR_BYTES, "%s has no PYTHONMALLOC=malloc (it came with 3.6)",
                  host->version);
-    } else if (profile && strcmp(profile, "2.7") != 0 &&
-               (host->major != 3 || host->minor < 10 || host->free_threaded)) {
+    } else if (profile && !lays_out_as(host, profile)) {
         snprintf(reason, HOST_ERROR_BYTES,
-                 "%s lays objects out otherwise than profile=%s (the same from 3.10 on, with the "
-                 "lock)",
-                 host->version, profile);
-    } else if (profile && strcmp(profile, "2.7") == 0 && host->major != 2) {
-        snprintf(reason, HOST_ERROR_BYTES, "%s is not profile=2.7", host->version);
+                 "%s lays objects out otherwise than profile=%s, which is %s", host->version,
+                 profile, real_ones_of(profile));
     }
 }
 

@@ -29,8 +29,8 @@ int host_resolve(struct host *host, const char *text, char *error);
 int host_is_objects(const struct host *host);
 
 /*
- * Why a CPython cannot run on this row with this object profile ("2.7", "3.11", "3.13" or NULL), as
- * a sentence in `reason` (HOST_ERROR_BYTES), or an empty one when it can. Thread-safe.
+ * Why a CPython cannot run on this row with this object profile ("2.7", "3.8", "3.11", "3.13" or
+ * NULL), as a sentence in `reason` (HOST_ERROR_BYTES), or an empty one when it can. Thread-safe.
  */
 void host_python_conflict(const struct host *host, const struct row *row, const char *profile,
                           char *reason);

@@ -93,6 +93,7 @@ static const struct suite_line articles_lines[] = {
     ARTICLE("compress:profile=3.11,data=repetitive|random"),
     ARTICLE("async_tasks:profile=3.11,end=cancelled|finished"),
     ARTICLE("threads_shared:profile=3.11,threads=1|4"),
+    ARTICLE("pinning:profile=3.11,k=510|32130"),
     {0},
 };
 

@@ -24,8 +24,9 @@ static struct runtime runtime;
 static struct workload_gauge gauge;
 
 static const struct profile *const python_2_7 = &profiles[0];
-static const struct profile *const python_3_11 = &profiles[1];
-static const struct profile *const python_3_13 = &profiles[2];
+static const struct profile *const python_3_8 = &profiles[1];
+static const struct profile *const python_3_11 = &profiles[2];
+static const struct profile *const python_3_13 = &profiles[3];
 
 static inline void start(const struct profile *profile)
 {

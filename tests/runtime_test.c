@@ -44,8 +44,8 @@ static void a_name_drops_what_it_held_before(void **state)
 
 static void object_bytes_are_what_getsizeof_says(void **state)
 {
-    static const size_t int_bytes[] = {24, 28, 28}, list_bytes[] = {72, 56, 56},
-                        rooms[] = {8, 8, 8};
+    static const size_t int_bytes[] = {24, 28, 28, 28}, list_bytes[] = {72, 56, 56, 56},
+                        rooms[] = {8, 8, 8, 8};
 
     (void)state;
     for (size_t i = 0; profile_names[i]; i++) {

@@ -250,10 +250,10 @@ static void check_phases(const char *name, const char *parameter, const char *ch
                          const char *phases)
 {
     const struct workload *workload = workload_find(name);
-    static const char *const python[] = {"2.7", "3.11", "3.13"};
+    static const char *const python[] = {"2.7", "3.8", "3.11", "3.13"};
 
     assert_non_null(workload);
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof python / sizeof python[0]; i++) {
         uint64_t values[WORKLOAD_PARAMETERS] = {0};
         struct witness witness;
         tiny_values(workload, TINY, values);
@@ -302,6 +302,7 @@ static void the_other_experiments_have_their_phases_in_order(void **state)
     check_phases("user_batches", "collect", "batch", "serve del collect ");
     check_phases("compress", "data", "random", "build compress del decompress del_all ");
     check_phases("threads_shared", "threads", "4", "run del collect ");
+    check_phases("pinning", "k", "3", "build keep del collect del_kept ");
 }
 
 /* What the figures of each phase mean. */
@@ -431,6 +432,20 @@ static void a_slice_copies_references_and_a_name_nothing(void **state)
     assert_int_equal(witness.object_bytes[2], witness.object_bytes[0]);
     run_named(&witness, "slice_copy", name);
     assert_int_equal(witness.object_bytes[1], witness.object_bytes[0]);
+}
+
+static void one_int_in_k_outlives_its_list(void **state)
+{
+    struct witness witness;
+    static const char *const settings[] = {"n", "1k", "k", "100", "profile", "3.11", NULL};
+    const uint64_t kept = 56 + 10 * 8 + 7 * 28; /* 0, 100 and 200 are shared */
+
+    (void)state;
+    run_named(&witness, "pinning", settings);
+    assert_int_equal(witness.object_bytes[1] - witness.object_bytes[0], 56 + 10 * 8);
+    assert_int_equal(witness.object_bytes[2], kept);
+    assert_int_equal(witness.object_bytes[3], kept);
+    assert_int_equal(witness.object_bytes[4], 0);
 }
 
 static void a_set_keeps_one_of_each_value(void **state)
@@ -804,6 +819,7 @@ int main(void)
         cmocka_unit_test(a_cycle_is_unreachable_but_live_until_collected),
         cmocka_unit_test(a_global_or_returned_list_outlives_its_function),
         cmocka_unit_test(a_slice_copies_references_and_a_name_nothing),
+        cmocka_unit_test(one_int_in_k_outlives_its_list),
         cmocka_unit_test(a_set_keeps_one_of_each_value),
         cmocka_unit_test(interned_strings_are_one_of_each_value),
         cmocka_unit_test(a_bounded_history_stays_as_it_is),

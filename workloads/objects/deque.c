@@ -1,7 +1,7 @@
 /*
  * Deques: see deque.h. An empty deque keeps the block that it has come to. After CPython
- * Modules/_collectionsmodule.c, 2.7, 3.11 and 3.13 (newblock, freeblock, deque_append_internal,
- * deque_popleft, deque_clear, deque_dealloc).
+ * Modules/_collectionsmodule.c, 2.7, 3.8, 3.11 and 3.13 (newblock, freeblock,
+ * deque_append_internal, deque_popleft, deque_clear, deque_dealloc).
  */
 #include "workloads/objects/deque.h"
 
@@ -26,15 +26,20 @@ struct deque { /* dequeobject */
     size_t maxlen;
     size_t block_items; /* in CPython the counter that tells an iterator of changes */
     struct weakref *weakrefs;
-    struct deque_free_blocks own; /* not on 2.7 */
+    struct deque_free_blocks own; /* not to 3.8 */
 };
 
-_Static_assert(offsetof(struct deque, own) == 80, "2.7's dequeobject");
+_Static_assert(offsetof(struct deque, own) == 80, "2.7's and 3.8's dequeobject");
 _Static_assert(sizeof(struct deque) == 216, "3.11's dequeobject");
 
 /* BLOCKLEN, MAXFREEBLOCKS. To 3.8 the spare blocks are shared. */
-const struct deque_rule deque_rule_2_7 = {
-    .block_items = 62, .object_bytes = 80, .free_blocks_most = 10, .shares_free_blocks = 1};
+const struct deque_rule deque_rule_2_7 = {.block_items = 62,
+                                          .object_bytes = 80,
+                                          .free_blocks_most = 10,
+                                          .shares_free_blocks = 1,
+                                          .clears_item_by_item = 1};
+const struct deque_rule deque_rule_3_8 = {
+    .block_items = 64, .object_bytes = 80, .free_blocks_most = 10, .shares_free_blocks = 1};
 const struct deque_rule deque_rule_3_11 = {
     .block_items = 64, .object_bytes = 216, .free_blocks_most = 16};
 
@@ -246,7 +251,7 @@ void deque_clear(struct runtime *runtime, struct object *object)
 
     if (deque->length == 0)
         return;
-    if (!runtime->profile->deque->shares_free_blocks && clear_at_once(runtime, deque) == 0)
+    if (!runtime->profile->deque->clears_item_by_item && clear_at_once(runtime, deque) == 0)
         return;
     while (deque->length > 0)
         object_drop(runtime, deque_pop(runtime, object));

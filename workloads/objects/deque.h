@@ -1,7 +1,7 @@
 /*
  * Deques: a doubly linked chain of blocks of 62 or 64 items, filled from the middle, with at most
  * maxlen items. Leaves out rotation, slices of it and iteration while it changes. After CPython
- * Modules/_collectionsmodule.c of 2.7, 3.11 and 3.13.
+ * Modules/_collectionsmodule.c of 2.7, 3.8, 3.11 and 3.13.
  */
 #ifndef TIDEMARK_WORKLOADS_OBJECTS_DEQUE_H
 #define TIDEMARK_WORKLOADS_OBJECTS_DEQUE_H
@@ -20,9 +20,11 @@ struct deque_rule {
     size_t object_bytes;     /* without the head */
     size_t free_blocks_most; /* spare blocks that are kept */
     int shares_free_blocks;  /* by all deques together, for good; else by each for itself */
+    int clears_item_by_item; /* else it is empty before the first item goes */
 };
 
 extern const struct deque_rule deque_rule_2_7;
+extern const struct deque_rule deque_rule_3_8;
 extern const struct deque_rule deque_rule_3_11;
 
 struct deque_block;
@@ -55,7 +57,7 @@ void deque_clear(struct runtime *runtime, struct object *object);
 
 size_t deque_length(const struct object *object);
 
-/* 2.7: gives back the spare blocks at the end of the runtime. */
+/* To 3.8: gives back the spare blocks at the end of the runtime. */
 void deques_finish(struct runtime *runtime);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * Ints: see int.h. Leaves out arithmetic. After CPython 2.7 Objects/intobject.c (PyInt_FromLong)
- * and 3.11 Objects/longobject.c.
+, 3.8 and 3.11 Objects/longobject.c.
  */
 #include "workloads/objects/int.h"
 
@@ -10,6 +10,7 @@
 #include <errno.h>
 
 _Static_assert(sizeof(struct long_int) == 32, "3.x's PyLongObject");
+_Static_assert(offsetof(struct long_int, digit) == 24, "its first digit ends 28 bytes");
 
 static size_t int_bytes(const struct runtime *runtime, const struct object *object)
 {
@@ -37,7 +38,7 @@ static void block_int_dealloc(struct runtime *runtime, struct object *object)
 static void long_int_dealloc(struct runtime *runtime, struct object *object)
 {
     runtime_dropping(runtime, runtime->profile->int_bytes, (uint64_t)int_value(object));
-    heap_free(&runtime->heap, HEAP_OBJECT, object, sizeof(struct long_int));
+    heap_free(&runtime->heap, HEAP_OBJECT, object, runtime->profile->int_block_bytes);
 }
 
 static const struct object_type block_int_type = {
@@ -78,7 +79,8 @@ static void long_int_write(struct long_int *new, int64_t value)
 
 static struct object *long_int_new(struct runtime *runtime, int64_t value)
 {
-    struct long_int *new = heap_malloc(&runtime->heap, HEAP_OBJECT, sizeof *new);
+    struct long_int *new =
+        heap_malloc(&runtime->heap, HEAP_OBJECT, runtime->profile->int_block_bytes);
 
     if (!new)
         return NULL;

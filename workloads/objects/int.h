@@ -1,7 +1,8 @@
 /*
  * Ints as CPythons make them: 2.7 from blocks of its own and an unbounded free list, 3.x from the
  * object allocator. Leaves out values of 2**30 and more in size, which no workload here has. After
- * CPython 2.7 Objects/intobject.c, 3.11 and 3.13 Objects/longobject.c (_PyLong_FromMedium).
+ * CPython 2.7 Objects/intobject.c, 3.8 (_PyLong_New), 3.11 and 3.13 (_PyLong_FromMedium)
+ * Objects/longobject.c.
  */
 #ifndef TIDEMARK_WORKLOADS_OBJECTS_INT_H
 #define TIDEMARK_WORKLOADS_OBJECTS_INT_H
@@ -16,7 +17,10 @@ enum {
     INT_SHARED = INT_LARGEST_SHARED - INT_SMALLEST_SHARED + 1,
 };
 
-/* 3.x's PyLongObject: sys.getsizeof says 28, but sizeof, which is asked for, is 32. */
+/*
+ * 3.x's PyLongObject: sys.getsizeof says 28, as 3.8 asks for; sizeof, which later versions ask for,
+ * is 32.
+ */
 struct long_int {
     struct object object;
     int64_t digit_count; /* negative for a negative value; 3.12 keeps the sign elsewhere in it */

@@ -1,8 +1,8 @@
 /*
  * Lists: see list.h. Storage is asked for, grown and given back when CPython does, and items are
  * dropped from last to first. Leaves out growth by more than one item at a time, but for the rule
- * itself. After CPython Objects/listobject.c, 2.7 and 3.11 (PyList_New, list_preallocate_exact,
- * list_resize, app1, list_dealloc, list_clear).
+ * itself. After CPython Objects/listobject.c, 2.7, 3.8 and 3.11 (PyList_New,
+ * list_preallocate_exact, list_resize, app1, list_dealloc, list_clear).
  */
 #include "workloads/objects/list.h"
 

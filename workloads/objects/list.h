@@ -1,7 +1,7 @@
 /*
  * Lists: a container of 40 bytes and an array of references that grows by CPython's rule.
  * Leaves out the sequence operations that no workload needs. After CPython Objects/listobject.c,
- * 2.7, 3.11 and 3.13.
+ * 2.7, 3.8, 3.11 and 3.13.
  */
 #ifndef TIDEMARK_WORKLOADS_OBJECTS_LIST_H
 #define TIDEMARK_WORKLOADS_OBJECTS_LIST_H
@@ -36,8 +36,8 @@ void lists_start(struct runtime *runtime);
 
 /*
  * An empty list with storage for exactly `room` items: [] and, for a known length, range(n) on 2.7
- * or list(range(n)) on 3.x (where an odd number is rounded up to even). Returns a reference, or
- * NULL when memory ran out.
+ * or list(range(n)) on 3.x (where 3.11 and 3.13 round an odd number up to even). Returns a
+ * reference, or NULL when memory ran out.
  */
 struct list *list_new(struct runtime *runtime, size_t room);
 

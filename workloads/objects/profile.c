@@ -1,7 +1,8 @@
 /*
- * The table of profiles. Leaves out versions between the three: 3.6 to 3.10 and 3.12 differ from
- * their neighbours in what is named in the types' own files. The facts are of CPython 2.7.18, 3.11
- * and 3.13.0, of the files named at each field; what sys.getsizeof shows was read from those three.
+ * The table of profiles. Leaves out versions between the four: 3.6, 3.7, 3.9, 3.10 and 3.12 differ
+ * from their neighbours in what is named in the types' own files. The facts are of CPython 2.7.18,
+ * 3.8.18, 3.11 and 3.13.0, of the files named at each field; what sys.getsizeof shows was read from
+ * those four.
  */
 #include "workloads/objects/profile.h"
 
@@ -59,6 +60,39 @@ const struct profile profiles[] = {
                                   ints_clear_free_list, floats_clear_free_list},
     },
     {
+        .name = "3.8",
+        .major = 3,
+        .mem_domain = HEAP_OBJECT,   /* Objects/obmalloc.c, from 3.6 */
+        .gc_head_bytes = 16,         /* Include/internal/pycore_gc.h, from 3.8 */
+        .thresholds = {700, 10, 10}, /* Include/internal/pycore_pymem.h, Modules/gcmodule.c */
+        .trashcan = {50, 1},         /* Include/cpython/object.h, PyTrash_UNWIND_LEVEL */
+        .number_source = NUMBER_FROM_OBJECT,
+        .int_bytes = 28,
+        .int_block_bytes = 28, /* Objects/longobject.c, _PyLong_New: to the last digit */
+        .str_ascii_head_bytes = 48,
+        .str_wide_head_bytes = 72,
+        .list_room_multiple = 1, /* Objects/listobject.c, list_preallocate_exact */
+        .list_room_zeroed = 0,
+        .list_growth = list_growth_2_7,
+        .dict =
+            &dict_compact, /* in the form of 3.11; those of instances each with keys of its own */
+        .set = &set_rule_3_7,
+        .deque = &deque_rule_3_8,
+        .instance = INSTANCE_DICT,
+        .generator = &generator_with_frame,
+        .weakref_bytes = 56,
+        .float_free_most = 100,  /* Objects/floatobject.c, PyFloat_MAXFREELIST */
+        .tuple_free_most = 2000, /* Objects/tupleobject.c, PyTuple_MAXFREELIST */
+        .tuple_free_longest = 19,
+        .list_free_most = 80,   /* Objects/listobject.c, PyList_MAXFREELIST */
+        .frame_free_most = 200, /* Objects/frameobject.c, PyFrame_MAXFREELIST */
+        .dict_free_most = 80,   /* Objects/dictobject.c, PyDict_MAXFREELIST */
+        /* Modules/gcmodule.c, clear_freelists; from 3.3 also those of lists and dicts. */
+        .cleared_by_collection = {frames_clear_free_list, tuples_clear_free_lists,
+                                  floats_clear_free_list, lists_clear_free_list,
+                                  dicts_clear_free_lists},
+    },
+    {
         .name = "3.11",
         .major = 3,
         .mem_domain = HEAP_OBJECT,   /* Objects/obmalloc.c, from 3.6 */
@@ -67,6 +101,7 @@ const struct profile profiles[] = {
         .trashcan = {50, 1},         /* Objects/object.c, _PyTrash_UNWIND_LEVEL */
         .number_source = NUMBER_FROM_OBJECT,
         .int_bytes = 28,
+        .int_block_bytes = 32, /* Objects/longobject.c, _PyLong_FromMedium: sizeof(PyLongObject) */
         .str_ascii_head_bytes = 48, /* Include/cpython/unicodeobject.h: PyASCIIObject */
         .str_wide_head_bytes = 72,  /* and PyCompactUnicodeObject */
         .list_room_multiple = 2,    /* Objects/listobject.c, list_preallocate_exact */
@@ -101,6 +136,7 @@ const struct profile profiles[] = {
         .trashcan = {9950, 9900},
         .number_source = NUMBER_FROM_OBJECT,
         .int_bytes = 28,
+        .int_block_bytes = 32,
         .str_ascii_head_bytes = 40, /* from 3.12 without wstr */
         .str_wide_head_bytes = 56,
         .list_room_multiple = 2,
@@ -124,4 +160,4 @@ const struct profile profiles[] = {
     },
 };
 
-const char *const profile_names[] = {"2.7", "3.11", "3.13", NULL};
+const char *const profile_names[] = {"2.7", "3.8", "3.11", "3.13", NULL};

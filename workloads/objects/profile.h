@@ -42,7 +42,8 @@ struct profile {
 
     /* Ints and floats. */
     enum number_source number_source;
-    size_t int_bytes; /* sys.getsizeof */
+    size_t int_bytes;       /* sys.getsizeof */
+    size_t int_block_bytes; /* what one asks the object allocator for; 2.7 has blocks of 41 */
 
     /* Strings: what stands before the characters. */
     size_t str_ascii_head_bytes;

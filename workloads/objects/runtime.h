@@ -47,8 +47,8 @@ struct runtime {
     struct list_store lists;
     struct free_list dicts;
     struct free_list sets;                 /* 2.7 */
-    struct deque_free_blocks deque_blocks; /* 2.7 */
-    struct free_list frames;               /* 2.7 */
+    struct deque_free_blocks deque_blocks; /* to 3.8 */
+    struct free_list frames;               /* to 3.8 */
     struct free_list dict_keys;            /* 3.x: small tables whose keys are strings */
 };
 
