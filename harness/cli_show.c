@@ -11,6 +11,7 @@
 struct show_options {
     const char *run;
     int json;
+    int phases;
 };
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -21,15 +22,27 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         state->child_inputs[0] = &options->run;
         return 0;
     }
-    if (key != 'j')
-        return ARGP_ERR_UNKNOWN;
     (void)argument;
-    options->json = 1;
-    return 0;
+    switch (key) {
+    case 'j':
+        options->json = 1;
+        return 0;
+    case 'p':
+        options->phases = 1;
+        return 0;
+    case ARGP_KEY_END:
+        if (options->json && options->phases)
+            argp_error(state, "--json has the phases: leave --phases out");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
 }
 
 static const struct argp_option option_table[] = {
     {"json", 'j', NULL, 0, "Print the summary as JSON, one object per cell (results/FORMAT.md)", 0},
+    {"phases", 'p', NULL, 0,
+     "Print what is resident at the end of each phase, and how long the phase took", 0},
     {0},
 };
 
@@ -45,6 +58,7 @@ const struct argp cli_show_parser = {
            "tidemark micro measured into it. An interrupted run shows what was measured."
            "\vExample:\n"
            "  tidemark show results/2026-01-31T120000Z-quick\n"
+           "  tidemark show results/2026-01-31T120000Z-quick --phases\n"
            "  tidemark show results/2026-01-31T120000Z-quick --json",
 };
 
@@ -91,6 +105,8 @@ int cli_show(int argc, char **argv)
     if (options.json) {
         json_dumpf(summary, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
         putchar('\n');
+    } else if (options.phases) {
+        table_print_phases(stdout, summary);
     } else {
         status = print_tables(options.run, summary);
     }

@@ -1,7 +1,8 @@
 /*
  * The suites as data. `quick` answers the main question in minutes, `full` takes every way and
  * every row at n = 10M, `articles` takes every published experiment, `pymalloc` sets ours beside
- * the real one, `survivors` is for the census of pools. Leaves out the classic workloads. The
+ * the real one, `survivors` is for the census of pools, `layers` shows who
+ * keeps memory between a name and a page. Leaves out the classic workloads. The
  * experiments are those that people published of CPython; docs/method.md says what they are checked
  * against.
  */
@@ -116,6 +117,42 @@ static const struct suite_line survivors_lines[] = {
     {0},
 };
 
+/* Glibc's thread cache decides whether the top of the heap can be trimmed. */
+static const char *const over_glibc[] = {"pymalloc", "pymalloc@glibc+tcache_count:0", NULL};
+
+/* Each as it comes, and told to give back at once. */
+static const char *const stock_and_eager[] = {
+    "glibc",
+    "jemalloc",
+    "jemalloc+dirty_decay_ms:0",
+    "mimalloc",
+    "mimalloc+decommit_delay:0",
+    "tcmalloc",
+    "tcmalloc+aggressive_decommit:1",
+    NULL,
+};
+
+/* Pages that go back as time passes: only while the program allocates, by a thread, or for the
+ * kernel to take when it needs them. */
+static const char *const by_time[] = {
+    "jemalloc",
+    "jemalloc+background_thread:true",
+    "jemalloc+background_thread:true+muzzy_decay_ms:-1",
+    NULL,
+};
+
+/* One experiment for each layer between a name and a page. */
+static const struct suite_line layers_lines[] = {
+    {"list_lifetime:profile=3.11,how=global|del_collect|cycle|cycle_collect", python_own, "objects",
+     0, 0},
+    {"del_collect:profile=2.7,way=pass|del|del_collect|collect_without_del", over_glibc, "objects",
+     0, 0},
+    {"pinning:profile=3.8|3.11,k=1000|32130|1M", python_own, "objects", 0, 0},
+    {"list_lifetime:profile=3.11,how=del_collect", stock_and_eager, "objects", 0, 0},
+    {"list_lifetime:profile=3.11,how=del_collect", by_time, "objects", 1, 12ull * SECOND},
+    {0},
+};
+
 const struct suite suite_registry[] = {
     {"quick",
      "del, then collect: n = 5M, 6 rounds, 0.5 s idle, and one idle curve of 12 s an allocator",
@@ -130,6 +167,9 @@ const struct suite suite_registry[] = {
     {"survivors",
      "which pools and arenas one block in k keeps from going back, k = 2 to 1000, one sample each",
      SIZE_QUICK, 1, 0, survivors_lines},
+    {"layers",
+     "from del to the page: who keeps memory at each layer, n = 10M, 3 rounds, and 12 s of decay",
+     SIZE_FULL, 3, SECOND / 10, layers_lines},
 };
 const size_t suite_registry_count = sizeof suite_registry / sizeof suite_registry[0];
 

@@ -8,9 +8,10 @@
 #include "harness/row.h"
 #include "harness/text.h"
 
+#include <math.h>
 #include <string.h>
 
-enum { LONGEST_ROW = 40 };
+enum { LONGEST_ROW = 50, PHASE_WIDTH = 19 };
 
 static int has(const json_t *figure, const char *key)
 {
@@ -63,7 +64,8 @@ static int same_experiment(const json_t *a, const json_t *b)
     return 1;
 }
 
-static void print_heading(FILE *out, const json_t *cell, int row_width)
+/* The line that names the experiment of a cell. */
+static void print_experiment(FILE *out, const json_t *cell)
 {
     const double idle_ns = json_number_value(json_object_get(cell, "idle_ns"));
     char idle[TEXT_NUMBER_BYTES];
@@ -75,6 +77,11 @@ static void print_heading(FILE *out, const json_t *cell, int row_width)
         fprintf(out, " %s=%s", name, json_string_value(value));
     fprintf(out, "  (host %s, %s idle at the end)\n", json_text(cell, "host"),
             idle_ns > 0 ? text_format_duration(idle, idle_ns) : "not");
+}
+
+static void print_headings(FILE *out, const json_t *cell, int row_width)
+{
+    (void)cell;
     fprintf(out, "  %-*s %9s %-19s %10s %10s %11s %10s %3s\n", row_width, "row", "time",
             "  95 % interval", "peak", "retained", "given back", "of freed", "n");
 }
@@ -136,6 +143,57 @@ static void print_cell(FILE *out, const json_t *cell, int row_width, int is_shor
     if (strcmp(json_text(cell, "status"), "ok") != 0)
         print_reason(out, cell);
     fputc('\n', out);
+}
+
+/* Right-aligned; a name that is longer than the column is cut. */
+static void print_phase_names(FILE *out, const json_t *cell, int row_width)
+{
+    size_t i;
+    const json_t *phase;
+
+    fprintf(out, "  %-*s", row_width, "row");
+    json_array_foreach(json_object_get(cell, "phases"), i, phase)
+        fprintf(out, "  %*.*s", PHASE_WIDTH, PHASE_WIDTH, json_text(phase, "name"));
+    fputc('\n', out);
+}
+
+/* The part of what is resident that the kernel may take when it wants to, if there is any. */
+static void print_lazy(FILE *out, const json_t *cell, int row_width)
+{
+    char bytes[TEXT_NUMBER_BYTES];
+    double most_bytes = 0;
+    size_t i;
+    const json_t *phase;
+
+    json_array_foreach(json_object_get(cell, "phases"), i, phase) most_bytes =
+        fmax(most_bytes, part(phase, "lazyfree_bytes"));
+    if (most_bytes == 0)
+        return;
+    fprintf(out, "  %-*s", row_width, "  of it LazyFree");
+    json_array_foreach(json_object_get(cell, "phases"), i, phase)
+        fprintf(out, "  %10s %8s", text_format_bytes(bytes, part(phase, "lazyfree_bytes")), "");
+    fputc('\n', out);
+}
+
+/* What is resident at the end of each phase above the baseline, and what the phase took. */
+static void print_cell_phases(FILE *out, const json_t *cell, int row_width, int is_short)
+{
+    char bytes[TEXT_NUMBER_BYTES], time[TEXT_NUMBER_BYTES], name[ROW_TEXT_BYTES];
+    const double baseline_bytes = part(json_object_get(cell, "baseline_bytes"), "median");
+    size_t i;
+    const json_t *phase;
+
+    fprintf(out, "  %-*s", row_width, row_name(cell, is_short, name));
+    json_array_foreach(json_object_get(cell, "phases"), i, phase)
+    {
+        double above_bytes = part(phase, "rss_bytes") - baseline_bytes;
+        fprintf(out, "  %10s %8s", text_format_bytes(bytes, above_bytes > 0 ? above_bytes : 0),
+                text_format_duration(time, part(phase, "wall_ns")));
+    }
+    if (strcmp(json_text(cell, "status"), "ok") != 0)
+        print_reason(out, cell);
+    fputc('\n', out);
+    print_lazy(out, cell, row_width);
 }
 
 static int widest_row(const json_t *summary, int is_short)
@@ -231,7 +289,11 @@ static void print_steadiness(FILE *out, const json_t *summary, int is_short)
     fprintf(out, " samples taken once more for them: %zu\n", sum(summary, "repeats"));
 }
 
-void table_print(FILE *out, const json_t *summary)
+typedef void print_columns(FILE *out, const json_t *cell, int row_width);
+typedef void print_row(FILE *out, const json_t *cell, int row_width, int is_short);
+
+/* One block per experiment. */
+static void print_blocks(FILE *out, const json_t *summary, print_columns *columns, print_row *row)
 {
     const int is_short = can_be_short(summary);
     const int row_width = widest_row(summary, is_short);
@@ -242,11 +304,26 @@ void table_print(FILE *out, const json_t *summary)
     {
         if (is_control(cell))
             continue;
-        if (!before || !same_experiment(before, cell))
-            print_heading(out, cell, row_width);
-        print_cell(out, cell, row_width, is_short);
+        if (!before || !same_experiment(before, cell)) {
+            print_experiment(out, cell);
+            columns(out, cell, row_width);
+        }
+        row(out, cell, row_width, is_short);
         before = cell;
     }
+}
+
+void table_print_phases(FILE *out, const json_t *summary)
+{
+    print_blocks(out, summary, print_phase_names, print_cell_phases);
+    fputs("\nOf each phase: what is resident at its end above the process's own baseline, and how "
+          "long it took; medians.\n",
+          out);
+}
+
+void table_print(FILE *out, const json_t *summary)
+{
+    print_blocks(out, summary, print_headings, print_cell);
     fputs("\npeak is absolute; retained is above the process's own baseline, at the end of the "
           "last phase.\n"
           "given back: share of the peak that went back, against the objects that the program "
@@ -254,5 +331,5 @@ void table_print(FILE *out, const json_t *summary)
           "of freed: the same against what the allocator was still asked to keep.\n"
           "Both are n/a where less than 1 MiB could have come back.\n",
           out);
-    print_steadiness(out, summary, is_short);
+    print_steadiness(out, summary, can_be_short(summary));
 }

@@ -11,4 +11,7 @@
  * the run knows it, how steady the machine was: the A/A controls and the dirty samples. */
 void table_print(FILE *out, const json_t *summary);
 
+/* The same cells phase by phase: what is resident at the end of each, and how long it took. */
+void table_print_phases(FILE *out, const json_t *summary);
+
 #endif

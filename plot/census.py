@@ -86,9 +86,13 @@ class Census:
 
     @property
     def freeing(self):
-        """Index of the last phase that has fewer bytes in use than the one before it; None when no phase has."""
+        """
+        Index of a phase that has fewer bytes in use than the one before it: the one that leaves the most pinned, the last of
+        equals. None when no phase has.
+        """
         sizes = [phase.allocated_bytes for phase in self.phases]
-        return max((index for index in range(1, len(sizes)) if sizes[index] < sizes[index - 1]), default=None)
+        return max((index for index in range(1, len(sizes)) if sizes[index] < sizes[index - 1]),
+                   key=lambda index: (self.phases[index].pinned_bytes, index), default=None)
 
     @property
     def before(self):
@@ -96,7 +100,7 @@ class Census:
 
     @property
     def after(self):
-        """The phase to look at: the last that frees, or the last of all."""
+        """The phase to look at: the one that frees, or the last of all."""
         return self.phases[-1 if self.freeing is None else self.freeing]
 
 

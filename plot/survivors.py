@@ -138,7 +138,7 @@ def draw_shares(run, series, name):
         len(series.sizes), 2, 2.6, f"{_say_kept(point)} ({words.plain(point.row, 24)})",
         f"bulk: {words.parameters(series.params)}. Each block survives the frees by chance, 1 in k. A dot is measured; "
         "the line is 1 − (1 − 1/k)^blocks, the chance that of so many blocks one survives.",
-        "Of the pools and arenas in use before the last phase that frees, those that still hold a block after it. The "
+        "Of the pools and arenas in use before the phase that frees, those that still hold a block after it. The "
         "closed form takes each of them for full before the frees: those at the edge, filled last, are not. An arena that "
         "stays without a block is not counted; from 3.9 on one such arena is kept. An arena has one pool fewer where it "
         "does not begin at a pool: the line is that of the process with the largest k. "

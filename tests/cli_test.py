@@ -71,7 +71,7 @@ class Lists(unittest.TestCase):
 
     def test_the_suites(self):
         listed = json.loads(tidemark("list", "suites", "--json").stdout)
-        self.assertEqual([entry["name"] for entry in listed], ["quick", "full", "articles", "pymalloc", "survivors"])
+        self.assertEqual([entry["name"] for entry in listed], ["quick", "full", "articles", "pymalloc", "survivors", "layers"])
 
     def test_text_and_json_name_the_same(self):
         for what in ("allocators", "workloads", "suites"):
@@ -416,6 +416,25 @@ class Shows(Scratch):
         shown = tidemark("show", self.folder())
         self.assertEqual(shown.returncode, 1)
         self.assertIn("its format is not 1", shown.stderr)
+
+    def test_phases_are_what_the_summary_has_above_the_baseline(self):
+        tidemark("run", "-w", "bulk:n=100k,size=64", "-a", "glibc,pymalloc-3.11", "--rounds", "1", "-o", self.folder())
+        shown = tidemark("show", self.folder(), "--phases")
+        self.assertEqual((shown.returncode, shown.stderr), (0, ""))
+        lines = [line.split() for line in shown.stdout.splitlines()]
+        for cell in json.loads(tidemark("show", self.folder(), "--json").stdout):
+            if cell["control"]:
+                continue
+            self.assertIn(["row", *(phase["name"] for phase in cell["phases"])], lines)
+            (line,) = (line for line in lines if line[:1] == [cell["allocator"]])
+            above = [max(phase["rss_bytes"] - cell["baseline_bytes"]["median"], 0) / 1e6 for phase in cell["phases"]]
+            self.assertEqual(line[1::4], ["%.1f" % megabytes for megabytes in above])
+            self.assertEqual(line[2::4], ["MB"] * len(above))
+
+    def test_json_and_phases_exclude_each_other(self):
+        shown = tidemark("show", "--json", "--phases", self.scratch)
+        self.assertEqual(shown.returncode, 2)
+        self.assertIn("--json has the phases", shown.stderr)
 
     def test_a_half_written_last_line_is_left_out(self):
         tidemark("run", *SMALL, "-a", "glibc", "--rounds", "2", "-o", self.folder())

@@ -167,13 +167,20 @@ class Reading(Folder):
         self.assertEqual(count.held_bytes, round(2**20 * (6 - (1 / 31 + 6 + 7 + 57 + 58 + 64) / 64)))
         self.assertEqual((count.blocks_per_pool, count.pools_per_arena), (31, 64))
 
-    def test_the_phase_that_tells_is_the_last_that_frees(self):
+    def test_the_phase_that_tells_is_the_one_that_frees_or_the_last(self):
         put_census(self.folder, 0, bulk_phases(4000, 512, 50))
         one, phases = read_one(self.folder)
         self.assertEqual((one.freeing, one.before.name, one.after.name), (1, "build", "free"))
         put_census(self.folder, 0, bulk_phases(4000, 512, 50)[:1])
         one, _ = read_one(self.folder)
         self.assertEqual((one.freeing, one.before, one.after.name), (None, None, "build"))
+
+    def test_of_two_phases_that_free_the_one_that_leaves_more_pinned_tells(self):
+        build, free, *_ = bulk_phases(9000, 512, 50)
+        put_census(self.folder, 0, [build, free, phase_of("free_rest", [], "3.11")])
+        one, _ = read_one(self.folder)
+        self.assertGreater(one.phases[1].pinned_bytes, 0)
+        self.assertEqual((one.before.name, one.after.name), ("build", "free"))
 
     def test_figures_that_an_allocator_does_not_have_may_be_left_out(self):
         phases = bulk_phases(4000, 512, 50)
