@@ -147,6 +147,7 @@ static const struct suite_line layers_lines[] = {
      0, 0},
     {"del_collect:profile=2.7,way=pass|del|del_collect|collect_without_del", over_glibc, "objects",
      0, 0},
+    {"free_list_pressure:profile=2.7|3.11,kind=float", python_own, "objects", 0, 0},
     {"pinning:profile=3.8|3.11,k=1000|32130|1M", python_own, "objects", 0, 0},
     {"list_lifetime:profile=3.11,how=del_collect", stock_and_eager, "objects", 0, 0},
     {"list_lifetime:profile=3.11,how=del_collect", by_time, "objects", 1, 12ull * SECOND},

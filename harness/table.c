@@ -11,7 +11,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { LONGEST_ROW = 50, PHASE_WIDTH = 19 };
+enum { LONGEST_ROW = 50, PHASE_WIDTH = 19, TIME_AND_GAP = 11 };
 
 static int has(const json_t *figure, const char *key)
 {
@@ -171,7 +171,8 @@ static void print_lazy(FILE *out, const json_t *cell, int row_width)
         return;
     fprintf(out, "  %-*s", row_width, "  of it LazyFree");
     json_array_foreach(json_object_get(cell, "phases"), i, phase)
-        fprintf(out, "  %10s %8s", text_format_bytes(bytes, part(phase, "lazyfree_bytes")), "");
+        fprintf(out, "%*s%10s", i > 0 ? TIME_AND_GAP : 2, "",
+                text_format_bytes(bytes, part(phase, "lazyfree_bytes")));
     fputc('\n', out);
 }
 
