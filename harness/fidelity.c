@@ -15,6 +15,7 @@ enum { LEAST_OF_RATIO_KB = 1024 }; /* below, a ratio is that of two starts */
 
 /* What one experiment is compared of: cells of the summary, or NULL. */
 struct sides {
+    const json_t *reasons; /* of recorded.json, by name */
     const json_t *experiment;
     const json_t *replay;
     const json_t *real;   /* ok: measured beside the replay */
@@ -55,7 +56,7 @@ static void find_sides(struct sides *sides, const json_t *experiment, const json
     const json_t *cell;
     size_t i;
 
-    *sides = (struct sides){.experiment = experiment};
+    *sides = (struct sides){.reasons = sides->reasons, .experiment = experiment};
     recorded_workload(experiment, &words);
     json_array_foreach(summary, i, cell)
     {
@@ -154,6 +155,16 @@ static double bound_kb(const json_t *phase, double real_kb)
     return bound;
 }
 
+/* How far off a phase may be for the reason that it names; without one, not at all. */
+static double explained_kb(const json_t *phase)
+{
+    const json_t *kb = json_object_get(phase, "reason_kb");
+
+    return json_is_string(json_object_get(phase, "reason")) && json_is_number(kb)
+               ? json_number_value(kb)
+               : -1;
+}
+
 static const char *judge(const json_t *phase, double difference_kb, double bound)
 {
     if (isnan(difference_kb))
@@ -162,13 +173,13 @@ static const char *judge(const json_t *phase, double difference_kb, double bound
         return "no bound";
     if (fabs(difference_kb) <= bound)
         return "within";
-    return json_is_string(json_object_get(phase, "reason")) ? "explained" : "outside";
+    return fabs(difference_kb) <= explained_kb(phase) ? "explained" : "outside";
 }
 
 /* A reason is told of what it explains alone: a figure within its bound needs none. */
-static json_t *reason_of(const json_t *phase, const char *verdict)
+static json_t *reason_of(const struct sides *sides, const json_t *phase, const char *verdict)
 {
-    json_t *reason = json_object_get(phase, "reason");
+    json_t *reason = json_object_get(sides->reasons, json_text(phase, "reason"));
 
     if (!reason || (strcmp(verdict, "explained") != 0 && strcmp(verdict, "no bound") != 0))
         return json_null();
@@ -187,7 +198,7 @@ static json_t *compare_phase(const struct sides *sides, const json_t *phase)
                      number(real), "recorded_kb", number(recorded_growth_kb(sides, name)),
                      "replay_kb", number(replay), "difference_kb", number(replay - real), "ratio",
                      number(fabs(real) >= LEAST_OF_RATIO_KB ? replay / real : NAN), "bound_kb",
-                     number(bound), "verdict", verdict, "reason", reason_of(phase, verdict));
+                     number(bound), "verdict", verdict, "reason", reason_of(sides, phase, verdict));
 }
 
 /* Of the largest figure that an experiment has, what was gone at its last. */
@@ -338,7 +349,7 @@ json_t *fidelity_compare(const json_t *recorded, const json_t *summary)
 {
     json_t *experiments = json_array();
     const json_t *experiment;
-    struct sides sides;
+    struct sides sides = {.reasons = json_object_get(recorded, "reasons")};
     size_t i;
 
     json_array_foreach(json_object_get(recorded, "experiments"), i, experiment)

@@ -47,6 +47,7 @@ struct field {
     }
 
 static const struct field document_fields[] = {
+    {"reasons", IS_OBJECT, "an object"},
     ARRAY_FIELD("experiments"),
     ARRAY_FIELD("published"),
     ARRAY_FIELD("not_compared"),
@@ -70,8 +71,13 @@ static const struct field source_fields[] = {
 };
 
 static const struct field phase_fields[] = {
-    TEXT_FIELD("phase"),      SIZE_OR_NULL("recorded_kb"), SIZE_OR_NULL("bound_percent"),
-    SIZE_OR_NULL("bound_kb"), TEXT_OR_NULL("reason"),      {0},
+    TEXT_FIELD("phase"),
+    SIZE_OR_NULL("recorded_kb"),
+    SIZE_OR_NULL("bound_percent"),
+    SIZE_OR_NULL("bound_kb"),
+    TEXT_OR_NULL("reason"),
+    SIZE_OR_NULL("reason_kb"),
+    {0},
 };
 
 static const struct field published_fields[] = {
@@ -300,6 +306,36 @@ static int check_names(const struct place *place)
     return failed;
 }
 
+static int check_reasons(const struct place *place)
+{
+    const char *name;
+    json_t *text;
+
+    json_object_foreach(json_object_get(place->object, "reasons"), name, text)
+    {
+        if (!is_printable(name) || kind_of(text) != IS_TEXT)
+            return refuse(place, "reasons.%.64s: wanted a string of printable ASCII", name);
+    }
+    return 0;
+}
+
+/* A reason that a phase names is there. */
+static int check_reason_names(const struct place *place)
+{
+    const json_t *reasons = json_object_get(place->object, "reasons"), *experiment, *phase;
+    size_t i, j;
+
+    json_array_foreach(json_object_get(place->object, "experiments"), i, experiment)
+        json_array_foreach(json_object_get(experiment, "phases"), j, phase)
+    {
+        const json_t *reason = json_object_get(phase, "reason");
+        if (json_is_string(reason) && !json_object_get(reasons, json_string_value(reason)))
+            return refuse(place, "experiments[%zu].phases[%zu].reason: '%.64s' is none of reasons",
+                          i, j, json_string_value(reason));
+    }
+    return 0;
+}
+
 /* Each figure beside which an experiment is named finds it, and its phase. */
 static int check_references(const struct place *place)
 {
@@ -334,12 +370,14 @@ static int check_document(const struct place *place)
 
     if (!json_is_integer(format) || json_integer_value(format) != FORMAT)
         return refuse(place, "format: wanted %d", FORMAT);
-    if (check_fields(place, document_fields) != 0 ||
+    if (check_fields(place, document_fields) != 0 || check_reasons(place) != 0 ||
         check_array(place, "experiments", experiment_fields, check_experiment) != 0 ||
         check_array(place, "published", published_fields, check_published) != 0 ||
         check_array(place, "not_compared", excluded_fields, NULL) != 0)
         return -EINVAL;
-    return check_names(place) != 0 ? -EINVAL : check_references(place);
+    if (check_names(place) != 0 || check_reason_names(place) != 0)
+        return -EINVAL;
+    return check_references(place);
 }
 
 json_t *recorded_read(const char *path, char *error)
