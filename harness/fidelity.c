@@ -50,6 +50,27 @@ static int is_of(const json_t *cell, const struct workload_words *words, const j
            same_params(words, json_object_get(cell, "params"));
 }
 
+/* Whether the interpreter of a cell, "CPython 3.11.2", is of a version that the experiment takes.
+ */
+static int is_real_of(const json_t *cell, const json_t *experiment)
+{
+    static const char prefix[] = "CPython ";
+    const char *has = json_text(cell, "version");
+    const json_t *version;
+    size_t i;
+
+    if (strncmp(has, prefix, sizeof prefix - 1) != 0)
+        return 0;
+    has += sizeof prefix - 1;
+    json_array_foreach(json_object_get(experiment, "measured"), i, version)
+    {
+        const char *wanted = json_string_value(version);
+        if (strncmp(has, wanted, strlen(wanted)) == 0 && has[strlen(wanted)] == '.')
+            return 1;
+    }
+    return 0;
+}
+
 static void find_sides(struct sides *sides, const json_t *experiment, const json_t *summary)
 {
     struct workload_words words;
@@ -64,11 +85,9 @@ static void find_sides(struct sides *sides, const json_t *experiment, const json
             continue;
         if (strcmp(json_text(cell, "host"), "objects") == 0)
             sides->replay = sides->replay ? sides->replay : cell;
-        else if (!json_is_true(json_object_get(experiment, "measured")))
-            continue;
-        else if (has_status(cell, "ok"))
+        else if (has_status(cell, "ok") && is_real_of(cell, experiment))
             sides->real = sides->real ? sides->real : cell;
-        else if (!has_status(cell, "n/a"))
+        else if (!has_status(cell, "ok") && !has_status(cell, "n/a"))
             sides->failed = cell;
     }
 }

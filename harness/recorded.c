@@ -57,7 +57,7 @@ static const struct field document_fields[] = {
 static const struct field experiment_fields[] = {
     TEXT_FIELD("name"),     TEXT_FIELD("title"),
     TEXT_FIELD("workload"), TEXT_FIELD("row"),
-    TEXT_FIELD("base"),     BOOLEAN_FIELD("measured"),
+    TEXT_FIELD("base"),     ARRAY_FIELD("measured"),
     ARRAY_FIELD("phases"),  {"recorded", IS_OBJECT | IS_NULL, "an object or null"},
     TEXT_OR_NULL("note"),   {0},
 };
@@ -253,6 +253,23 @@ static int check_figures(const struct place *place)
     return 0;
 }
 
+/* Versions of CPython. Their number is of no account: none says that it is only recorded. */
+static int check_measured(const struct place *place)
+{
+    const json_t *measured = json_object_get(place->object, "measured"), *version;
+    size_t i;
+
+    json_array_foreach(measured, i, version)
+    {
+        if (kind_of(version) != IS_TEXT)
+            return refuse(place, "measured[%zu]: wanted a string of printable ASCII", i);
+    }
+    if (json_array_size(measured) == 0 &&
+        !json_is_object(json_object_get(place->object, "recorded")))
+        return refuse(place, "neither recorded nor measured");
+    return 0;
+}
+
 static int check_experiment(const struct place *place)
 {
     const json_t *recorded = json_object_get(place->object, "recorded");
@@ -263,8 +280,8 @@ static int check_experiment(const struct place *place)
         return -EINVAL;
     if (json_is_object(recorded) && check_fields(&source, source_fields) != 0)
         return -EINVAL;
-    if (!json_is_object(recorded) && !json_is_true(json_object_get(place->object, "measured")))
-        return refuse(place, "neither recorded nor measured");
+    if (check_measured(place) != 0)
+        return -EINVAL;
     return check_figures(place) != 0 ? -EINVAL : check_base(place);
 }
 
