@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import unittest
 
 sys.path.insert(0, "tests")
@@ -122,8 +123,7 @@ class Planted(Scratch):
     """Copies of the run, changed in one place."""
 
     def copy(self):
-        folder = self.folder()
-        os.mkdir(folder)
+        folder = tempfile.mkdtemp(dir=self.scratch)
         for name in ("plan.json", "machine.json", "samples.jsonl"):
             shutil.copy(os.path.join(RUN, name), folder)
         return folder
@@ -178,7 +178,6 @@ class Planted(Scratch):
                 self.assertEqual((line["verdict"], line["difference_kb"]), (verdict, kb - 240138))
                 shown = tidemark("fidelity", folder)
                 self.assertEqual((shown.returncode, "OUTSIDE" in shown.stdout), (status, status == 1))
-                shutil.rmtree(folder)
 
     def test_after_the_objects_an_arena_and_half_a_megabyte_are_the_bound(self):
         # 3.8/list/del_collect grew by 304 kB.
@@ -188,7 +187,6 @@ class Planted(Scratch):
                 self.change(folder, "3.8/list/del_collect", self.set_growth("del", kb))
                 line = self.line(self.report(folder, int(verdict == "outside")), "3.8/list/del_collect", "del")
                 self.assertEqual((line["bound_kb"], line["verdict"]), (768, verdict))
-                shutil.rmtree(folder)
 
     def test_a_reason_goes_no_further_than_it_says(self):
         # The storage that stayed in the real heap: 8,156 kB, for which the reason goes to 8,400 kB.
@@ -202,7 +200,6 @@ class Planted(Scratch):
                 self.change(folder, "2.7/slice", change)
                 line = self.line(self.report(folder, int(verdict == "outside")), "2.7/slice", "del_copy")
                 self.assertEqual((line["verdict"], bool(line["reason"])), (verdict, verdict == "explained"))
-                shutil.rmtree(folder)
 
     def test_a_phase_that_is_missing_is_no_agreement(self):
         folder = self.copy()
@@ -225,7 +222,6 @@ class Planted(Scratch):
                 self.assertEqual((experiment["status"], experiment["phases"]), ("signal", []))
                 shown = tidemark("fidelity", folder).stdout
                 self.assertIn("not compared, signal: killed by SIGSEGV in phase build?[31m", shown)
-                shutil.rmtree(folder)
 
     def test_without_a_cpython_here_the_recorded_one_stands_in(self):
         folder = self.copy()
@@ -237,7 +233,7 @@ class Planted(Scratch):
 
     def test_a_cpython_of_another_version_does_not_stand_in(self):
         for version, source in (("CPython 3.12.1", "measured here"), ("CPython 3.1.5", "recorded"),
-                                ("CPython 3.14.0", "recorded"), ("3.11.2", "recorded")):
+                                ("CPython 3.110.1", "recorded"), ("3.11.2", "recorded")):
             with self.subTest(version=version):
                 folder = self.copy()
 
@@ -245,7 +241,6 @@ class Planted(Scratch):
                     sample["version"] = version
                 self.change(folder, "3.11/list/local", change, "python3")
                 self.assertEqual(experiments_of(self.report(folder, 0))["3.11/list/local"]["real"]["source"], source)
-                shutil.rmtree(folder)
 
     def test_what_is_only_measured_needs_a_cpython(self):
         folder = self.copy()
