@@ -22,6 +22,8 @@ const struct cli_command cli_commands[] = {
     {"show", "the table of a run, or its summary as JSON", cli_show, &cli_show_parser},
     {"stats", "what the allocators of a run held, as sys._debugmallocstats() prints it", cli_stats,
      &cli_stats_parser},
+    {"fidelity", "each replay beside the real CPython, phase by phase, with its bound",
+     cli_fidelity, &cli_fidelity_parser},
     {"plot", "the figures and the report of a run", cli_plot, &cli_plot_parser},
     {"micro", "malloc and free by size on each row, by Google Benchmark", cli_micro,
      &cli_micro_parser},
@@ -183,6 +185,12 @@ static size_t count_planned(const json_t *samples)
     return planned;
 }
 
+static int is_finished(const struct run_content *content)
+{
+    return json_is_string(json_object_get(content->machine, "finished")) &&
+           !json_is_true(json_object_get(content->machine, "interrupted"));
+}
+
 /* What is there of what was planned, when that is not all. */
 static void tell_unfinished(const char *command, const char *path,
                             const struct run_content *content)
@@ -192,8 +200,7 @@ static void tell_unfinished(const char *command, const char *path,
     const json_t *round;
     char repeats[64] = "";
 
-    if (json_is_string(json_object_get(content->machine, "finished")) &&
-        !json_is_true(json_object_get(content->machine, "interrupted")))
+    if (is_finished(content))
         return;
     json_array_foreach(json_object_get(content->plan, "order"), i, round) planned +=
         json_array_size(round);
@@ -207,6 +214,13 @@ static void tell_unfinished(const char *command, const char *path,
 }
 
 json_t *cli_read_summary(const char *command, const char *path)
+{
+    int finished;
+
+    return cli_read_summary_of(command, path, &finished);
+}
+
+json_t *cli_read_summary_of(const char *command, const char *path, int *finished)
 {
     struct run_folder folder;
     char error[RUN_FOLDER_ERROR_BYTES], what[SUMMARY_ERROR_BYTES];
@@ -223,6 +237,7 @@ json_t *cli_read_summary(const char *command, const char *path)
         /* `run` says so itself, after its table. */
         if (strcmp(command, "run") != 0)
             tell_unfinished(command, path, &content);
+        *finished = is_finished(&content);
         summary = summary_of_run(content.plan, content.samples, what);
         if (!summary)
             fprintf(stderr, "tidemark %s: %s/%s\n", command, path, what);

@@ -24,13 +24,15 @@ extern const struct cli_command cli_commands[];
 extern const size_t cli_command_count;
 
 extern const struct argp cli_list_parser, cli_run_parser, cli_show_parser, cli_stats_parser,
-    cli_plot_parser, cli_micro_parser, cli_check_parser, cli_overhead_parser, cli_doctor_parser;
+    cli_fidelity_parser, cli_plot_parser, cli_micro_parser, cli_check_parser, cli_overhead_parser,
+    cli_doctor_parser;
 
 int cli_main(int argc, char **argv);
 int cli_list(int argc, char **argv);
 int cli_run(int argc, char **argv);
 int cli_show(int argc, char **argv);
 int cli_stats(int argc, char **argv);
+int cli_fidelity(int argc, char **argv);
 int cli_plot(int argc, char **argv);
 int cli_micro(int argc, char **argv);
 int cli_check(int argc, char **argv);
@@ -70,6 +72,27 @@ int cli_find_programs(const char *command, struct program_paths *paths);
 /* Reads the run at `path` and summarises it afresh. NULL with a message on stderr. The caller owns
  * the result. */
 json_t *cli_read_summary(const char *command, const char *path);
+
+/* The same; `finished` is set to whether the run came to its end, and untouched on failure. */
+json_t *cli_read_summary_of(const char *command, const char *path, int *finished);
+
+enum { CLI_FOLDER_BYTES = 1024 };
+
+/* A suite to be run for another command. */
+struct cli_suite_run {
+    const char *suite;
+    const char *folder; /* NULL: results/TIME-SUITE */
+    uint64_t rounds;    /* 0: as the suite says */
+    uint64_t tick_ns;
+};
+
+/*
+ * What `tidemark run SUITE` does, but for its table: without controls, censuses and repeats, for
+ * figures of memory alone. Messages are tidemark run's, which also resumes it. `folder`
+ * (CLI_FOLDER_BYTES) gets the path of the run, or becomes empty where there is none. Returns the
+ * exit status.
+ */
+int cli_run_suite(const struct cli_suite_run *asked, char *folder);
 
 /* Draws the report of a run: executes plot/report.py under an interpreter that has matplotlib and
  * jinja2. Returns an exit status. */

@@ -44,6 +44,7 @@ struct run_options {
     int report;
     const char *resume;      /* an earlier run to finish */
     const char *of_new_runs; /* an option given that only a new run takes */
+    char *folder_used;       /* of cli_run_suite, which prints no table; or NULL */
 };
 
 enum option_key {
@@ -476,6 +477,10 @@ static int prove_tunables(struct plan *plan)
 /* The table, and where everything lies; the report where it was asked for. */
 static int tell(const struct run_options *options, const char *folder, int status)
 {
+    if (options->folder_used) {
+        snprintf(options->folder_used, CLI_FOLDER_BYTES, "%s", folder);
+        return status;
+    }
     json_t *summary = cli_read_summary("run", folder);
 
     if (!summary)
@@ -519,7 +524,7 @@ static int run_and_tell(struct plan *plan, const struct run_options *options)
 {
     struct program_paths paths;
     struct run_start start;
-    char path[1024], error[RUN_START_ERROR_BYTES];
+    char path[CLI_FOLDER_BYTES], error[RUN_START_ERROR_BYTES];
     const char *folder = options->resume   ? options->resume
                          : options->folder ? options->folder
                                            : default_folder(plan, path, sizeof path);
@@ -570,22 +575,49 @@ static int run(struct plan *plan, const struct run_options *options)
     return cli_refuse_sanitized("run") ? CLI_FAILED : run_and_tell(plan, options);
 }
 
-int cli_run(int argc, char **argv)
+static int plan_and_run(const struct run_options *options)
 {
-    struct run_options options = {
-        .seed = 1,
-        .idle_ns = UINT64_MAX,
-        .tick_ns = 1000000,
-        .timeout_ns = 120000000000,
-        .warm_up_bytes = 1u << 30,
-    };
     struct plan plan = {0};
 
-    argp_parse(&cli_run_parser, argc, argv, 0, NULL, &options);
-    int status = prepare(&plan, &options);
+    int status = prepare(&plan, options);
     if (status == CLI_OK)
-        status = run(&plan, &options);
+        status = run(&plan, options);
     plan_free(&plan);
+    return status;
+}
+
+static const struct run_options usual_options = {
+    .seed = 1,
+    .idle_ns = UINT64_MAX,
+    .tick_ns = 1000000,
+    .timeout_ns = 120000000000,
+    .warm_up_bytes = 1u << 30,
+};
+
+int cli_run_suite(const struct cli_suite_run *asked, char *folder)
+{
+    struct run_options options = usual_options;
+
+    if (asked->folder && strlen(asked->folder) >= CLI_FOLDER_BYTES) {
+        folder[0] = '\0';
+        return cli_usage_error("run", "the path of the run folder is too long");
+    }
+    options.suite = asked->suite;
+    options.folder = asked->folder;
+    options.rounds = asked->rounds;
+    options.tick_ns = asked->tick_ns;
+    options.no_control = options.no_repeats = options.no_census = 1;
+    options.folder_used = folder;
+    folder[0] = '\0';
+    return plan_and_run(&options);
+}
+
+int cli_run(int argc, char **argv)
+{
+    struct run_options options = usual_options;
+
+    argp_parse(&cli_run_parser, argc, argv, 0, NULL, &options);
+    int status = plan_and_run(&options);
     row_list_free(&options.rows);
     return status;
 }

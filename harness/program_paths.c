@@ -50,7 +50,9 @@ static int fill(struct program_paths *paths, const char *folder, const struct la
         error = join(paths->check, folder, layout->programs, "tidemark-check");
     if (!error)
         error = join(paths->python_folder, folder, layout->data, "workloads/python");
-    return error ? error : join(paths->report_script, folder, layout->data, "plot/report.py");
+    if (!error)
+        error = join(paths->report_script, folder, layout->data, "plot/report.py");
+    return error ? error : join(paths->recorded, folder, layout->data, "recorded.json");
 }
 
 /* The first part that is not there, or NULL. */
@@ -66,7 +68,9 @@ static const char *missing_part(const struct program_paths *paths)
         return paths->check;
     if (access(paths->python_folder, X_OK) != 0)
         return paths->python_folder;
-    return access(paths->report_script, R_OK) != 0 ? paths->report_script : NULL;
+    if (access(paths->report_script, R_OK) != 0)
+        return paths->report_script;
+    return access(paths->recorded, R_OK) != 0 ? paths->recorded : NULL;
 }
 
 /* Names what is missing of a build tree where there is one in part, else of an installation. */

@@ -15,6 +15,7 @@ struct program_paths {
     char check[PROGRAM_PATH_BYTES];         /* tidemark-check */
     char python_folder[PROGRAM_PATH_BYTES]; /* workloads/python */
     char report_script[PROGRAM_PATH_BYTES]; /* plot/report.py */
+    char recorded[PROGRAM_PATH_BYTES];      /* recorded.json */
 };
 
 /*

@@ -1,10 +1,10 @@
 /*
  * The suites as data. `quick` answers the main question in minutes, `full` takes every way and
  * every row at n = 10M, `articles` takes every published experiment, `pymalloc` sets ours beside
- * the real one, `survivors` is for the census of pools, `layers` shows who
- * keeps memory between a name and a page. Leaves out the classic workloads. The
- * experiments are those that people published of CPython; docs/method.md says what they are checked
- * against.
+ * the real one, `survivors` is for the census of pools, `layers` shows who keeps memory between a
+ * name and a page, `fidelity` is what `tidemark fidelity` compares. Leaves out the classic
+ * workloads. The experiments are those that people published of CPython; docs/method.md says what
+ * they are checked against.
  */
 #include "harness/suite.h"
 
@@ -154,6 +154,92 @@ static const struct suite_line layers_lines[] = {
     {0},
 };
 
+static const char *const glibc_without_tcache[] = {"pymalloc@glibc+tcache_count:0", NULL};
+
+static const char *const mallocs_beneath_2_7[] = {
+    "pymalloc@jemalloc",
+    "pymalloc@mimalloc",
+    "pymalloc@tcmalloc",
+    NULL,
+};
+
+static const char *const mallocs_alone[] = {
+    "glibc", "glibc+tcache_count:0", "jemalloc", "mimalloc", "tcmalloc", NULL,
+};
+
+/* What stands in for a CPython without the lock, whose objects come from mimalloc. */
+static const char *const mimalloc_alone[] = {"mimalloc", NULL};
+
+/* A program of the object profile, on the allocator of its version. */
+#define REPLAYED(workload)                                                                         \
+    {                                                                                              \
+        workload, python_own, "objects", 0, 0                                                      \
+    }
+
+/* And on the CPython of this machine. */
+#define BESIDE(workload)                                                                           \
+    {workload, python_own, "objects", 0, 0},                                                       \
+    {                                                                                              \
+        workload, python_own, "python3", 0, 0                                                      \
+    }
+
+/* Of the version `profile`: the loop, the list and the survivors that recorded.json has of it. */
+#define OF_VERSION(line, profile)                                                                  \
+    line("del_collect:n=10M,way=pass|del|del_collect|collect_without_del,profile=" profile),       \
+        line("del_collect:n=10M,way=pass|del|del_collect,source=xrange,profile=" profile),         \
+        line("list_lifetime:n=10M,how=local|global|returned|del_collect|cycle|cycle_collect,"      \
+             "profile=" profile)
+
+#define SMALL_OF_VERSION(line, profile)                                                            \
+    line("user_batches:n=8k,collect=never|batch,links=cyclic|acyclic,profile=" profile),           \
+        line("slice_copy:n=1M,profile=" profile)
+
+#define SMALL_OF_3(line, profile)                                                                  \
+    SMALL_OF_VERSION(line, profile),                                                               \
+        line("generator_vs_list:n=1M,numbers=generator|list,profile=" profile),                    \
+        line("bounded_history:n=1M,history=bounded|deque,maxlen=10,profile=" profile)
+
+#define SURVIVORS(line, profile) line("pinning:n=10M,k=510|32130,profile=" profile)
+
+/* What recorded.json has (tests/fidelity_table_test.py holds the two together). */
+#define FIDELITY_LINES                                                                             \
+    OF_VERSION(REPLAYED, "2.7"), SMALL_OF_VERSION(REPLAYED, "2.7"), SURVIVORS(REPLAYED, "2.7"),    \
+        {"del_collect:n=10M,way=del_collect|collect_without_del,profile=2.7",                      \
+         glibc_without_tcache, "objects", 0, 0},                                                   \
+        {"del_collect:n=1M|2M|4M|5M,way=pass,profile=2.7", glibc_without_tcache, "objects", 0, 0}, \
+        {"list_lifetime:n=10M,how=local|del_collect|cycle_collect,profile=2.7",                    \
+         glibc_without_tcache, "objects", 0, 0},                                                   \
+        OF_VERSION(REPLAYED, "3.8"), SMALL_OF_3(REPLAYED, "3.8"), SURVIVORS(REPLAYED, "3.8"),      \
+        OF_VERSION(BESIDE, "3.11"), SMALL_OF_3(BESIDE, "3.11"), SURVIVORS(BESIDE, "3.11"),         \
+        OF_VERSION(REPLAYED, "3.13"), SMALL_OF_3(REPLAYED, "3.13")
+
+static const struct suite_line fidelity_lines[] = {
+    FIDELITY_LINES,
+    {0},
+};
+
+static const struct suite_line fidelity_full_lines[] = {
+    FIDELITY_LINES,
+    {"del_collect:n=10M,way=pass|del_collect|collect_without_del,profile=2.7", mallocs_beneath_2_7,
+     "objects", 0, 0},
+    BESIDE("del_collect:n=1M|2M|4M|4194k|4195k|5M,way=pass,profile=3.11"),
+    {"list_lifetime:n=10M,how=local|del_collect|cycle_collect,profile=3.11", mallocs_alone,
+     "objects", 0, 0},
+    {"list_lifetime:n=10M,how=local|del_collect|cycle_collect,profile=3.11", mallocs_alone,
+     "python3", 0, 0},
+    BESIDE("dedupe_set:n=1M,distinct=few|all,profile=3.11"),
+    BESIDE("interning:n=500k,how=interned|separate,profile=3.11"),
+    BESIDE("cycles:n=200k,shape=rings|parents_strong|parents_weak,profile=3.11"),
+    BESIDE("waste:n=100k,values=dropped|retained,profile=3.11"),
+    BESIDE("global_leak:n=100k,seen=global|local,profile=3.11"),
+    BESIDE("free_list_pressure:n=200k,kind=float|list,profile=3.11"),
+    BESIDE("async_tasks:n=100k,end=cancelled|finished,profile=3.11"),
+    BESIDE("compress:n=8M,data=repetitive|random,profile=3.11"),
+    {"list_lifetime:n=10M,how=del_collect,profile=3.13", mimalloc_alone, "objects", 0, 0},
+    {"pinning:n=10M,k=32130,profile=3.13", mimalloc_alone, "objects", 0, 0},
+    {0},
+};
+
 const struct suite suite_registry[] = {
     {"quick",
      "del, then collect: n = 5M, 6 rounds, 0.5 s idle, and one idle curve of 12 s an allocator",
@@ -171,6 +257,10 @@ const struct suite suite_registry[] = {
     {"layers",
      "from del to the page: who keeps memory at each layer, n = 10M, 3 rounds, and 12 s of decay",
      SIZE_FULL, 3, SECOND / 10, layers_lines},
+    {"fidelity", "what tidemark fidelity holds against real CPythons, one sample each", SIZE_FULL,
+     1, SECOND / 20, fidelity_lines},
+    {"fidelity_full", "the same, with other mallocs and every other article, one sample each",
+     SIZE_FULL, 1, SECOND / 20, fidelity_full_lines},
 };
 const size_t suite_registry_count = sizeof suite_registry / sizeof suite_registry[0];
 

@@ -192,6 +192,7 @@ static void test_runs_and_folders_are_those_that_are_there(void **state)
     enter_scratch(scratch);
     assert_offers("show ", "results/a-run");
     assert_offers("stats -w bulk ", "results/a-run");
+    assert_offers("fidelity --json ", "results/a-run");
     assert_offers("run --resume=results/a", "--resume=results/a-run");
     assert_offers("plot results/", "results/other/");
     assert_leaves_out("plot results/", "results/file");

@@ -282,7 +282,6 @@ class Articles(unittest.TestCase):
         self.assert_replayed("threads_shared:n=2M,threads=1|4|8", rows=("pymalloc", "glibc+tcache_count:0"))
 
     def test_pinning(self):
-        # An odd number of survivors: a slice does not round up to an even room, as list() does.
         self.assert_replayed("pinning:n=2M,k=510|32130")
 
     def test_every_script_takes_what_its_workload_takes(self):

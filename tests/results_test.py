@@ -9,7 +9,7 @@ import unittest
 sys.path.insert(0, "tests")
 from tidemark_run import tidemark  # noqa: E402
 
-RUNS = ("pymalloc", "reference", "survivors")
+RUNS = ("fidelity", "pymalloc", "reference", "survivors")
 
 
 def read_file(path):
@@ -55,6 +55,18 @@ class Documents(unittest.TestCase):
         self.assertEqual(len(blocks), 2)
         for block in blocks:
             self.assertIn(block, shown)
+
+    def test_the_table_of_fidelity_is_what_it_prints(self):
+        shown = tidemark("fidelity", "results/fidelity").stdout
+        self.assertEqual(re.findall(r"```\n(.*?)```", read_file("docs/fidelity.md"), re.DOTALL)[-1], shown)
+
+    def test_the_claims_of_the_articles_are_those_of_the_recorded_figures(self):
+        page = read_file("docs/fidelity.md")
+        for article in json.loads(read_file("harness/recorded.json"))["published"]:
+            self.assertIn("| %s, %s: %s |" % (article["article"], article["platform"], article["claim"]), page)
+            self.assertIn("- **%s, %s.** %s" % (article["article"], article["platform"], article["why"]), page)
+            for holds in article["holds"]:
+                self.assertIn("| %s | %s | %s |" % (holds["version"], "yes" if holds["holds"] else "no", holds["why"]), page)
 
 
 if __name__ == "__main__":
