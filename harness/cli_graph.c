@@ -467,7 +467,7 @@ static int judge(const struct graph_options *options, const json_t *record)
 
     if (!problem[0] && misses_phase(options, json_object_get(record, "phases")))
         return CLI_USAGE;
-    if (problem[0] || (!options->growth && !json_object_get(record, "picture"))) {
+    if (problem[0] || (!options->growth && !json_is_object(json_object_get(record, "picture")))) {
         fail(problem[0] ? problem
                         : "there is no object that a collector tracks at the end of that phase");
         return CLI_USAGE;

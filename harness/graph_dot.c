@@ -160,6 +160,7 @@ static void put_names(FILE *out, const json_t *edge)
     }
 }
 
+/* The name has room on both sides, so that it stands clear of thick lines. */
 static void put_edge(FILE *out, const json_t *edge)
 {
     static const struct {
@@ -173,13 +174,13 @@ static void put_edge(FILE *out, const json_t *edge)
                  "\", style=dotted, arrowhead=open, constraint=false"},
     };
 
-    fprintf(out, "  n%lld -> n%lld [label=\"", (long long)number(edge, "from"),
+    fprintf(out, "  n%lld -> n%lld [label=\"   ", (long long)number(edge, "from"),
             (long long)number(edge, "to"));
     if (strcmp(json_text(edge, "part"), "weak") == 0)
         fputs("weak", out);
     else
         put_names(out, edge);
-    putc('"', out);
+    fputs("   \"", out);
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         if (strcmp(json_text(edge, "part"), parts[i].part) == 0)
             fprintf(out, ", %s", parts[i].attributes);
@@ -215,13 +216,16 @@ static struct kinds kinds_of(const json_t *picture)
 
 static void put_swatch(FILE *out, const char *fill, const char *border, const char *text)
 {
-    fprintf(out, "<TD BORDER=\"1\" BGCOLOR=\"%s\" COLOR=\"%s\">&nbsp;&nbsp;</TD><TD>%s</TD>", fill,
-            border, text);
+    fprintf(out,
+            "<TD BORDER=\"1\" FIXEDSIZE=\"TRUE\" WIDTH=\"18\" HEIGHT=\"14\" BGCOLOR=\"%s\" "
+            "COLOR=\"%s\"></TD><TD ALIGN=\"LEFT\">%s &nbsp;</TD>",
+            fill, border, text);
 }
 
 static void put_arrow(FILE *out, const char *colour, const char *text)
 {
-    fprintf(out, "<TD><FONT COLOR=\"%s\"><B>→</B></FONT></TD><TD>%s</TD>", colour, text);
+    fprintf(out, "<TD><FONT COLOR=\"%s\">→</FONT></TD><TD ALIGN=\"LEFT\">%s &nbsp;</TD>", colour,
+            text);
 }
 
 static void put_legend(FILE *out, const struct kinds *kinds)
@@ -230,7 +234,7 @@ static void put_legend(FILE *out, const struct kinds *kinds)
     put_swatch(out, YELLOW, "#000000", "chosen");
     if (kinds->has_cycle) {
         put_swatch(out, PINK, RED, "in a cycle");
-        put_arrow(out, RED, "<B>the cycle</B>");
+        put_arrow(out, RED, "the cycle");
     }
     if (kinds->has_root)
         put_swatch(out, SKY, BLUE, "held from outside");
@@ -269,6 +273,20 @@ static int begins_way(const json_t *picture, const json_t *node)
     return first && number(first, "index") == number(node, "index");
 }
 
+/*
+ * A ring is drawn as one: where a cycle of some length is nearly all that there is, circo lays it
+ * out better than rows do, which make a tall ladder of it.
+ */
+static int is_ring(const json_t *picture)
+{
+    enum { SHORTEST = 5 };
+    const json_t *round = json_object_get(picture, "round");
+    const int64_t nodes = (int64_t)json_array_size(json_object_get(picture, "nodes"));
+    const int64_t length = number(round, "length");
+
+    return length >= SHORTEST && nodes <= length + length / 2;
+}
+
 void graph_dot_write(FILE *out, const json_t *picture, const char *subject)
 {
     const json_t *entry;
@@ -284,6 +302,8 @@ void graph_dot_write(FILE *out, const json_t *picture, const char *subject)
           "  node [shape=box, fontname=\"Helvetica\", fontsize=10, margin=\"0.12,0.06\"];\n"
           "  edge [fontname=\"Helvetica\", fontsize=9, arrowsize=0.7];\n",
           out);
+    if (is_ring(picture))
+        fputs("  layout=circo;\n  mindist=0.8;\n", out);
     put_title(out, picture, subject);
     json_array_foreach(json_object_get(picture, "nodes"), i, entry)
     {

@@ -5,7 +5,6 @@
 #include "harness/graph_text.h"
 
 #include "harness/json_file.h"
-#include "harness/text.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -36,18 +35,18 @@ static int64_t number(const json_t *object, const char *key)
 static void print_phases(FILE *out, const json_t *phases, const char *drawn)
 {
     char objects[GRAPH_COUNT_BYTES], dead[GRAPH_COUNT_BYTES], cyclic[GRAPH_COUNT_BYTES],
-        bytes[TEXT_NUMBER_BYTES];
+        bytes[GRAPH_COUNT_BYTES];
     const json_t *phase;
     size_t i;
 
-    fprintf(out, "%-20s %13s %10s %13s %13s\n", "at the end of", "objects", "bytes", "unreachable",
+    fprintf(out, "%-20s %13s %15s %13s %13s\n", "at the end of", "objects", "bytes", "unreachable",
             "in cycles");
     json_array_foreach(phases, i, phase)
     {
         const json_t *cycles = json_object_get(phase, "cycles");
-        fprintf(out, "%-20s %13s %10s %13s %13s%s\n", json_text(phase, "name"),
+        fprintf(out, "%-20s %13s %15s %13s %13s%s\n", json_text(phase, "name"),
                 graph_format_count((uint64_t)number(phase, "objects"), objects),
-                text_format_bytes(bytes, (double)number(phase, "bytes")),
+                graph_format_count((uint64_t)number(phase, "bytes"), bytes),
                 graph_format_count((uint64_t)number(phase, "unreachable_objects"), dead),
                 graph_format_count((uint64_t)number(cycles, "objects"), cyclic),
                 strcmp(json_text(phase, "name"), drawn) == 0 ? "  <- this one" : "");
@@ -67,7 +66,7 @@ static const json_t *find_phase(const json_t *phases, const char *name)
     return NULL;
 }
 
-/* "12 cycles of 10 objects, all of them unreachable". */
+/* "12 groups of 10 objects that all lead to each other, 12 of them unreachable". */
 static void print_sizes(FILE *out, const json_t *cycles)
 {
     enum { MOST_LINES = 6 };
@@ -79,15 +78,17 @@ static void print_sizes(FILE *out, const json_t *cycles)
     {
         if (i == MOST_LINES)
             break;
-        fprintf(out, "%s of %s object%s that all lead to each other, %s of them unreachable\n",
+        fprintf(out, "%s group%s of %s object%s, %s of them unreachable\n",
                 graph_format_count((uint64_t)number(size, "count"), count),
+                number(size, "count") == 1 ? "" : "s",
                 graph_format_count((uint64_t)number(size, "objects"), objects),
-                number(size, "objects") == 1 ? "" : "s",
+                number(size, "objects") == 1 ? " that holds itself"
+                                             : "s that all lead to each other",
                 graph_format_count((uint64_t)number(size, "unreachable"), dead));
     }
     int64_t more = number(cycles, "size_count") - MOST_LINES;
     if (more > 0)
-        fprintf(out, "and of %s more sizes\n", graph_format_count((uint64_t)more, count));
+        fprintf(out, "and groups of %s more sizes\n", graph_format_count((uint64_t)more, count));
     if (number(cycles, "count") == 0)
         fputs("no cycles\n", out);
 }

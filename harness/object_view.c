@@ -120,6 +120,20 @@ static int has(const struct maker *maker, enum view_direction direction)
     return maker->request->direction == direction || maker->request->direction == VIEW_BOTH;
 }
 
+/* A weak reference leads to what it names, although it does not keep it. */
+static void add_weak_target(struct maker *maker, uint32_t object)
+{
+    const struct object_graph *graph = maker->graph;
+    const struct object *weakref = graph->nodes[object].object;
+    const struct object *target = object_is_weakref(weakref) ? weakref_target(weakref) : NULL;
+
+    for (uint32_t i = 0; target && i < graph->node_count; i++)
+        if (graph->nodes[i].object == target) {
+            add(maker, i);
+            return;
+        }
+}
+
 /* Step by step from all that is there. */
 static void add_around(struct maker *maker)
 {
@@ -130,8 +144,10 @@ static void add_around(struct maker *maker)
         uint32_t known = maker->view->node_count;
         for (; begun < known; begun++) {
             uint32_t object = maker->view->nodes[begun].object;
-            if (has(maker, VIEW_TARGETS))
+            if (has(maker, VIEW_TARGETS)) {
                 add_neighbours(maker, object, VIEW_TARGETS, GRAPH_NONE, fan);
+                add_weak_target(maker, object);
+            }
             if (has(maker, VIEW_SOURCES))
                 add_neighbours(maker, object, VIEW_SOURCES, GRAPH_NONE, fan);
         }
