@@ -77,7 +77,7 @@ int graph_process_run(const struct program_paths *paths, const struct cell *cell
                       const char *const *options, json_t **record, char *error)
 {
     const char *argv[ARGUMENTS + 1];
-    struct command command;
+    struct command command = {.count = 0};
     char number[NUMBER_BYTES];
     int wait_status = 0;
     int fd = memfd_create("graph", 0);

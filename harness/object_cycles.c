@@ -339,15 +339,15 @@ int object_path_round(const struct object_graph *graph, const struct object_cycl
     if (error)
         return error;
     for (; wave.begun < wave.known && !is_closed && !error; wave.begun++) {
-        uint32_t node = wave.queue[wave.begun];
-        for (uint64_t edge = graph->first_target[node];
-             edge < graph->first_target[node + 1] && !is_closed; edge++) {
+        uint32_t at = wave.queue[wave.begun];
+        for (uint64_t edge = graph->first_target[at];
+             edge < graph->first_target[at + 1] && !is_closed; edge++) {
             uint32_t target = graph_end(graph->targets[edge]);
             is_closed = target == object;
             if (is_closed)
-                error = wave_path(&wave, object, node, 1, &found);
+                error = wave_path(&wave, object, at, 1, &found);
             else if (cycles->component_of[target] == component)
-                wave_add(&wave, target, node);
+                wave_add(&wave, target, at);
         }
     }
     wave_free(&wave);

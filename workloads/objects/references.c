@@ -260,7 +260,7 @@ const char *reference_format(const struct reference *reference, char *text)
         break;
     case REFERENCE_ATTRIBUTE:
         escape(reference->key, 1, key, sizeof key - 1);
-        snprintf(text, REFERENCE_TEXT_BYTES, ".%s", key);
+        snprintf(text, REFERENCE_TEXT_BYTES, ".%.*s", REFERENCE_TEXT_BYTES - 2, key);
         break;
     case REFERENCE_VALUE:
         /* The runtime is only asked for the length of a dict, which is no key. */
