@@ -241,7 +241,7 @@ const struct argp cli_graph_parser = {
         "draws it, the cycle in red."
         "\vExample:\n"
         "  tidemark graph -w cycles:n=100,shape=rings -o ring.svg\n"
-        "  tidemark graph -w cycles:n=100,shape=rings,profile=2.7 --at build --type dict:3\n"
+        "  tidemark graph -w cycles:n=100,shape=rings --at build --type Node:3\n"
         "  tidemark graph -w global_leak:n=1000 --type str --backrefs -o leak.dot\n"
         "  tidemark graph -w user_batches:n=10k --growth\n"
         "  tidemark graph -w user_batches:n=10k --growth --json | jq '.phases[].types'\n\n"
@@ -467,12 +467,15 @@ static int judge(const struct graph_options *options, const json_t *record)
 
     if (!problem[0] && misses_phase(options, json_object_get(record, "phases")))
         return CLI_USAGE;
-    if (problem[0] || (!options->growth && !json_is_object(json_object_get(record, "picture")))) {
-        fail(problem[0] ? problem
-                        : "there is no object that a collector tracks at the end of that phase");
+    if (problem[0]) {
+        fail(problem);
         return CLI_USAGE;
     }
-    return CLI_OK;
+    if (options->growth || json_is_object(json_object_get(record, "picture")))
+        return CLI_OK;
+    fprintf(stderr, "tidemark graph: no object is tracked by the collector at the end of %s\n",
+            options->phase ? options->phase : "any phase");
+    return CLI_USAGE;
 }
 
 static int tell(const struct graph_options *options, const struct output *output,

@@ -146,7 +146,10 @@ static void print_why(FILE *out, const json_t *picture)
     if (json_is_true(json_object_get(object, "shared"))) {
         fputs("It is the interpreter's own.\n", out);
     } else if (has_way && json_is_true(json_object_get(object, "reachable"))) {
-        fputs("A name of the program leads to it:\n", out);
+        const json_t *first = json_array_get(json_object_get(way, "steps"), 0);
+        fprintf(out, "%s leads to it:\n",
+                json_is_true(json_object_get(first, "garbage")) ? "gc.garbage"
+                                                                : "A name of the program");
         print_path(out, way);
         if (has_round) {
             fputs("and it leads back to itself:\n", out);
