@@ -35,6 +35,7 @@ enum {
     OPTION_FROM,
     OPTION_TO,
     OPTION_SEED,
+    OPTION_HOST,
     MOST_CHOSEN = 32,
     MOST_DRAWN = 2000,
     CHOICE_BYTES = 96,
@@ -43,7 +44,7 @@ enum {
 };
 
 struct graph_options {
-    const char *workload, *row, *output, *phase, *from, *to;
+    const char *workload, *row, *host, *output, *phase, *from, *to;
     const char *picture_option; /* one that makes no sense with --growth, if any was given */
     struct {
         const char *flag;
@@ -136,6 +137,8 @@ static void check(struct argp_state *state, const struct graph_options *options)
                    options->picture_option);
     if (!options->growth && (options->from || options->to))
         argp_error(state, "--from and --to are for --growth");
+    if (!options->growth && options->host && strcmp(options->host, "objects") != 0)
+        argp_error(state, "--host %s: of a real CPython there is --growth alone", options->host);
     if (!options->from != !options->to)
         argp_error(state, "--from and --to go together");
 }
@@ -174,6 +177,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         return 0;
     case OPTION_TO:
         set_once(state, &options->to, "phase", argument);
+        return 0;
+    case OPTION_HOST:
+        set_once(state, &options->host, "host", argument);
         return 0;
     case OPTION_SEED:
         read_number(state, "--seed", argument, 0, INT64_MAX, &options->seed);
@@ -225,6 +231,8 @@ static const struct argp_option option_table[] = {
     {"growth", OPTION_GROWTH, NULL, 0,
      "Print how many objects of each type there are at the end of each phase, and their growth", 4},
     {"from", OPTION_FROM, "PHASE", 0, "With --growth: from the end of this phase", 4},
+    {"host", OPTION_HOST, "HOST", 0,
+     "With --growth: where it runs: objects (default), python3, or a path to a CPython", 4},
     {"to", OPTION_TO, "PHASE", 0, "to the end of this one, with bytes", 4},
     {"json", 'j', NULL, 0, "Print JSON (docs/graph.md) instead of text", 5},
     {0},
@@ -244,6 +252,7 @@ const struct argp cli_graph_parser = {
         "  tidemark graph -w cycles:n=100,shape=rings --at build --type Node:3\n"
         "  tidemark graph -w global_leak:n=1000 --type str --backrefs -o leak.dot\n"
         "  tidemark graph -w user_batches:n=10k --growth\n"
+        "  tidemark graph -w user_batches:n=10k --growth --host python3\n"
         "  tidemark graph -w user_batches:n=10k --growth --json | jq '.phases[].types'\n\n"
         "Exit status: 0 done; 1 the workload failed, a file cannot be written, or Graphviz is "
         "missing; 2 usage, or there is no such phase, type or object; 130 interrupted.",
@@ -554,6 +563,7 @@ static void add_run(json_t *record, const struct cell *cell)
     json_object_set_new(record, "workload", json_string(cell->workload->name));
     json_object_set_new(record, "params", params);
     json_object_set_new(record, "allocator", json_string(cell->row.text));
+    json_object_set_new(record, "host", json_string(cell->host.text));
 }
 
 static int run_cell(const struct graph_options *options, const struct output *output,
@@ -561,13 +571,15 @@ static int run_cell(const struct graph_options *options, const struct output *ou
 {
     struct program_paths paths;
     struct child_options child = {.count = 0};
-    char error[GRAPH_PROCESS_ERROR_BYTES], parameters[192], subject[256];
+    char error[GRAPH_PROCESS_ERROR_BYTES], parameters[192], subject[320];
     json_t *record = NULL;
 
     if (cli_find_programs("graph", &paths) != CLI_OK)
         return CLI_FAILED;
     make_options(&child, options);
-    int failed = graph_process_run(&paths, cell, options->seed, child.argv, &record, error);
+    int failed = host_is_objects(&cell->host)
+                     ? graph_process_run(&paths, cell, options->seed, child.argv, &record, error)
+                     : graph_process_count(&paths, cell, options->seed, &record, error);
     if (failed == -EINTR)
         return CLI_INTERRUPTED;
     if (failed)
@@ -575,8 +587,9 @@ static int run_cell(const struct graph_options *options, const struct output *ou
     int status = judge(options, record);
     if (status == CLI_OK) {
         add_run(record, cell);
-        snprintf(subject, sizeof subject, "%s:%s", cell->workload->name,
-                 cell_format_parameters(cell, parameters, sizeof parameters));
+        snprintf(subject, sizeof subject, "%s:%s%s%s", cell->workload->name,
+                 cell_format_parameters(cell, parameters, sizeof parameters),
+                 cell->host.version[0] ? " on " : "", cell->host.version);
         status = tell(options, output, record, subject);
     }
     json_decref(record);
@@ -591,7 +604,7 @@ static int plan_one(struct plan *plan, const struct graph_options *options)
         .workload = options->workload,
         .rows = rows,
         .row_count = 1,
-        .host = "objects",
+        .host = options->host ? options->host : "objects",
         .size = SIZE_QUICK,
         .rounds = 1,
     };

@@ -1,5 +1,5 @@
 /*
- * Two programs and their memory files: see graph_process.h. A memory file is inherited, so that a
+ * Programs and their memory files: see graph_process.h. A memory file is inherited, so that a
  * program opens it by its number.
  */
 #define _GNU_SOURCE
@@ -10,6 +10,7 @@
 #include "harness/text.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,57 +52,106 @@ static int build_command(struct command *command, const struct program_paths *pa
     return command_for_cell(command, &graph, cell, seed, 0);
 }
 
-static json_t *read_record(int fd, char *error)
+static int read_record(int fd, json_t **record, char *error)
 {
     json_error_t problem;
 
     if (lseek(fd, 0, SEEK_SET) < 0)
-        return NULL;
-    json_t *record = json_loadfd(fd, 0, &problem);
-    if (!record)
-        snprintf(error, GRAPH_PROCESS_ERROR_BYTES, "what tidemark-graph wrote: %s", problem.text);
-    return record;
+        return -errno;
+    json_t *read = json_loadfd(fd, 0, &problem);
+    if (!read) {
+        snprintf(error, GRAPH_PROCESS_ERROR_BYTES, "what was found cannot be read: %s",
+                 problem.text);
+        return -EINVAL;
+    }
+    *record = read;
+    return 0;
 }
 
 /* How it ended, when it said nothing itself. */
-static int judge_end(int wait_status, char *error)
+static int judge_end(int wait_status, const char *program, char *error)
 {
     if (WIFSIGNALED(wait_status))
-        snprintf(error, GRAPH_PROCESS_ERROR_BYTES, "tidemark-graph was killed by signal %d%s",
+        snprintf(error, GRAPH_PROCESS_ERROR_BYTES, "%s was killed by signal %d%s", program,
                  WTERMSIG(wait_status),
                  WTERMSIG(wait_status) == SIGKILL ? ": too little memory?" : "");
     return wait_status ? -ECHILD : 0;
 }
 
+/* Runs what writes its record into `fd`. */
+static int run_recorder(const char *const *argv, const struct environment *environment, int fd,
+                        json_t **record, char *error)
+{
+    int wait_status = 0;
+    const struct process_request request = {
+        .argv = argv, .environment = (const char *const *)environment->variables};
+    int failed = process_run(&request, &wait_status);
+
+    if (failed == -EINTR)
+        return failed;
+    if (failed) {
+        snprintf(error, GRAPH_PROCESS_ERROR_BYTES, "%s cannot be started: %s", argv[0],
+                 strerror(-failed));
+        return failed;
+    }
+    failed = judge_end(wait_status, argv[0], error);
+    return failed ? failed : read_record(fd, record, error);
+}
+
+/* A memory file for a child, and its number as text. Returns it or a negative errno. */
+static int open_memory(char *number, char *error)
+{
+    int fd = memfd_create("graph", 0);
+
+    error[0] = '\0';
+    snprintf(number, NUMBER_BYTES, "%d", fd);
+    if (fd >= 0)
+        return fd;
+    snprintf(error, GRAPH_PROCESS_ERROR_BYTES, "a file in memory: %s", strerror(errno));
+    return -errno;
+}
+
+static int fail_too_long(char *error)
+{
+    snprintf(error, GRAPH_PROCESS_ERROR_BYTES, "the command line of this cell is too long");
+    return -E2BIG;
+}
+
 int graph_process_run(const struct program_paths *paths, const struct cell *cell, uint64_t seed,
                       const char *const *options, json_t **record, char *error)
 {
-    const char *argv[ARGUMENTS + 1];
+    const char *argv[ARGUMENTS + 1] = {NULL};
     struct command command = {.count = 0};
     char number[NUMBER_BYTES];
-    int wait_status = 0;
-    int fd = memfd_create("graph", 0);
-    int failed = fd < 0 ? -errno : build_command(&command, paths, cell, seed);
+    int fd = open_memory(number, error);
 
-    error[0] = '\0';
-    snprintf(number, sizeof number, "%d", fd);
+    if (fd < 0)
+        return fd;
+    int failed = build_command(&command, paths, cell, seed);
     if (!failed)
         failed = join_arguments(argv, &command, options, number);
-    struct process_request request = {
-        .argv = argv, .environment = (const char *const *)command.environment.variables};
+    failed =
+        failed ? fail_too_long(error) : run_recorder(argv, &command.environment, fd, record, error);
+    close(fd);
+    return failed;
+}
+
+int graph_process_count(const struct program_paths *paths, const struct cell *cell, uint64_t seed,
+                        json_t **record, char *error)
+{
+    struct command command = {.count = 0};
+    char number[NUMBER_BYTES];
+    int fd = open_memory(number, error);
+
+    if (fd < 0)
+        return fd;
+    int failed = command_for_cell(&command, paths, cell, seed, 0);
     if (!failed)
-        failed = process_run(&request, &wait_status);
-    if (failed && failed != -EINTR)
-        snprintf(error, GRAPH_PROCESS_ERROR_BYTES, "tidemark-graph cannot be started: %s",
-                 strerror(-failed));
-    if (!failed)
-        failed = judge_end(wait_status, error);
-    if (!failed) {
-        *record = read_record(fd, error);
-        failed = *record ? 0 : -EINVAL;
-    }
-    if (fd >= 0)
-        close(fd);
+        failed = environment_add(&command.environment, "TIDEMARK_GROWTH_FD", number);
+    failed = failed ? fail_too_long(error)
+                    : run_recorder((const char *const *)command.argv, &command.environment, fd,
+                                   record, error);
+    close(fd);
     return failed;
 }
 

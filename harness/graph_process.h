@@ -1,6 +1,6 @@
 /*
- * Runs tidemark-graph, and Graphviz's dot, each to its end. Leaves out what they make: JSON
- * (graph_record.h) and pictures. Nothing touches a disk: both write into memory files.
+ * Runs tidemark-graph, a real CPython, and Graphviz's dot, each to its end. Leaves out what they
+ * make: JSON (graph_record.h) and pictures. Nothing touches a disk: all write into memory files.
  */
 #ifndef TIDEMARK_HARNESS_GRAPH_PROCESS_H
 #define TIDEMARK_HARNESS_GRAPH_PROCESS_H
@@ -11,6 +11,13 @@
 #include <jansson.h>
 
 enum { GRAPH_PROCESS_ERROR_BYTES = 768 };
+
+/*
+ * Runs `cell`, whose host is a real CPython, unmeasured, and counts objects by type
+ * (workloads/python/tidemark_growth.py). Returns as graph_process_run.
+ */
+int graph_process_count(const struct program_paths *paths, const struct cell *cell, uint64_t seed,
+                        json_t **record, char *error);
 
 /*
  * Runs `cell` unmeasured, with `options` (NULL-terminated) for tidemark-graph. Returns 0 with what

@@ -262,11 +262,17 @@ static const char *format_growth(int64_t growth, char *text)
     return text;
 }
 
+/* Of a real CPython a count may be below that at the start. */
+static const char *format_signed(int64_t count, char *text)
+{
+    return count < 0 ? format_growth(count, text) : graph_format_count((uint64_t)count, text);
+}
+
 static void print_pair(FILE *out, int64_t count, int64_t before, int has_before, int width)
 {
-    char text[GRAPH_COUNT_BYTES], growth[GRAPH_COUNT_BYTES + 1];
+    char text[GRAPH_COUNT_BYTES + 1], growth[GRAPH_COUNT_BYTES + 1];
 
-    fprintf(out, " %*s", width, graph_format_count((uint64_t)count, text));
+    fprintf(out, " %*s", width, format_signed(count, text));
     if (has_before)
         fprintf(out, " %*s", width, format_growth(count - before, growth));
 }
@@ -314,8 +320,11 @@ static void print_all(FILE *out, const json_t *phases)
     print_columns(out, phases, NULL, "objects");
     fprintf(out, "%-12s", "bytes");
     print_columns(out, phases, NULL, "bytes");
-    fprintf(out, "%-12s", "unreachable");
-    print_columns(out, phases, NULL, "unreachable_objects");
+    /* A real CPython does not tell. */
+    if (json_object_get(json_array_get(phases, 0), "unreachable_objects")) {
+        fprintf(out, "%-12s", "unreachable");
+        print_columns(out, phases, NULL, "unreachable_objects");
+    }
     free(lines);
 }
 
