@@ -1,8 +1,8 @@
 """In place of Host of tidemark_host.py: counts objects by type at the end of each phase, and measures nothing.
 
-It leaves out who refers to whom, and what no name leads to, which an interpreter does not tell. Counted is what gc.get_objects()
-shows and all that leads on from there (gc.get_referents), but for the interpreter's own small ints, strings of one character and
-the empty tuple, and for what was there before the first phase. After objgraph's show_growth().
+It leaves out who refers to whom, and what no name leads to, which an interpreter does not tell. Counted is what
+gc.get_objects() shows and all that leads on from there (gc.get_referents), but for the interpreter's own small ints, strings
+of one character and the empty tuple, and for what was there before the first phase. After objgraph's show_growth().
 
 `tidemark graph --growth --host python3` starts a script with TIDEMARK_GROWTH_FD, where the JSON goes.
 """
