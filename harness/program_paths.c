@@ -49,6 +49,8 @@ static int fill(struct program_paths *paths, const char *folder, const struct la
     if (!error)
         error = join(paths->check, folder, layout->programs, "tidemark-check");
     if (!error)
+        error = join(paths->graph, folder, layout->programs, "tidemark-graph");
+    if (!error)
         error = join(paths->python_folder, folder, layout->data, "workloads/python");
     if (!error)
         error = join(paths->report_script, folder, layout->data, "plot/report.py");
@@ -66,6 +68,8 @@ static const char *missing_part(const struct program_paths *paths)
         return paths->micro;
     if (access(paths->check, X_OK) != 0)
         return paths->check;
+    if (access(paths->graph, X_OK) != 0)
+        return paths->graph;
     if (access(paths->python_folder, X_OK) != 0)
         return paths->python_folder;
     if (access(paths->report_script, R_OK) != 0)

@@ -13,6 +13,7 @@ struct program_paths {
     char describe[PROGRAM_PATH_BYTES];      /* tidemark-describe */
     char micro[PROGRAM_PATH_BYTES];         /* tidemark-micro */
     char check[PROGRAM_PATH_BYTES];         /* tidemark-check */
+    char graph[PROGRAM_PATH_BYTES];         /* tidemark-graph */
     char python_folder[PROGRAM_PATH_BYTES]; /* workloads/python */
     char report_script[PROGRAM_PATH_BYTES]; /* plot/report.py */
     char recorded[PROGRAM_PATH_BYTES];      /* recorded.json */

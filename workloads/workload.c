@@ -23,6 +23,14 @@ void workload_idle(struct workload_context *context)
         context->sleep(context, context->idle_ns);
     }
     context->end_phase(context);
+    context->objects = NULL; /* it ends with run() */
+}
+
+/* Not inline: what is stored is a local of the caller, of whom the compiler cannot know that it
+ * calls workload_idle(). */
+void workload_show_objects(struct workload_context *context, struct runtime *runtime)
+{
+    context->objects = runtime;
 }
 
 uint64_t workload_value(const struct workload_context *context, const char *name)

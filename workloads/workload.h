@@ -61,6 +61,7 @@ struct parameter {
 enum { WORKLOAD_PARAMETERS = 8 }; /* most that a workload may have */
 
 struct workload_context;
+struct runtime; /* workloads/objects/runtime.h */
 
 struct workload {
     const char *name;
@@ -93,6 +94,9 @@ struct workload_context {
                                              index */
     uint64_t seed;
     uint64_t idle_ns; /* how long workload_idle() waits; 0 skips the phase */
+    /* The object runtime of a workload that has one, from its start to the end of the last phase,
+     * else NULL: for those who look at its objects (workload_show_objects). */
+    struct runtime *objects;
 
     void (*begin_phase)(struct workload_context *context,
                         const char *name);                                 /* set by the harness */
@@ -113,6 +117,12 @@ void workload_phase(struct workload_context *context, const char *name);
  * is; when that is 0 it only ends the phase before. Either way no phase is open afterwards.
  */
 void workload_idle(struct workload_context *context);
+
+/*
+ * Lets those who look at objects find `runtime`, which lives until workload_idle() has returned;
+ * that forgets it. program_start() calls it; a workload without an object runtime need not.
+ */
+void workload_show_objects(struct workload_context *context, struct runtime *runtime);
 
 /* The value of a parameter: a count, or the index of a choice. Aborts on a name that the workload
  * does not have: that is a bug. */

@@ -499,3 +499,8 @@ struct object *instance_get_slot(const struct object *object, size_t slot)
     assert(slot < class_of(object)->slots);
     return *slot_of(object, slot);
 }
+
+int object_is_instance(const struct object *object)
+{
+    return object->type->bytes == instance_bytes;
+}

@@ -70,4 +70,7 @@ void instance_set_slot(struct runtime *runtime, struct object *object, size_t sl
 /* A borrowed reference, or NULL. */
 struct object *instance_get_slot(const struct object *object, size_t slot);
 
+/* Whether `object` is an instance of a class, so that its type is the class's own. */
+int object_is_instance(const struct object *object);
+
 #endif

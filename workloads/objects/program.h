@@ -29,18 +29,20 @@ enum { PROGRAM_NEEDS = ALLOCATOR_MALLOC | ALLOCATOR_REALLOC | ALLOCATOR_FREE | A
 
 /*
  * Starts the runtime that the parameter `profile` names, over the allocators and the gauge of
- * `context`. To be called before the first workload_phase(), so that what a runtime takes to start
- * is part of the process's baseline. Errors and ownership are runtime_init's; ended by
- * runtime_finish.
+ * `context`, which then points to it. To be called before the first workload_phase(), so that what
+ * a runtime takes to start is part of the process's baseline. Errors and ownership are
+ * runtime_init's; ended by runtime_finish.
  */
-static inline int program_start(struct runtime *runtime, const struct workload_context *context)
+static inline int program_start(struct runtime *runtime, struct workload_context *context)
 {
     int error = runtime_init(runtime, &profiles[workload_value(context, "profile")],
                              context->object, context->raw, context->gauge);
 
-    if (!error)
-        lists_start(runtime);
-    return error;
+    if (error)
+        return error;
+    lists_start(runtime);
+    workload_show_objects(context, runtime);
+    return 0;
 }
 
 #endif

@@ -129,6 +129,16 @@ struct object *weakref_get(const struct object *weakref)
     return target && target->references > 0 ? object_keep(target) : NULL;
 }
 
+int object_is_weakref(const struct object *object)
+{
+    return object->type == &weakref_type;
+}
+
+struct object *weakref_target(const struct object *weakref)
+{
+    return ((const struct weakref *)weakref)->target;
+}
+
 size_t weakref_count(const struct object *object)
 {
     size_t count = 0;

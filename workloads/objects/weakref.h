@@ -24,6 +24,12 @@ struct object *weakref_new(struct runtime *runtime, struct object *object,
 /* A new reference to what `weakref` names, or NULL when that is gone. */
 struct object *weakref_get(const struct object *weakref);
 
+/* Whether `object` is a weak reference. */
+int object_is_weakref(const struct object *object);
+
+/* What `weakref` names, borrowed, or NULL when that is gone. */
+struct object *weakref_target(const struct object *weakref);
+
 /* len(weakref.getweakrefs(object)). */
 size_t weakref_count(const struct object *object);
 
