@@ -27,6 +27,8 @@ const struct cli_command cli_commands[] = {
      &cli_micro_parser},
     {"check", "the allocator contract, on any rows: does an allocator keep what it promises",
      cli_check, &cli_check_parser},
+    {"snapshot", "which lines hold memory: blocks by call stack, compared", cli_snapshot,
+     &cli_snapshot_parser},
     {"overhead", "what the harness itself adds, measured", cli_overhead, &cli_overhead_parser},
     {"doctor", "what of the method holds on this machine, and what to do", cli_doctor,
      &cli_doctor_parser},
