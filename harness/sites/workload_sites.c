@@ -141,6 +141,7 @@ struct session {
     const char *program;
     struct stream stream;
     uint64_t began_ns;
+    int times_only;
     int error;
 };
 
@@ -153,10 +154,12 @@ static int begin(void *argument, struct workload_context *context)
         return OBSERVE_FAILED;
     }
     object_labels_begin(&recorder);
-    wrap(context->object, OBJECT);
-    wrap(context->raw, RAW);
-    context->object = &recorded[OBJECT];
-    context->raw = &recorded[RAW];
+    if (!session->times_only) {
+        wrap(context->object, OBJECT);
+        wrap(context->raw, RAW);
+        context->object = &recorded[OBJECT];
+        context->raw = &recorded[RAW];
+    }
     session->began_ns = clock_monotonic_ns();
     return 0;
 }
@@ -184,10 +187,10 @@ static void take_baseline(void *argument, struct workload_context *context)
 static int usage(FILE *to)
 {
     fprintf(to,
-            "usage: tidemark-sites --stream FILE --object NAME --workload NAME ...\n"
+            "usage: tidemark-sites --stream FILE [--times-only] --object NAME --workload NAME ...\n"
             "Runs a workload and appends a snapshot of its blocks by call stack to FILE, which is\n"
-            "there, at the baseline and at the end of each phase. It is started by\n"
-            "`tidemark snapshot`.\n%s"
+            "there, at the baseline and at the end of each phase; with --times-only snapshots without\n"
+            "any block, to compare with. It is started by `tidemark snapshot` and `overhead`.\n%s"
             "Exit status: 0 done; 1 it failed; 2 usage; 3 the row cannot be opened.\n",
             observe_usage);
     return OBSERVE_USAGE;
@@ -195,7 +198,7 @@ static int usage(FILE *to)
 
 int main(int argc, char **argv)
 {
-    enum { OWN_ARGUMENTS = 2 }; /* --stream FILE */
+    int own_arguments = 2; /* --stream FILE */
     static struct session session;
     const struct observer observer = {.started = begin,
                                       .baseline = take_baseline,
@@ -207,8 +210,10 @@ int main(int argc, char **argv)
         usage(stdout);
         return fflush(stdout) == 0 ? 0 : OBSERVE_FAILED;
     }
-    if (argc <= OWN_ARGUMENTS || strcmp(argv[1], "--stream") != 0)
+    if (argc <= own_arguments + 1 || strcmp(argv[1], "--stream") != 0)
         return usage(stderr);
+    session.times_only = strcmp(argv[3], "--times-only") == 0;
+    own_arguments += session.times_only;
     capture_init();
     bounds = (struct capture_bounds){.outermost = __builtin_frame_address(0),
                                      .text_begin = (uintptr_t)__executable_start,
@@ -216,8 +221,8 @@ int main(int argc, char **argv)
     session.program = argv[0];
     session.stream =
         (struct stream){.recorder = &recorder, .path = argv[2], .unwinder = "frame pointers"};
-    argv[OWN_ARGUMENTS] = argv[0];
-    int status = observe_run(argc - OWN_ARGUMENTS, argv + OWN_ARGUMENTS, &observer);
+    argv[own_arguments] = argv[0];
+    int status = observe_run(argc - own_arguments, argv + own_arguments, &observer);
     if (!status && session.error) {
         fprintf(stderr, "%s: cannot write a snapshot: %s\n", session.program,
                 strerror(-session.error));
