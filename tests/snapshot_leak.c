@@ -52,7 +52,8 @@ static void free_all(void)
     block = realloc(block, 100000);
     kept = block;
     free(block);
-    kept = realloc(malloc(77), 0);
+    kept = realloc(malloc(77), 0); /* NULL, or a block, as the allocator likes */
+    free(kept);
     for (size_t i = 1; i < 1000; i++) {
         kept = calloc(i, 3);
         free(kept);

@@ -24,7 +24,7 @@ int fails_as_it_should()
 }
 } // namespace
 
-int main()
+int main(int argc, char **)
 {
     for (int i = 0; i < 5; i++)
         kept = new char[200]; // LEAK array 5 200
@@ -39,5 +39,6 @@ int main()
         kept = number;
         delete number;
     }
-    return fails_as_it_should();
+    // An allocator that was built without exceptions ends the program there.
+    return argc > 1 ? 0 : fails_as_it_should();
 }

@@ -7,7 +7,11 @@
 
 #include "harness/sites/recorder.h"
 
+/* The running stack as a node of the recorder's tree, from the frame that `frame` is the record of
+ * and that returns to `return_address`. */
+typedef uint32_t object_labels_stack(const void *frame, void *return_address);
+
 /* From now on; `recorder` outlives the workload. */
-void object_labels_begin(struct recorder *recorder);
+void object_labels_begin(struct recorder *recorder, object_labels_stack *stack);
 
 #endif

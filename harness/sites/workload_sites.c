@@ -31,14 +31,19 @@ static size_t capture(const void *frame, void *return_address, uintptr_t *frames
     return depth > 0 ? depth : capture_unwind(return_address, frames, STACK_MOST_FRAMES);
 }
 
+static uint32_t current_stack(const void *frame, void *return_address)
+{
+    uintptr_t frames[STACK_MOST_FRAMES];
+
+    return stack_tree_find(&recorder.stacks, frames, capture(frame, return_address, frames));
+}
+
 static void enter(void *block, size_t bytes, int domain, uint16_t label, const void *frame,
                   void *return_address)
 {
-    uintptr_t frames[STACK_MOST_FRAMES];
-    const size_t depth = capture(frame, return_address, frames);
     const struct block_entry entry = {.address = (uintptr_t)block,
                                       .bytes = bytes,
-                                      .stack = stack_tree_find(&recorder.stacks, frames, depth),
+                                      .stack = current_stack(frame, return_address),
                                       .label = label,
                                       .domain = (uint16_t)domain};
 
@@ -153,7 +158,7 @@ static int begin(void *argument, struct workload_context *context)
         fprintf(stderr, "%s: not enough memory to record blocks\n", session->program);
         return OBSERVE_FAILED;
     }
-    object_labels_begin(&recorder);
+    object_labels_begin(&recorder, current_stack);
     if (!session->times_only) {
         wrap(context->object, OBJECT);
         wrap(context->raw, RAW);
@@ -186,13 +191,14 @@ static void take_baseline(void *argument, struct workload_context *context)
 
 static int usage(FILE *to)
 {
-    fprintf(to,
-            "usage: tidemark-sites --stream FILE [--times-only] --object NAME --workload NAME ...\n"
-            "Runs a workload and appends a snapshot of its blocks by call stack to FILE, which is\n"
-            "there, at the baseline and at the end of each phase; with --times-only snapshots without\n"
-            "any block, to compare with. It is started by `tidemark snapshot` and `overhead`.\n%s"
-            "Exit status: 0 done; 1 it failed; 2 usage; 3 the row cannot be opened.\n",
-            observe_usage);
+    fprintf(
+        to,
+        "usage: tidemark-sites --stream FILE [--times-only] --object NAME --workload NAME ...\n"
+        "Runs a workload and appends a snapshot of its blocks by call stack to FILE, which is\n"
+        "there, at the baseline and at the end of each phase; with --times-only snapshots without\n"
+        "any block, to compare with. It is started by `tidemark snapshot` and `overhead`.\n%s"
+        "Exit status: 0 done; 1 it failed; 2 usage; 3 the row cannot be opened.\n",
+        observe_usage);
     return OBSERVE_USAGE;
 }
 
