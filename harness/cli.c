@@ -29,6 +29,8 @@ const struct cli_command cli_commands[] = {
      &cli_micro_parser},
     {"check", "the allocator contract, on any rows: does an allocator keep what it promises",
      cli_check, &cli_check_parser},
+    {"snapshot", "which lines hold memory: blocks by call stack, compared", cli_snapshot,
+     &cli_snapshot_parser},
     {"graph", "the objects of a workload: who holds them, in which cycle, growth by type",
      cli_graph, &cli_graph_parser},
     {"overhead", "what the harness itself adds, measured", cli_overhead, &cli_overhead_parser},

@@ -14,14 +14,16 @@
 struct layout {
     const char *programs;
     const char *data;
+    const char *libraries;
 };
 
 /* A build tree comes first: were an older installation around it, its child would be measured. */
 enum { BUILD_TREE, INSTALLED, LAYOUTS };
 
 static const struct layout layouts[LAYOUTS] = {
-    [BUILD_TREE] = {"", TIDEMARK_BUILD_DATA},
-    [INSTALLED] = {TIDEMARK_INSTALLED_PROGRAMS, TIDEMARK_INSTALLED_DATA},
+    [BUILD_TREE] = {"", TIDEMARK_BUILD_DATA, ""},
+    [INSTALLED] = {TIDEMARK_INSTALLED_PROGRAMS, TIDEMARK_INSTALLED_DATA,
+                   TIDEMARK_INSTALLED_LIBRARIES},
 };
 
 /* "/opt/bin" and "../share" make "/opt/share". Returns 0 or -ENAMETOOLONG. */
@@ -51,6 +53,10 @@ static int fill(struct program_paths *paths, const char *folder, const struct la
     if (!error)
         error = join(paths->graph, folder, layout->programs, "tidemark-graph");
     if (!error)
+        error = join(paths->sites, folder, layout->programs, "tidemark-sites");
+    if (!error)
+        error = join(paths->snapshot_library, folder, layout->libraries, "libtidemark-snapshot.so");
+    if (!error)
         error = join(paths->python_folder, folder, layout->data, "workloads/python");
     if (!error)
         error = join(paths->report_script, folder, layout->data, "plot/report.py");
@@ -70,6 +76,12 @@ static const char *missing_part(const struct program_paths *paths)
         return paths->check;
     if (access(paths->graph, X_OK) != 0)
         return paths->graph;
+    if (access(paths->sites, X_OK) != 0)
+        return paths->sites;
+#ifndef TIDEMARK_SANITIZED /* such a build has none: a sanitizer replaces malloc itself */
+    if (access(paths->snapshot_library, R_OK) != 0)
+        return paths->snapshot_library;
+#endif
     if (access(paths->python_folder, X_OK) != 0)
         return paths->python_folder;
     if (access(paths->report_script, R_OK) != 0)

@@ -9,14 +9,16 @@
 enum { PROGRAM_PATH_BYTES = 1024, PROGRAM_PATHS_ERROR_BYTES = PROGRAM_PATH_BYTES + 128 };
 
 struct program_paths {
-    char child[PROGRAM_PATH_BYTES];         /* tidemark-child */
-    char describe[PROGRAM_PATH_BYTES];      /* tidemark-describe */
-    char micro[PROGRAM_PATH_BYTES];         /* tidemark-micro */
-    char check[PROGRAM_PATH_BYTES];         /* tidemark-check */
-    char graph[PROGRAM_PATH_BYTES];         /* tidemark-graph */
-    char python_folder[PROGRAM_PATH_BYTES]; /* workloads/python */
-    char report_script[PROGRAM_PATH_BYTES]; /* plot/report.py */
-    char recorded[PROGRAM_PATH_BYTES];      /* recorded.json */
+    char child[PROGRAM_PATH_BYTES];            /* tidemark-child */
+    char describe[PROGRAM_PATH_BYTES];         /* tidemark-describe */
+    char micro[PROGRAM_PATH_BYTES];            /* tidemark-micro */
+    char check[PROGRAM_PATH_BYTES];            /* tidemark-check */
+    char graph[PROGRAM_PATH_BYTES];            /* tidemark-graph */
+    char sites[PROGRAM_PATH_BYTES];            /* tidemark-sites */
+    char snapshot_library[PROGRAM_PATH_BYTES]; /* libtidemark-snapshot.so */
+    char python_folder[PROGRAM_PATH_BYTES];    /* workloads/python */
+    char report_script[PROGRAM_PATH_BYTES];    /* plot/report.py */
+    char recorded[PROGRAM_PATH_BYTES];         /* recorded.json */
 };
 
 /*

@@ -83,6 +83,7 @@ static int buffer_make(struct program *program, struct buffer *buffer, size_t si
     memset(block, 0, head_bytes(program));
     block[bytes - 1] = 0;
     runtime_made(&program->runtime, bytes, size);
+    observed_storage(block, "bytes");
     *buffer = (struct buffer){block, size};
     return 0;
 }
@@ -126,6 +127,7 @@ static void *zlib_alloc(void *opaque, unsigned items, unsigned size)
         if (slot->block)
             continue;
         slot->block = heap_malloc(&program->runtime.heap, HEAP_RAW, bytes);
+        observed_storage(slot->block, "zlib state");
         slot->size = bytes;
         return slot->block;
     }

@@ -106,5 +106,7 @@ struct object *bytes_new(struct runtime *runtime, const void *data, size_t size)
     if (!block)
         return NULL;
     runtime_made(runtime, block_bytes(size), size);
-    return bytes_write(block, data, size);
+    struct object *object = bytes_write(block, data, size);
+    observed_object(runtime, object);
+    return object;
 }

@@ -76,19 +76,24 @@ static struct deque_block *take_block(struct runtime *runtime, struct deque *deq
 {
     struct deque_free_blocks *spare = spare_blocks(runtime, deque);
 
-    if (spare->count > 0)
-        return spare->blocks[--spare->count];
-    return heap_malloc(&runtime->heap, runtime->profile->mem_domain, block_bytes(runtime));
+    struct deque_block *block =
+        spare->count > 0
+            ? spare->blocks[--spare->count]
+            : heap_malloc(&runtime->heap, runtime->profile->mem_domain, block_bytes(runtime));
+    observed_storage(block, "deque block");
+    return block;
 }
 
 static void give_block(struct runtime *runtime, struct deque *deque, struct deque_block *block)
 {
     struct deque_free_blocks *spare = spare_blocks(runtime, deque);
 
-    if (spare->count < runtime->profile->deque->free_blocks_most)
+    if (spare->count < runtime->profile->deque->free_blocks_most) {
+        observed_kept(block);
         spare->blocks[spare->count++] = block;
-    else
+    } else {
         heap_free(&runtime->heap, runtime->profile->mem_domain, block, block_bytes(runtime));
+    }
 }
 
 static void free_spare(struct runtime *runtime, struct deque_free_blocks *spare)
@@ -323,6 +328,7 @@ struct object *deque_new(struct runtime *runtime, size_t maxlen)
     }
     centre(deque, block);
     runtime_made(runtime, deque_bytes(runtime, object), 0);
+    observed_object(runtime, object);
     container_track(runtime, object);
     return object;
 }

@@ -239,6 +239,7 @@ static struct object *compact_new(struct runtime *runtime)
         return NULL;
     *(struct dict *)object = (struct dict){.object = {.references = 1, .type = &compact_type}};
     runtime_made(runtime, compact_bytes(runtime, object), 0);
+    observed_object(runtime, object);
     return object;
 }
 

@@ -70,6 +70,7 @@ struct dict_keys *dict_keys_new(struct runtime *runtime, unsigned log2_size, int
         keys = heap_malloc(&runtime->heap, HEAP_OBJECT, block_bytes(log2_size, strings));
     if (!keys)
         return NULL;
+    observed_storage(keys, "dict keys");
     *keys = (struct dict_keys){
         .references = 1,
         .log2_size = (uint8_t)log2_size,

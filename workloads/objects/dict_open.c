@@ -105,7 +105,10 @@ static struct slot *new_table(struct runtime *runtime, struct dict *dict, size_t
         *slots <<= 1;
     if (*slots == SMALL_SLOTS)
         return dict->small;
-    return heap_malloc(&runtime->heap, runtime->profile->mem_domain, *slots * sizeof(struct slot));
+    struct slot *table =
+        heap_malloc(&runtime->heap, runtime->profile->mem_domain, *slots * sizeof(struct slot));
+    observed_storage(table, "dict table");
+    return table;
 }
 
 static void free_table(struct runtime *runtime, struct slot *table, size_t bytes)
@@ -296,6 +299,7 @@ static struct object *open_new(struct runtime *runtime)
     object->type = &open_type;
     make_small((struct dict *)object);
     runtime_made(runtime, open_bytes(runtime, object), 0);
+    observed_object(runtime, object);
     return object;
 }
 

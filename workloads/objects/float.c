@@ -76,6 +76,7 @@ struct object *float_new(struct runtime *runtime, double value)
     object->type = &float_type;
     ((struct float_object *)object)->value = value;
     runtime_made(runtime, sizeof(struct float_object), float_hash(object));
+    observed_object(runtime, object);
     return object;
 }
 

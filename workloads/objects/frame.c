@@ -64,10 +64,12 @@ static void frame_dealloc(struct runtime *runtime, struct object *object)
         return;
     runtime_dropping(runtime, frame_bytes(runtime, object), frame->step);
     frame_clear(runtime, object);
-    if (!frame->code->zombie)
+    if (!frame->code->zombie) {
+        observed_kept(object);
         frame->code->zombie = object;
-    else if (!free_list_push(&runtime->frames, object, runtime->profile->frame_free_most))
+    } else if (!free_list_push(&runtime->frames, object, runtime->profile->frame_free_most)) {
         free_frame(runtime, object);
+    }
     runtime_leave(runtime);
 }
 
@@ -137,6 +139,7 @@ static struct object *frame_new(struct runtime *runtime, struct generator_code *
     frame->step = 0;
     memset(frame->locals, 0, code->locals * sizeof(struct object *));
     runtime_made(runtime, frame_bytes(runtime, object), 0);
+    observed_object(runtime, object);
     container_track(runtime, object);
     return object;
 }
@@ -193,6 +196,7 @@ static struct object *framed_new(struct runtime *runtime, struct generator_code 
     *(struct generator *)object = (struct generator){
         .object = {.references = 1, .type = &generator_type}, .frame = frame, .code = code};
     runtime_made(runtime, generator_bytes(runtime, object), 0);
+    observed_object(runtime, object);
     container_track(runtime, object);
     return object;
 }

@@ -8,6 +8,7 @@
 #define TIDEMARK_WORKLOADS_OBJECTS_FREE_LIST_H
 
 #include "workloads/objects/object.h"
+#include "workloads/objects/observed.h"
 
 struct free_list {
     struct object *first;
@@ -19,6 +20,7 @@ static inline int free_list_push(struct free_list *list, struct object *object, 
 {
     if (list->count >= most)
         return 0;
+    observed_kept(object);
     object->next_free = list->first;
     list->first = object;
     list->count++;

@@ -113,6 +113,7 @@ static struct object *inline_new(struct runtime *runtime, struct generator_code 
         (struct generator){.object = {.references = 1, .type = &inline_type}, .code = code};
     memset(generator->locals, 0, code->locals * sizeof(struct object *));
     runtime_made(runtime, inline_bytes(runtime, object), 0);
+    observed_object(runtime, object);
     container_track(runtime, object);
     return object;
 }

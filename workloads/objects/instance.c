@@ -380,6 +380,7 @@ static int add_values(struct runtime *runtime, struct instance_class *class, str
     struct values *values = heap_malloc(&runtime->heap, runtime->profile->mem_domain, bytes);
     if (!values)
         return -ENOMEM;
+    observed_storage(values, "instance values");
     values_init(values, room_of(class), bytes);
     *(struct values **)field_at(object, class->values_offset) = values;
     return 0;
@@ -393,6 +394,7 @@ static struct object *new_bare(struct runtime *runtime, struct instance_class *c
         object->references = 1;
         object->type = &class->type;
         runtime_made(runtime, instance_bytes(runtime, object), 0);
+        observed_object(runtime, object);
     }
     return object;
 }
@@ -409,6 +411,7 @@ struct object *instance_new(struct runtime *runtime, struct instance_class *clas
         return NULL;
     }
     runtime_made(runtime, reachable_bytes(runtime, object), class->slots);
+    observed_object(runtime, object);
     container_track(runtime, object);
     return object;
 }

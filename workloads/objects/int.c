@@ -99,8 +99,10 @@ struct object *int_new(struct runtime *runtime, int64_t value)
         object = block_int_new(runtime, value);
     else
         object = long_int_new(runtime, value);
-    if (object)
-        runtime_made(runtime, runtime->profile->int_bytes, (uint64_t)value);
+    if (!object)
+        return NULL;
+    runtime_made(runtime, runtime->profile->int_bytes, (uint64_t)value);
+    observed_object(runtime, object);
     return object;
 }
 

@@ -124,6 +124,7 @@ static int preallocate(struct runtime *runtime, struct list *list, size_t room)
     list->items = heap_malloc(&runtime->heap, profile->mem_domain, storage_bytes(room));
     if (!list->items)
         return -ENOMEM;
+    observed_storage(list->items, "list items");
     if (profile->list_room_zeroed)
         memset(list->items, 0, storage_bytes(room));
     list->allocated = room;
@@ -157,6 +158,7 @@ struct list *list_new(struct runtime *runtime, size_t room)
         return NULL;
     }
     runtime_made(runtime, list_bytes(runtime, &list->object), room);
+    observed_object(runtime, &list->object);
     container_track(runtime, &list->object);
     return list;
 }
@@ -178,6 +180,7 @@ int list_resize(struct runtime *runtime, struct list *list, size_t size)
     if (!items)
         return -ENOMEM;
     runtime_resized(runtime, storage_bytes(allocated), storage_bytes(room));
+    observed_storage(items, "list items");
     list->items = items;
     list->allocated = room;
     list->size = size;

@@ -19,6 +19,7 @@ int number_blocks_fill(struct runtime *runtime, struct number_blocks *store)
 
     if (!block)
         return -ENOMEM;
+    observed_storage(block, "number block");
     block->next = store->blocks;
     store->blocks = block;
     for (size_t i = NUMBERS_PER_BLOCK; i-- > 1;)

@@ -162,7 +162,10 @@ static struct slot *new_table(struct runtime *runtime, struct set *set, size_t w
         *slots <<= 1;
     if (*slots == SMALL_SLOTS)
         return set->small;
-    return heap_malloc(&runtime->heap, runtime->profile->mem_domain, *slots * sizeof(struct slot));
+    struct slot *table =
+        heap_malloc(&runtime->heap, runtime->profile->mem_domain, *slots * sizeof(struct slot));
+    observed_storage(table, "set table");
+    return table;
 }
 
 /* set_table_resize: also sweeps out the dead. Returns 0 or -ENOMEM. */
@@ -330,6 +333,7 @@ struct object *set_new(struct runtime *runtime)
     make_small((struct set *)object);
     ((struct set *)object)->weakrefs = NULL;
     runtime_made(runtime, set_bytes(runtime, object), 0);
+    observed_object(runtime, object);
     container_track(runtime, object);
     return object;
 }

@@ -128,7 +128,9 @@ struct object *str_new(struct runtime *runtime, enum str_kind kind, const void *
     if (!block)
         return NULL;
     runtime_made(runtime, bytes, length);
-    return str_write(block, head_bytes, kind, characters, length);
+    struct object *object = str_write(block, head_bytes, kind, characters, length);
+    observed_object(runtime, object);
+    return object;
 }
 
 struct object *str_of(struct runtime *runtime, const char *text)

@@ -137,6 +137,7 @@ static struct tuple *empty_tuple(struct runtime *runtime)
     if (!store->empty)
         return NULL;
     tuple_write(store->empty, 0);
+    observed_object(runtime, store->empty);
     return (struct tuple *)object_keep(store->empty);
 }
 
@@ -151,6 +152,7 @@ struct tuple *tuple_new(struct runtime *runtime, size_t size)
         return NULL;
     tuple_write(object, size);
     runtime_made(runtime, tuple_bytes(runtime, object), size);
+    observed_object(runtime, object);
     container_track(runtime, object);
     return (struct tuple *)object;
 }

@@ -117,6 +117,7 @@ struct object *weakref_new(struct runtime *runtime, struct object *object,
     weakref->next = NULL;
     link_to_target(weakref);
     runtime_made(runtime, weakref_bytes(runtime, new), 1);
+    observed_object(runtime, new);
     container_track(runtime, new);
     return new;
 }

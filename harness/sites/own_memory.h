@@ -1,0 +1,19 @@
+/*
+ * Memory of the recorder's own, straight from the kernel. Leaves out any allocator, since it is the
+ * allocator that is looked at: no block of the recorder may be among those that it records.
+ */
+#ifndef TIDEMARK_HARNESS_SITES_OWN_MEMORY_H
+#define TIDEMARK_HARNESS_SITES_OWN_MEMORY_H
+
+#include <stddef.h>
+
+/*
+ * Zeroed pages, whole ones, that the kernel supplies as they are touched and does not count against
+ * its limit of commitments before; or NULL. Thread-safe.
+ */
+void *own_memory_map(size_t bytes);
+
+/* Gives back what own_memory_map gave; `pages` may be NULL. */
+void own_memory_unmap(void *pages, size_t bytes);
+
+#endif
