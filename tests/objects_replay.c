@@ -392,6 +392,8 @@ static void live(const char *name, make *one)
     static struct object *held[LIVE];
     long long before;
 
+    one(&held[0], 0);
+    drop(held[0]);
     objects_collect(&runtime, OLDEST);
     tell(2);
     before = (long long)gauge.live_bytes;

@@ -1,12 +1,15 @@
 /*
  * Sets: references by value, in a table of hash and key whose first eight slots are in the object.
- * Leaves out frozenset and the operations on two sets. After CPython Objects/setobject.c, 2.7, 3.11
- * and 3.13.
+ * Leaves out frozenset and the operations on two sets. After CPython Objects/setobject.c, 2.7, 3.8,
+ * 3.11 and 3.13.
  */
 #ifndef TIDEMARK_WORKLOADS_OBJECTS_SET_H
 #define TIDEMARK_WORKLOADS_OBJECTS_SET_H
 
 #include "workloads/objects/object.h"
+
+/* Whether a member may go where another one was: of such slots on its way into the first, ... */
+enum set_reuse { SET_REUSES_NONE, SET_REUSES_FIRST, SET_REUSES_LAST };
 
 /* How a set's table is filled and searched. */
 struct set_rule {
@@ -14,12 +17,13 @@ struct set_rule {
     int (*is_full)(size_t fill, size_t mask);
     /* Slots that are looked at behind the first one, before the next one is computed. */
     size_t linear_probes;
-    int reuses_dead; /* an item may go where another one was */
+    enum set_reuse reuse;
     size_t free_most;
 };
 
 extern const struct set_rule set_rule_2_7; /* to 3.4 */
-extern const struct set_rule set_rule_3_7; /* and later */
+extern const struct set_rule set_rule_3_8;
+extern const struct set_rule set_rule_3_11;
 
 /* A reference to an empty set, or NULL when memory ran out. */
 struct object *set_new(struct runtime *runtime);
