@@ -49,6 +49,7 @@ struct profile {
     /* Strings: what stands before the characters. */
     size_t str_ascii_head_bytes;
     size_t str_wide_head_bytes;
+    int joins_blocks; /* output of unknown size grows in blocks, else in one that doubles */
 
     /* Lists. */
     size_t list_room_multiple; /* a list of known length gets its length rounded up to this */
