@@ -15,6 +15,8 @@ import weakref
 
 try:
     import tracemalloc
+
+    tracemalloc.start()  # now: what a class or all deques share is seen to go only if it was seen to be made
 except ImportError:
     tracemalloc = None
 
@@ -30,6 +32,14 @@ WARM = 1100 if sys.version_info < (3, 11) else 1
 
 class Usual(object):
     pass
+
+
+class Wide(object):
+    """More attributes than the first table of names has room for."""
+
+
+class Unlike(object):
+    """Attributes in another order from instance to instance."""
 
 
 class TwoSlots(object):
@@ -49,6 +59,16 @@ class Finalized(object):
 
     def __del__(self):
         pass
+
+
+SAVED = []
+
+
+class Saved(object):
+    __slots__ = ("a",)
+
+    def __del__(self):
+        SAVED.append(self)
 
 
 def count_up(n, held):
@@ -145,6 +165,11 @@ def set_order():
     for i in NUMBERS(300):
         members.add(i * i * 7919 % 10007)
     say("set order", list(members))
+    for i in NUMBERS(0, 300, 3):
+        members.discard(i * i * 7919 % 10007)
+    for i in NUMBERS(20):
+        members.add(i * 4096)
+    say("set reuse", list(members))
 
 
 def generators():
@@ -246,6 +271,30 @@ def make_usual(held, i):
     made.y = None
 
 
+def make_wide(held, i):
+    made = Wide()
+    held[i] = made
+    made.a = None
+    made.b = None
+    made.c = None
+    made.d = None
+    made.e = None
+    made.f = None
+    made.g = None
+
+
+def make_unlike(held, i):
+    made = Unlike()
+    held[i] = made
+    if i % 3:
+        made.x = None
+        made.y = None
+    else:
+        made.y = None
+        made.x = None
+    made.z = None
+
+
 def make_slots(held, i):
     held[i] = TwoSlots()
 
@@ -291,7 +340,7 @@ def live(name, make):
 def all_live():
     gc.disable()
     for make in (make_int, make_float, make_tuple, make_list, make_small_dict, make_dict, make_int_dict, make_set,
-                 make_deque, make_usual, make_slots, make_generator, make_weakref):
+                 make_deque, make_usual, make_wide, make_unlike, make_slots, make_generator, make_weakref):
         live(make.__name__[len("make_"):], make)
     tracemalloc.stop()
     gc.enable()
@@ -356,6 +405,19 @@ def garbage_unbegun():
     held.append(made)
 
 
+def found_saved():
+    """One of two that hold each other saves itself; there is other garbage. Then nothing holds it any more."""
+    gc.collect()
+    made = Saved()
+    made.a = [made]
+    made = []
+    made.append(made)
+    made = None
+    first = gc.collect()
+    SAVED.pop()
+    say("found saved", [first, gc.collect(), gc.collect()])
+
+
 def found():
     """What gc.collect() returns for garbage of each kind, and how much of it is left as gc.garbage."""
     gc.disable()
@@ -367,6 +429,8 @@ def found():
         for kept in gc.garbage:
             kept.a = None
         del gc.garbage[:]
+    if not PYTHON_2:
+        found_saved()
     gc.enable()
 
 
@@ -431,8 +495,6 @@ def collector():
 
 
 def main():
-    if tracemalloc and not PYTHON_2:
-        tracemalloc.start()  # now: a block that all deques share is seen to be reused only if it was seen to be made
     sizes()
     all_growth()
     set_order()

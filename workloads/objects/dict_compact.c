@@ -85,7 +85,7 @@ static int resize(struct runtime *runtime, struct dict *dict, size_t wanted, int
     if (!keys)
         return -ENOMEM;
     runtime_resized(runtime, content_bytes(dict), dict_keys_bytes(keys));
-    if (dict->values) {
+    if (dict->keys && dict->values) {
         join(runtime, dict, keys);
     } else if (dict->keys) {
         move_items(keys, dict->keys);

@@ -43,16 +43,14 @@ static int is_full_2_7(size_t fill, size_t mask)
     return fill * 3 >= (mask + 1) * 2;
 }
 
-static int is_full_3_8(size_t fill, size_t mask)
+static int is_full_3_7(size_t fill, size_t mask)
 {
     return fill * 5 >= mask * 3;
 }
 
-const struct set_rule set_rule_2_7 = {
-    .is_full = is_full_2_7, .reuse = SET_REUSES_FIRST, .free_most = 80};
-const struct set_rule set_rule_3_8 = {
-    .is_full = is_full_3_8, .linear_probes = 9, .reuse = SET_REUSES_LAST};
-const struct set_rule set_rule_3_11 = {.is_full = is_full_3_8, .linear_probes = 9};
+const struct set_rule set_rule_2_7 = {.is_full = is_full_2_7, .free_most = 80};
+const struct set_rule set_rule_3_7 = {
+    .is_full = is_full_3_7, .linear_probes = 9, .reuses_last_dead = 1};
 
 static size_t table_bytes(const struct set *set)
 {
@@ -131,7 +129,7 @@ static struct slot *find_slot(const struct set *set, const struct set_rule *rule
         if (!slot->key)
             return dead ? dead : slot;
         if (slot->key == &dead_key) {
-            if (rule->reuse == SET_REUSES_LAST || (rule->reuse == SET_REUSES_FIRST && !dead))
+            if (!dead || rule->reuses_last_dead)
                 dead = slot;
         } else if (slot->key == key || (slot->hash == hash && object_equal(slot->key, key))) {
             return slot;

@@ -8,22 +8,18 @@
 
 #include "workloads/objects/object.h"
 
-/* Whether a member may go where another one was: of such slots on its way into the first, ... */
-enum set_reuse { SET_REUSES_NONE, SET_REUSES_FIRST, SET_REUSES_LAST };
-
 /* How a set's table is filled and searched. */
 struct set_rule {
     /* Of slots used now or once, and the last slot: whether the table is to grow. */
     int (*is_full)(size_t fill, size_t mask);
     /* Slots that are looked at behind the first one, before the next one is computed. */
     size_t linear_probes;
-    enum set_reuse reuse;
+    int reuses_last_dead; /* of the slots on a member's way where another was; else the first */
     size_t free_most;
 };
 
 extern const struct set_rule set_rule_2_7; /* to 3.4 */
-extern const struct set_rule set_rule_3_8;
-extern const struct set_rule set_rule_3_11;
+extern const struct set_rule set_rule_3_7; /* and later */
 
 /* A reference to an empty set, or NULL when memory ran out. */
 struct object *set_new(struct runtime *runtime);
