@@ -256,6 +256,23 @@ static void a_dict_is_tracked_from_the_first_item_that_matters(void **state)
     }
 }
 
+/* A tuple is in sight until a collection has looked at it, and so is a dict that it is a key of. */
+static void a_key_that_may_be_tracked_matters_too(void **state)
+{
+    (void)state;
+    for (size_t p = 0; profile_names[p]; p++) {
+        start(&profiles[p]);
+        struct object *dict = empty_dict(), *atom = number(1000);
+        struct tuple *key = tuple_of(&runtime, &atom, 1);
+        assert_non_null(key);
+        set(dict, &key->object, atom);
+        assert_true(object_is_tracked(&runtime, dict));
+        object_drop(&runtime, dict);
+        object_drop(&runtime, atom);
+        finish();
+    }
+}
+
 static void a_cycle_through_a_dict_is_collected(void **state)
 {
     (void)state;
@@ -361,6 +378,7 @@ int main(void)
         cmocka_unit_test(a_walk_meets_each_item_once_in_order_on_3_x),
         cmocka_unit_test(deleted_items_use_up_the_table_until_it_is_made_anew),
         cmocka_unit_test(a_dict_is_tracked_from_the_first_item_that_matters),
+        cmocka_unit_test(a_key_that_may_be_tracked_matters_too),
         cmocka_unit_test(a_cycle_through_a_dict_is_collected),
         cmocka_unit_test(dead_dicts_wait_in_a_free_list),
         cmocka_unit_test(a_million_dicts_within_each_other_are_freed),

@@ -425,6 +425,13 @@ static void a_cycle_that_is_saved_lives_until_it_is_garbage_again(void **state)
         /* The first cycle's two save themselves, one after the other; the last one keeps a name. */
         size_t spared = &profiles[p] == python_3_8 ? 1 : 0;
         assert_int_equal(objects_collect(&runtime, OLDEST), 1 - spared);
+        /* What was spared is like any other: a young container may lead to it, it may die by itself.
+         */
+        struct object *all = objects_get_objects(&runtime, GENERATIONS);
+        assert_int_equal(objects_collect(&runtime, 0), 0);
+        object_drop(&runtime, all);
+        if (spared)
+            garbage->object.type->clear(&runtime, &garbage->object);
         assert_int_equal(finalized, 2);
         assert_non_null(saved);
         assert_non_null(instance_get_slot(saved, 0));
@@ -432,7 +439,7 @@ static void a_cycle_that_is_saved_lives_until_it_is_garbage_again(void **state)
         object_drop(&runtime, instance_get_slot(saved, 0)); /* the reference of the first to save */
         object_assign(&runtime, &saved, NULL);
         object_drop(&runtime, named);
-        assert_int_equal(objects_collect(&runtime, OLDEST), 4 + spared);
+        assert_int_equal(objects_collect(&runtime, OLDEST), 4);
         assert_int_equal(gauge.object_bytes, 0);
         class_finish(&runtime, &class);
         finish();
