@@ -123,6 +123,14 @@ class Replay(unittest.TestCase):
         self.assert_within(growth(cell, "del"), 799_340 - 8_048, 0.15)
         self.assertLess(growth(cell, "collect"), ARENA_3_8 + 512)
 
+    def test_3_8_experiments_grow_as_was_measured(self):
+        # resident, less that of the start, of CPython 3.8.18; n = 1M
+        for workload, phase, measured in (("slice_copy:n=1M,how=slice,profile=3.8", "copy", 55_260 - 8_040),
+                                          ("bounded_history:n=1M,history=deque,profile=3.8", "append", 48_136 - 8_108),
+                                          ("cycles:n=200k,shape=rings,profile=3.8", "build", 39_654 - 8_050)):
+            with self.subTest(workload=workload):
+                self.assertLess(abs(growth(self.cell(workload, "pymalloc"), phase) - measured), ARENA_3_8 + 512)
+
     # Python 3.11: a = [i for i in range(n)]
 
     def how_3_11(self, how, row="pymalloc", host="objects"):

@@ -17,9 +17,10 @@ enum { LIVE = 2100, KEPT = 300000, KEYS = 9, OTHERS = 40 };
 static struct runtime runtime;
 static struct workload_gauge gauge;
 static struct object *none;
-static struct instance_class usual, two_slots, weak, bare, finalized;
+static struct instance_class usual, wide, unlike, two_slots, weak, bare, finalized, saved;
 static struct generator_code code;
 static struct object *keys[KEYS], *others[OTHERS], *target;
+static struct object *saved_object; /* by itself */
 
 static const struct allocator_ops libc_ops = {.malloc = malloc, .realloc = realloc, .free = free};
 
@@ -195,13 +196,18 @@ static void add_member(struct object *object, int64_t i)
     drop(key);
 }
 
+static void remove_member(struct object *object, int64_t i)
+{
+    struct object *key = number(i);
+
+    set_remove(&runtime, object, key); /* it may not be there */
+    drop(key);
+}
+
 static void churn_set(struct object *object, int64_t i)
 {
-    struct object *old = number(i - 3);
-
     add_member(object, i);
-    set_remove(&runtime, object, old); /* the first three are not there */
-    drop(old);
+    remove_member(object, i - 3);
 }
 
 static void append_right(struct object *object, int64_t i)
@@ -236,17 +242,29 @@ static void all_growth(void)
     growth("queue", deque_new(&runtime, DEQUE_UNBOUNDED), queue, 2000);
 }
 
-static void set_order(void)
+static void say_members(const char *name, const struct object *set)
 {
-    struct object *set = have(set_new(&runtime)), *key;
+    struct object *key;
     size_t position = 0;
 
-    for (int64_t i = 0; i < 300; i++)
-        add_member(set, i * i * 7919 % 10007);
-    printf("set order");
+    printf("%s", name);
     while (set_next(set, &position, &key))
         printf(" %lld", (long long)int_value(key));
     printf("\n");
+}
+
+static void set_order(void)
+{
+    struct object *set = have(set_new(&runtime));
+
+    for (int64_t i = 0; i < 300; i++)
+        add_member(set, i * i * 7919 % 10007);
+    say_members("set order", set);
+    for (int64_t i = 0; i < 300; i += 3)
+        remove_member(set, i * i * 7919 % 10007);
+    for (int64_t i = 0; i < 20; i++)
+        add_member(set, i * 4096);
+    say_members("set reuse", set);
     drop(set);
 }
 
@@ -344,17 +362,32 @@ static void make_deque(struct object **held, int64_t i)
         append_right(*held, i);
 }
 
-static void make_usual(struct object **held, int64_t i)
+/* Each character of `names` is one. */
+static void make_instance(struct object **held, struct instance_class *class, const char *names)
 {
-    static const char *const names[] = {"x", "y"};
-
-    *held = have(instance_new(&runtime, &usual));
-    for (size_t name = 0; name < 2; name++) {
-        struct object *text = have(str_of(&runtime, names[name]));
+    *held = have(instance_new(&runtime, class));
+    for (; *names; names++) {
+        struct object *text = have(str_new(&runtime, STR_ASCII, names, 1));
         must(instance_set(&runtime, *held, text, none));
         drop(text);
     }
+}
+
+static void make_usual(struct object **held, int64_t i)
+{
     (void)i;
+    make_instance(held, &usual, "xy");
+}
+
+static void make_wide(struct object **held, int64_t i)
+{
+    (void)i;
+    make_instance(held, &wide, "abcdefg");
+}
+
+static void make_unlike(struct object **held, int64_t i)
+{
+    make_instance(held, &unlike, i % 3 ? "xyz" : "yxz");
 }
 
 static void make_slots(struct object **held, int64_t i)
@@ -392,6 +425,8 @@ static void live(const char *name, make *one)
     static struct object *held[LIVE];
     long long before;
 
+    one(&held[0], 0);
+    drop(held[0]);
     objects_collect(&runtime, OLDEST);
     tell(2);
     before = (long long)gauge.live_bytes;
@@ -418,6 +453,8 @@ static void all_live(void)
     live("set", make_set);
     live("deque", make_deque);
     live("usual", make_usual);
+    live("wide", make_wide);
+    live("unlike", make_unlike);
     live("slots", make_slots);
     live("generator", make_generator);
     live("weakref", make_weakref);
@@ -555,6 +592,23 @@ static size_t empty_garbage(void)
     return size;
 }
 
+/* In a list of the program's, of which the interpreter knows. */
+static void found_saved(void)
+{
+    objects_collect(&runtime, OLDEST);
+    struct object *made = have(instance_new(&runtime, &saved));
+    struct list *holder = have(list_new(&runtime, 1));
+    must(list_append(&runtime, holder, made));
+    instance_set_slot(&runtime, made, 0, &holder->object);
+    drop(holder);
+    drop(made);
+    garbage_list();
+    size_t first = objects_collect(&runtime, OLDEST);
+    object_assign(&runtime, &saved_object, NULL);
+    size_t second = objects_collect(&runtime, OLDEST);
+    printf("found saved %zu %zu %zu\n", first, second, objects_collect(&runtime, OLDEST));
+}
+
 static void found(void)
 {
     static const struct {
@@ -574,6 +628,8 @@ static void found(void)
         size_t unreachable = objects_collect(&runtime, OLDEST);
         printf("found %s %zu %zu\n", kinds[i].name, unreachable, empty_garbage());
     }
+    if (runtime.profile->major > 2)
+        found_saved();
     objects_enable(&runtime, 1);
 }
 
@@ -723,11 +779,20 @@ static void say_nothing(struct runtime *of, struct object *object)
     (void)object;
 }
 
+static void save(struct runtime *of, struct object *object)
+{
+    (void)of;
+    saved_object = object_keep(object);
+}
+
 static void begin(const struct profile *profile)
 {
     must(runtime_init(&runtime, profile, &libc_ops, &libc_ops, &gauge));
     none = number(0);
     must(class_init(&runtime, &usual, "Usual", INSTANCE_USUAL, 0, NULL));
+    must(class_init(&runtime, &wide, "Wide", INSTANCE_USUAL, 0, NULL));
+    must(class_init(&runtime, &unlike, "Unlike", INSTANCE_USUAL, 0, NULL));
+    must(class_init(&runtime, &saved, "Saved", 0, 1, save));
     must(class_init(&runtime, &two_slots, "TwoSlots", 0, 2, NULL));
     must(class_init(&runtime, &weak, "Weak", INSTANCE_HAS_WEAKREFS, 1, NULL));
     must(class_init(&runtime, &bare, "Bare", 0, 0, NULL));
@@ -754,6 +819,8 @@ static int end(void)
     objects_collect(&runtime, OLDEST);
     generator_code_finish(&runtime, &code);
     class_finish(&runtime, &usual);
+    class_finish(&runtime, &wide);
+    class_finish(&runtime, &unlike);
     drop(none);
     runtime_finish(&runtime);
     return gauge.live_bytes == 0 && gauge.object_bytes == 0 ? 0 : 1;

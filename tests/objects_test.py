@@ -1,7 +1,7 @@
 """The object runtime against real CPythons: one script (objects_script.py), played by an interpreter and by objects_replay.
 
 It asks the interpreter that runs it; others by --python, as `tests/objects_test.py --python python2.7 --python python3.13`.
-Profiles stand for versions: 2.7, 3.11 and 3.13 are compared; a machine whose own python3 is another is not asked. Lines that
+Profiles stand for versions: 2.7, 3.8, 3.11 and 3.13 are compared; a machine whose own python3 is another is not asked. Lines that
 an interpreter cannot give (2.7 has no tracemalloc) are left out; how many there have to be is known.
 """
 import argparse
@@ -12,9 +12,9 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 REPLAY = os.environ.get("OBJECTS_REPLAY", os.path.join(HERE, "..", "build", "objects_replay"))
-PROFILES = ("2.7", "3.11", "3.13")
+PROFILES = ("2.7", "3.8", "3.11", "3.13")
 NUMERIC = frozenset("-0123456789")
-LINES = {"2.7": 36, "3.11": 56, "3.13": 56}
+LINES = {"2.7": 37, "3.8": 60, "3.11": 60, "3.13": 60}
 pythons = []
 
 

@@ -1,7 +1,7 @@
 /*
  * What sets promise: what they hold, CPython's tables and when those grow. Leaves out weak
  * references to them (weakref_test.c). Expected figures are those of sys.getsizeof after each
- * member, 2.7.18, 3.11 and 3.13 on x86-64.
+ * member, 2.7.18, 3.8.18, 3.11 and 3.13 on x86-64.
  */
 #include "tests/objects_fixture.h"
 
@@ -147,6 +147,37 @@ static void members_lie_where_they_do_in_the_real_table(void **state)
     }
 }
 
+/* list(s) of real ones: twelve members 64 apart, every other one out, five more in. */
+static void a_member_goes_where_another_one_was(void **state)
+{
+    enum { MEMBERS = 11 };
+    static const int64_t expected[2][MEMBERS] = {
+        {1024, 64, 1088, 1152, 192, 1280, 320, 448, 576, 704, 1216},  /* the first such slot */
+        {1280, 1216, 64, 1152, 192, 320, 1088, 448, 1024, 576, 704}}; /* 3.x: the last */
+
+    (void)state;
+    for (size_t p = 0; profile_names[p]; p++) {
+        start(&profiles[p]);
+        struct object *set = empty_set(), *key;
+        size_t position = 0;
+        for (int64_t i = 0; i < 12; i++)
+            add(set, number(i * 64));
+        for (int64_t i = 0; i < 12; i += 2) {
+            key = number(i * 64);
+            assert_int_equal(set_remove(&runtime, set, key), 0);
+            object_drop(&runtime, key);
+        }
+        for (int64_t i = 0; i < 5; i++)
+            add(set, number(1024 + i * 64));
+        for (size_t i = 0; i < MEMBERS; i++) {
+            assert_true(set_next(set, &position, &key));
+            assert_int_equal(int_value(key), expected[p > 0][i]);
+        }
+        object_drop(&runtime, set);
+        finish();
+    }
+}
+
 static void a_cycle_through_a_set_is_collected(void **state)
 {
     (void)state;
@@ -224,6 +255,7 @@ int main(void)
         cmocka_unit_test(a_set_grows_as_its_table_does),
         cmocka_unit_test(a_set_holds_what_was_added_and_not_removed),
         cmocka_unit_test(members_lie_where_they_do_in_the_real_table),
+        cmocka_unit_test(a_member_goes_where_another_one_was),
         cmocka_unit_test(a_cycle_through_a_set_is_collected),
         cmocka_unit_test(only_2_7_keeps_dead_sets),
         cmocka_unit_test(a_set_without_memory_keeps_its_members),

@@ -644,11 +644,11 @@ static void kept_reports_grow_with_the_users(void **state)
 
 static void what_is_compressed_comes_back_as_large_as_it_was(void **state)
 {
-    static const char *const profiles[] = {"2.7", "3.11"};
-    static const uint64_t head_bytes[] = {37, 33}; /* with the zero at the end */
+    static const char *const profiles[] = {"2.7", "3.8", "3.11"};
+    static const uint64_t head_bytes[] = {37, 33, 33}; /* with the zero at the end */
 
     (void)state;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof profiles / sizeof profiles[0]; i++) {
         struct witness lines, random, shortest;
         const char *const repeat[] = {"n", "640k", "profile", profiles[i], NULL};
         const char *const noise[] = {"n", "640k", "data", "random", "profile", profiles[i], NULL};

@@ -1,10 +1,10 @@
 /*
  * The third article's compression: n bytes that repeat a line, or are random, through the real
  * zlib, whose state is served by the raw allocator as in CPython, and back. The output grows by
- * CPython's rules: 2.7 one string that doubles, 3.x blocks that are joined. Leaves out streams and
- * inputs of more than 1 GB. After CPython 2.7 and 3.11 Modules/zlibmodule.c and 3.11
- * Include/internal/pycore_blocks_output_buffer.h. workloads/python/compress.py is the same on a
- * real CPython.
+ * CPython's rules: 2.7 and 3.8 one string that doubles, later versions blocks that are joined.
+ * Leaves out streams and inputs of more than 1 GB. After CPython 2.7, 3.8 and 3.11
+ * Modules/zlibmodule.c and 3.11 Include/internal/pycore_blocks_output_buffer.h.
+ * workloads/python/compress.py is the same on a real CPython.
  */
 #include "workloads/objects/program.h"
 #include "workloads/objects/runtime.h"
@@ -24,7 +24,7 @@ static const char line[LINE_LENGTH + 1] =
     "the tide comes in and the tide goes out, and the sand is as was\n";
 
 enum {
-    FIRST_SIZE = 16 * 1024, /* 2.7: DEFAULTALLOC; 3.x: DEF_BUF_SIZE, of decompress() alone */
+    FIRST_SIZE = 16 * 1024, /* 2.7: DEFAULTALLOC; 3.x: DEF_BUF_SIZE; 3.11: of decompress() alone */
     BLOCKS_MOST = 32,
     ZLIB_BLOCKS_MOST = 16, /* deflate asks for five, inflate for two */
 };
@@ -162,7 +162,7 @@ static int errno_of(int status)
 
 typedef int zlib_step(z_stream *stream, int flush);
 
-/* --- 3.x: the output is a row of blocks, joined at the end. --- */
+/* --- From 3.10: the output is a row of blocks, joined at the end. --- */
 
 static int output_grow(struct program *program, z_stream *stream, size_t size)
 {
@@ -252,7 +252,7 @@ static int through_blocks(struct program *program, z_stream *stream, zlib_step *
     return error;
 }
 
-/* --- 2.7: one string that doubles, cut to size at the end. --- */
+/* --- To 3.9: one string that doubles, cut to size at the end. --- */
 
 static int pump_string(struct program *program, z_stream *stream, zlib_step *step,
                        struct buffer *output)
@@ -303,9 +303,9 @@ static int compress_data(struct program *program)
 
     if (status != Z_OK)
         return errno_of(status);
-    int error = program->runtime.profile->major == 2
-                    ? through_string(program, &stream, deflate, &program->packed)
-                    : through_blocks(program, &stream, deflate, 0, &program->packed);
+    int error = program->runtime.profile->joins_blocks
+                    ? through_blocks(program, &stream, deflate, 0, &program->packed)
+                    : through_string(program, &stream, deflate, &program->packed);
     deflateEnd(&stream);
     return error;
 }
@@ -318,9 +318,9 @@ static int decompress_data(struct program *program)
 
     if (status != Z_OK)
         return errno_of(status);
-    int error = program->runtime.profile->major == 2
-                    ? through_string(program, &stream, inflate, &program->data)
-                    : through_blocks(program, &stream, inflate, FIRST_SIZE, &program->data);
+    int error = program->runtime.profile->joins_blocks
+                    ? through_blocks(program, &stream, inflate, FIRST_SIZE, &program->data)
+                    : through_string(program, &stream, inflate, &program->data);
     inflateEnd(&stream);
     return error;
 }

@@ -1,6 +1,6 @@
 /*
  * Bytes: see bytes.h. Leaves out what the interpreter makes without copying. After CPython
- * Objects/bytesobject.c, 3.11 and 3.13 (PyBytes_FromStringAndSize).
+ * Objects/bytesobject.c, 3.8, 3.11 and 3.13 (PyBytes_FromStringAndSize).
  */
 #include "workloads/objects/bytes.h"
 

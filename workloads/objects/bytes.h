@@ -1,6 +1,6 @@
 /*
  * Bytes: the object and its characters in one block. On 2.7 bytes are str (str.h).
- * Leaves out bytearray and the methods. After CPython Objects/bytesobject.c, 3.11 and 3.13
+ * Leaves out bytearray and the methods. After CPython Objects/bytesobject.c, 3.8, 3.11 and 3.13
  * (PyBytesObject_SIZE 33).
  */
 #ifndef TIDEMARK_WORKLOADS_OBJECTS_BYTES_H

@@ -2,7 +2,7 @@
  * The cycle collector: see collector.h. A collection merges a generation with the younger ones,
  * finds what is unreachable (unreachable.c), moves the rest on, calls finalizers, looks again at
  * what those may have brought back, and clears what is left. After CPython 3.11
- * Modules/gcmodule.c (gc_collect_main); what 2.7 does otherwise is a field of the profile.
+ * Modules/gcmodule.c (gc_collect_main); what 2.7 and 3.8 do otherwise is a field of the profile.
  */
 #include "workloads/objects/collector.h"
 
@@ -224,7 +224,7 @@ static void finalize_all(struct runtime *runtime, struct gc_head *aside)
 
 /*
  * handle_resurrected_objects: what a finalizer made reachable, and all that it leads to, goes to
- * the older generation.
+ * the older generation; on 3.8 (check_garbage) all the others with it.
  */
 static void return_resurrected(struct runtime *runtime, struct gc_head *aside,
                                struct gc_head *older)
@@ -234,6 +234,10 @@ static void return_resurrected(struct runtime *runtime, struct gc_head *aside,
     ring_init(&still);
     unreachable_settle(aside);
     unreachable_find(runtime, aside, &still);
+    if (runtime->profile->resurrection_spares_all && !ring_is_empty(aside)) {
+        unreachable_settle(&still);
+        ring_merge(&still, aside);
+    }
     ring_merge(aside, older);
     ring_merge(&still, aside);
 }

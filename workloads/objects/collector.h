@@ -2,7 +2,7 @@
  * The cycle collector: finds containers that only each other hold, and breaks them. Three
  * generations, a threshold for each, and the rule that spares the oldest until it has grown by a
  * quarter; as the gc module shows them. Leaves out gc.freeze, callbacks and debug flags. After
- * CPython Modules/gcmodule.c (2.7, 3.11) and Python/gc.c (3.13).
+ * CPython Modules/gcmodule.c (2.7, 3.8, 3.11) and Python/gc.c (3.13).
  */
 #ifndef TIDEMARK_WORKLOADS_OBJECTS_COLLECTOR_H
 #define TIDEMARK_WORKLOADS_OBJECTS_COLLECTOR_H

@@ -32,14 +32,14 @@ struct deque { /* dequeobject */
 _Static_assert(offsetof(struct deque, own) == 80, "2.7's and 3.8's dequeobject");
 _Static_assert(sizeof(struct deque) == 216, "3.11's dequeobject");
 
-/* BLOCKLEN, MAXFREEBLOCKS. To 3.8 the spare blocks are shared. */
+/* BLOCKLEN, MAXFREEBLOCKS. To 3.10 the spare blocks are shared. */
 const struct deque_rule deque_rule_2_7 = {.block_items = 62,
                                           .object_bytes = 80,
                                           .free_blocks_most = 10,
                                           .shares_free_blocks = 1,
                                           .clears_item_by_item = 1};
 const struct deque_rule deque_rule_3_8 = {
-    .block_items = 64, .object_bytes = 80, .free_blocks_most = 10, .shares_free_blocks = 1};
+    .block_items = 64, .object_bytes = 80, .free_blocks_most = 16, .shares_free_blocks = 1};
 const struct deque_rule deque_rule_3_11 = {
     .block_items = 64, .object_bytes = 216, .free_blocks_most = 16};
 

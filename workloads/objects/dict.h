@@ -1,7 +1,7 @@
 /*
  * Dicts: references by key, in the table of 2.7 or the compact one of 3.x, each with CPython's
  * sizes and growth. Leaves out views, presized dicts, copies, and 1 == 1.0 as keys. After CPython
- * Objects/dictobject.c, 2.7, 3.11 and 3.13; the layouts are dict_open.c and dict_compact.c.
+ * Objects/dictobject.c, 2.7, 3.8, 3.11 and 3.13; the layouts are dict_open.c and dict_compact.c.
  */
 #ifndef TIDEMARK_WORKLOADS_OBJECTS_DICT_H
 #define TIDEMARK_WORKLOADS_OBJECTS_DICT_H
@@ -28,9 +28,9 @@ struct dict_layout {
 };
 
 extern const struct dict_layout dict_open;    /* 2.7, to 3.5 */
-extern const struct dict_layout dict_compact; /* 3.11 and 3.13; as it is from 3.11 on */
+extern const struct dict_layout dict_compact; /* from 3.6; see dict_keys_rule for what changed */
 
-/* A reference to an empty dict, or NULL when memory ran out. */
+/* {}: a reference to an empty dict, or NULL when memory ran out. (dict() of 3.8 has a table.) */
 struct object *dict_new(struct runtime *runtime);
 
 /*
@@ -67,12 +67,27 @@ void dicts_clear_free_lists(struct runtime *runtime);
 struct dict_keys;
 
 /*
- * 3.x: a dict of the names in `names` and the values of an instance, of which there are `room`,
- * NULL where an attribute was not set. It takes over the references to the values, with room for
- * as many again. Returns a reference, or NULL with the values still the caller's.
+ * 3.11 and 3.13: a dict of the names in `names` and the values of an instance, of which there are
+ * `room`, NULL where an attribute was not set. It takes over the references to the values, with
+ * room for as many again. Returns a reference, or NULL with the values still the caller's.
  */
 struct object *dict_of_values(struct runtime *runtime, const struct dict_keys *names,
                               struct object **values, size_t room);
+
+/*
+ * 3.8: an empty dict of an instance, which shares the table `names` with others of its class, and
+ * has room for as many values as the table has for names. Returns a reference, or NULL.
+ */
+struct object *dict_sharing(struct runtime *runtime, struct dict_keys *names);
+
+/* Whether the dict still shares that table: it has one of its own once a name does not fit in. */
+int dict_shares(const struct object *object, const struct dict_keys *names);
+
+/*
+ * Splits a dict that no longer shared, so that others can share its table. Returns a reference to
+ * the table, or NULL with the dict as it was when memory ran out.
+ */
+struct dict_keys *dict_share_keys(struct runtime *runtime, struct object *object);
 
 /* For the layouts, as MAINTAIN_TRACKING: a dict is tracked from the first item that may be. */
 void dict_maintain_tracking(struct runtime *runtime, struct object *dict, const struct object *key,

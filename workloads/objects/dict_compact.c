@@ -1,44 +1,52 @@
 /*
- * Dicts of 3.x: an object of 48 bytes and a key table, none while it is empty. Leaves out the split
- * form, in which instances share their keys: instance.c has it. After CPython Objects/dictobject.c,
- * 3.11 and 3.13 (insertdict, insert_to_emptydict, insertion_resize, dictresize, delitem_common,
- * dict_dealloc).
+ * Dicts of 3.x: an object of 48 bytes and a key table, none while it is empty; on 3.8 those of
+ * instances are split, the table shared with others of their class and the values apart. Leaves out
+ * split dicts of later versions, whose instances need none: instance.c. After CPython
+ * Objects/dictobject.c, 3.8, 3.11 and 3.13 (insertdict, insert_to_emptydict, insertion_resize,
+ * dictresize, delitem_common, dict_dealloc, make_keys_shared).
  */
 #include "workloads/objects/dict.h"
 #include "workloads/objects/dict_keys.h"
 #include "workloads/objects/runtime.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdint.h>
+#include <string.h>
 
 struct dict { /* PyDictObject */
     struct object object;
     size_t used;
     uint64_t version;       /* CPython's caches use it */
     struct dict_keys *keys; /* NULL: the one that all empty dicts share */
-    void *values;           /* of the split form, not used here */
+    struct object **values; /* of a split dict, NULL where nothing was set; else NULL itself */
 };
 
 _Static_assert(sizeof(struct dict) == 48, "3.x's PyDictObject");
 
-static size_t keys_bytes(const struct dict_keys *keys)
+static size_t values_bytes(const struct dict_keys *keys)
 {
-    return keys ? dict_keys_bytes(keys) : 0;
+    return dict_keys_room(keys) * sizeof(struct object *);
+}
+
+/* What is the dict's own beside the object: a table that is shared is its class's. */
+static size_t content_bytes(const struct dict *dict)
+{
+    if (dict->values)
+        return values_bytes(dict->keys);
+    return dict->keys ? dict_keys_bytes(dict->keys) : 0;
+}
+
+static struct object **value_of(const struct dict *dict, int64_t item)
+{
+    return dict->values ? &dict->values[item] : dict_keys_value(dict->keys, item);
 }
 
 static size_t compact_bytes(const struct runtime *runtime, const struct object *object)
 {
     const struct dict *dict = (const struct dict *)object;
 
-    return runtime->profile->gc_head_bytes + sizeof *dict + keys_bytes(dict->keys);
-}
-
-static uint64_t item_hash(const struct dict_keys *keys, int64_t item)
-{
-    struct object *key = *dict_keys_key(keys, item);
-
-    return keys->strings ? key->type->hash(key)
-                         : ((struct dict_item *)dict_keys_items(keys))[item].hash;
+    return runtime->profile->gc_head_bytes + sizeof *dict + content_bytes(dict);
 }
 
 /* The items move in their order, without the gaps. */
@@ -46,39 +54,77 @@ static void move_items(struct dict_keys *to, const struct dict_keys *from)
 {
     for (int64_t item = 0; item < from->items; item++)
         if (*dict_keys_key(from, item))
-            dict_keys_add(to, item_hash(from, item), *dict_keys_key(from, item),
+            dict_keys_add(to, dict_keys_hash(from, item), *dict_keys_key(from, item),
                           *dict_keys_value(from, item));
 }
 
-/*
- * insertion_resize: a table of three times the items, or the first one. Returns 0 or -ENOMEM.
- */
-static int resize(struct runtime *runtime, struct dict *dict, int strings)
+static void free_values(struct runtime *runtime, struct object **values,
+                        const struct dict_keys *keys)
 {
-    struct dict_keys *old = dict->keys;
-    struct dict_keys *keys = dict_keys_new(runtime, dict_keys_log2(dict->used * 3), strings);
+    heap_free(&runtime->heap, runtime->profile->mem_domain, values, values_bytes(keys));
+}
+
+/* A split dict becomes a combined one: with keys of its own, and its values in their table. */
+static void join(struct runtime *runtime, struct dict *dict, struct dict_keys *to)
+{
+    for (int64_t item = 0; item < dict->keys->items; item++)
+        if (dict->values[item])
+            dict_keys_add(to, dict_keys_hash(dict->keys, item),
+                          object_keep(*dict_keys_key(dict->keys, item)), dict->values[item]);
+    free_values(runtime, dict->values, dict->keys);
+    dict->values = NULL;
+    dict_keys_drop(runtime, dict->keys);
+}
+
+/* dictresize: a table for `wanted` indices, or the first one. Returns 0 or -ENOMEM. */
+static int resize(struct runtime *runtime, struct dict *dict, size_t wanted, int strings)
+{
+    unsigned log2_size = dict_keys_log2(runtime->profile->dict_keys, wanted);
+    struct dict_keys *keys = dict_keys_new(runtime, log2_size, strings);
 
     if (!keys)
         return -ENOMEM;
-    runtime_resized(runtime, keys_bytes(old), dict_keys_bytes(keys));
-    dict->keys = keys;
-    if (old) {
-        move_items(keys, old);
-        dict_keys_free(runtime, old);
+    runtime_resized(runtime, content_bytes(dict), dict_keys_bytes(keys));
+    if (dict->keys && dict->values) {
+        join(runtime, dict, keys);
+    } else if (dict->keys) {
+        move_items(keys, dict->keys);
+        dict_keys_free(runtime, dict->keys);
     }
+    dict->keys = keys;
     return 0;
 }
 
-/* The table changes its form when the first key comes that is no string. */
+/* insertion_resize */
+static int grow(struct runtime *runtime, struct dict *dict, int strings)
+{
+    return resize(runtime, dict, dict->used * 3, strings);
+}
+
+/*
+ * When the first key comes that is no string: 3.11 makes a table with hashes, 3.8's has them.
+ */
 static int make_fit(struct runtime *runtime, struct dict *dict, const struct object *key)
 {
     int is_string = object_is_str(key);
 
+    assert(!dict->values || is_string); /* names of attributes */
     if (!dict->keys)
-        return resize(runtime, dict, is_string);
-    if (dict->keys->strings && !is_string)
-        return resize(runtime, dict, 0);
+        return grow(runtime, dict, is_string);
+    if (!dict->keys->strings || is_string)
+        return 0;
+    if (!dict_keys_has_hashes(dict->keys))
+        return grow(runtime, dict, 0);
+    dict->keys->strings = 0;
     return 0;
+}
+
+/* A split dict is filled in the order of the names that it shares, or not at all. */
+static int is_out_of_order(const struct dict *dict, int64_t item)
+{
+    if (!dict->values || (item >= 0 && dict->values[item]))
+        return 0;
+    return (item >= 0 ? item : dict->keys->items) != (int64_t)dict->used;
 }
 
 static int compact_set(struct runtime *runtime, struct object *object, struct object *key,
@@ -92,13 +138,20 @@ static int compact_set(struct runtime *runtime, struct object *object, struct ob
         return error;
     int64_t item = dict_keys_find(dict->keys, key, hash);
     dict_maintain_tracking(runtime, object, key, value);
+    if (is_out_of_order(dict, item)) {
+        if (grow(runtime, dict, 1) != 0)
+            return -ENOMEM;
+        item = -1;
+    }
     if (item >= 0) {
-        object_assign(runtime, dict_keys_value(dict->keys, item), object_keep(value));
+        dict->used += !*value_of(dict, item);
+        object_assign(runtime, value_of(dict, item), object_keep(value));
         return 0;
     }
-    if (dict->keys->usable <= 0 && resize(runtime, dict, dict->keys->strings) != 0)
+    if (dict->keys->usable <= 0 && grow(runtime, dict, dict->keys->strings) != 0)
         return -ENOMEM;
-    dict_keys_add(dict->keys, hash, object_keep(key), object_keep(value));
+    dict_keys_add(dict->keys, hash, object_keep(key), NULL);
+    *value_of(dict, dict->keys->items - 1) = object_keep(value);
     dict->used++;
     return 0;
 }
@@ -110,7 +163,7 @@ static struct object *compact_get(const struct object *object, struct object *ke
     if (!dict->keys)
         return NULL;
     int64_t item = dict_keys_find(dict->keys, key, key->type->hash(key));
-    return item < 0 ? NULL : *dict_keys_value(dict->keys, item);
+    return item < 0 ? NULL : *value_of(dict, item);
 }
 
 static int compact_delete(struct runtime *runtime, struct object *object, struct object *key)
@@ -121,6 +174,7 @@ static int compact_delete(struct runtime *runtime, struct object *object, struct
 
     if (item < 0)
         return -ENOENT;
+    assert(!dict->values); /* nothing deletes an attribute */
     struct object *old_key = *dict_keys_key(dict->keys, item);
     struct object *old_value = *dict_keys_value(dict->keys, item);
     dict_keys_remove(dict->keys, hash, item);
@@ -130,17 +184,15 @@ static int compact_delete(struct runtime *runtime, struct object *object, struct
     return 0;
 }
 
-/* dictkeys_decref: the items in their order, then the table. */
-static void drop_keys(struct runtime *runtime, struct dict_keys *keys)
+/* What a dict held: the values first where they are apart. */
+static void drop_content(struct runtime *runtime, struct dict_keys *keys, struct object **values)
 {
-    if (!keys)
-        return;
-    for (int64_t item = 0; item < keys->items; item++)
-        if (*dict_keys_key(keys, item)) {
-            object_drop(runtime, *dict_keys_key(keys, item));
-            object_drop(runtime, *dict_keys_value(keys, item));
-        }
-    dict_keys_free(runtime, keys);
+    for (int64_t item = 0; values && item < keys->items; item++)
+        object_assign(runtime, &values[item], NULL);
+    if (values)
+        free_values(runtime, values, keys);
+    if (keys)
+        dict_keys_drop(runtime, keys);
 }
 
 /* The dict is empty before the first item goes: that drop may lead back to it. */
@@ -148,11 +200,13 @@ static void compact_clear(struct runtime *runtime, struct object *object)
 {
     struct dict *dict = (struct dict *)object;
     struct dict_keys *keys = dict->keys;
+    struct object **values = dict->values;
 
+    gauge_subtract(runtime->dying_bytes, content_bytes(dict));
     dict->keys = NULL;
+    dict->values = NULL;
     dict->used = 0;
-    gauge_subtract(runtime->dying_bytes, keys_bytes(keys));
-    drop_keys(runtime, keys);
+    drop_content(runtime, keys, values);
 }
 
 static size_t compact_length(const struct object *object)
@@ -167,12 +221,12 @@ static int compact_next(const struct object *object, size_t *position, struct ob
     int64_t items = dict->keys ? dict->keys->items : 0;
     int64_t item = (int64_t)*position;
 
-    while (item < items && !*dict_keys_key(dict->keys, item))
+    while (item < items && !*value_of(dict, item))
         item++;
     if (item >= items)
         return 0;
     *key = *dict_keys_key(dict->keys, item);
-    *value = *dict_keys_value(dict->keys, item);
+    *value = *value_of(dict, item);
     *position = (size_t)item + 1;
     return 1;
 }
@@ -185,7 +239,7 @@ static void compact_dealloc(struct runtime *runtime, struct object *object)
     if (!runtime_enter(runtime, object))
         return;
     runtime_dropping(runtime, compact_bytes(runtime, object), dict->used);
-    drop_keys(runtime, dict->keys);
+    drop_content(runtime, dict->keys, dict->values);
     if (!free_list_push(&runtime->dicts, object, runtime->profile->dict_free_most))
         container_free(runtime, object, sizeof *dict);
     runtime_leave(runtime);
@@ -262,7 +316,7 @@ struct object *dict_of_values(struct runtime *runtime, const struct dict_keys *n
     if (!object)
         return NULL;
     dict->used = count_values(values, room);
-    if (resize(runtime, dict, 1) != 0) {
+    if (grow(runtime, dict, 1) != 0) {
         dict->used = 0;
         object_drop(runtime, object);
         return NULL;
@@ -276,6 +330,54 @@ struct object *dict_of_values(struct runtime *runtime, const struct dict_keys *n
         values[i] = NULL;
     }
     return object;
+}
+
+/* new_dict_with_shared_keys */
+struct object *dict_sharing(struct runtime *runtime, struct dict_keys *names)
+{
+    size_t bytes = values_bytes(names);
+    struct object **values = heap_malloc(&runtime->heap, runtime->profile->mem_domain, bytes);
+    struct object *object = values ? compact_new(runtime) : NULL;
+    struct dict *dict = (struct dict *)object;
+
+    if (!object) {
+        if (values)
+            free_values(runtime, values, names);
+        return NULL;
+    }
+    memset(values, 0, bytes);
+    names->references++;
+    dict->keys = names;
+    dict->values = values;
+    runtime_resized(runtime, 0, bytes);
+    return object;
+}
+
+int dict_shares(const struct object *object, const struct dict_keys *names)
+{
+    const struct dict *dict = (const struct dict *)object;
+
+    return dict->values && dict->keys == names;
+}
+
+/* make_keys_shared: no item was deleted, so that each value has the place of its key. */
+struct dict_keys *dict_share_keys(struct runtime *runtime, struct object *object)
+{
+    struct dict *dict = (struct dict *)object;
+    size_t bytes = values_bytes(dict->keys);
+    struct object **values = heap_malloc(&runtime->heap, runtime->profile->mem_domain, bytes);
+
+    if (!values)
+        return NULL;
+    memset(values, 0, bytes);
+    for (int64_t item = 0; item < dict->keys->items; item++) {
+        values[item] = *dict_keys_value(dict->keys, item);
+        *dict_keys_value(dict->keys, item) = NULL;
+    }
+    runtime_resized(runtime, dict_keys_bytes(dict->keys), bytes);
+    dict->values = values;
+    dict->keys->references++;
+    return dict->keys;
 }
 
 static void compact_clear_free_lists(struct runtime *runtime)

@@ -1,6 +1,6 @@
 /*
  * Floats: see float.h. Leaves out arithmetic and the hash of a whole number, which CPython makes
- * that of the int. After CPython Objects/floatobject.c, 2.7, 3.11 and 3.13.
+ * that of the int. After CPython Objects/floatobject.c, 2.7, 3.8, 3.11 and 3.13.
  */
 #include "workloads/objects/float.h"
 

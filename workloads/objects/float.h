@@ -1,6 +1,6 @@
 /*
  * Floats: 24 bytes, from blocks on 2.7 and from the object allocator, with a free list, on 3.x.
- * Leaves out arithmetic. After CPython Objects/floatobject.c, 2.7, 3.11 and 3.13
+ * Leaves out arithmetic. After CPython Objects/floatobject.c, 2.7, 3.8, 3.11 and 3.13
  * (PyFloat_FromDouble, PyFloat_MAXFREELIST).
  */
 #ifndef TIDEMARK_WORKLOADS_OBJECTS_FLOAT_H

@@ -1,7 +1,7 @@
 /*
- * Generators of 2.7: a small object, and a frame that is an object of its own, made by each call
- * and freed when the generator ends. A code keeps one dead frame, and 200 more wait for any code.
- * Leaves out frames of plain calls, which come and go with them. After CPython 2.7
+ * Generators of 2.7 and 3.8: a small object, and a frame that is an object of its own, made by each
+ * call and freed when the generator ends. A code keeps one dead frame, and 200 more wait for any
+ * code. Leaves out frames of plain calls, which come and go with them. After CPython 2.7 and 3.8
  * Objects/frameobject.c (PyFrame_New, frame_dealloc), Objects/genobject.c.
  */
 #include "workloads/objects/generator.h"
@@ -9,7 +9,8 @@
 
 #include <string.h>
 
-enum { FRAME_BYTES = 376 }; /* PyFrameObject without its locals and stack */
+/* One place for a local is in PyFrameObject and asked for on top; sys.getsizeof leaves it out. */
+enum { SPARE_SLOT_BYTES = sizeof(struct object *) };
 
 struct frame {
     struct object object;
@@ -21,7 +22,7 @@ struct frame {
 
 struct weakref;
 
-struct generator { /* 2.7's PyGenObject */
+struct generator { /* 2.7's PyGenObject; 3.8 has names and the state of exceptions behind it */
     struct object object;
     struct object *frame; /* NULL: it has ended */
     uint64_t running;
@@ -29,22 +30,23 @@ struct generator { /* 2.7's PyGenObject */
     struct weakref *weakrefs;
 };
 
-_Static_assert(sizeof(struct frame) <= FRAME_BYTES, "a frame holds more in CPython");
 _Static_assert(sizeof(struct generator) == 48, "2.7's PyGenObject");
 
-static size_t block_bytes(size_t slots)
+static size_t block_bytes(const struct runtime *runtime, size_t slots)
 {
-    return FRAME_BYTES + slots * sizeof(struct object *);
+    return runtime->profile->frame_bytes + slots * sizeof(struct object *) + SPARE_SLOT_BYTES;
 }
 
 static size_t frame_bytes(const struct runtime *runtime, const struct object *object)
 {
-    return runtime->profile->gc_head_bytes + block_bytes(((const struct frame *)object)->slots);
+    size_t slots = ((const struct frame *)object)->slots;
+
+    return runtime->profile->gc_head_bytes + block_bytes(runtime, slots) - SPARE_SLOT_BYTES;
 }
 
 static void free_frame(struct runtime *runtime, struct object *object)
 {
-    container_free(runtime, object, block_bytes(((struct frame *)object)->slots));
+    container_free(runtime, object, block_bytes(runtime, ((struct frame *)object)->slots));
 }
 
 static void frame_clear(struct runtime *runtime, struct object *object)
@@ -96,9 +98,10 @@ static struct object *reuse_frame(struct runtime *runtime, size_t slots)
 
     if (!object || had >= slots)
         return object;
-    struct object *grown = container_resize(runtime, object, block_bytes(had), block_bytes(slots));
+    struct object *grown =
+        container_resize(runtime, object, block_bytes(runtime, had), block_bytes(runtime, slots));
     if (!grown) {
-        container_free(runtime, object, block_bytes(had));
+        container_free(runtime, object, block_bytes(runtime, had));
         return NULL;
     }
     ((struct frame *)grown)->slots = slots;
@@ -117,7 +120,7 @@ static struct object *take_frame(struct runtime *runtime, struct generator_code 
     }
     if (runtime->frames.first)
         return reuse_frame(runtime, slots);
-    object = container_alloc(runtime, block_bytes(slots));
+    object = container_alloc(runtime, block_bytes(runtime, slots));
     if (object)
         ((struct frame *)object)->slots = slots;
     return object;
@@ -146,7 +149,7 @@ static struct object *frame_new(struct runtime *runtime, struct generator_code *
 static size_t generator_bytes(const struct runtime *runtime, const struct object *object)
 {
     (void)object;
-    return runtime->profile->gc_head_bytes + sizeof(struct generator);
+    return runtime->profile->gc_head_bytes + runtime->profile->generator_bytes;
 }
 
 static void generator_dealloc(struct runtime *runtime, struct object *object)
@@ -160,7 +163,7 @@ static void generator_dealloc(struct runtime *runtime, struct object *object)
         weakrefs_clear(runtime, object);
     runtime_dropping(runtime, generator_bytes(runtime, object), 0);
     object_assign(runtime, &generator->frame, NULL);
-    container_free(runtime, object, sizeof *generator);
+    container_free(runtime, object, runtime->profile->generator_bytes);
     runtime_leave(runtime);
 }
 
@@ -172,8 +175,14 @@ static void generator_traverse(struct object *object, object_visitor *visit, voi
         visit(generator->frame, argument);
 }
 
+/* _PyGen_Finalize: 3.8 also closes one that has not begun. */
+static void generator_finalize(struct runtime *runtime, struct object *object)
+{
+    object_assign(runtime, &((struct generator *)object)->frame, NULL);
+}
+
 /* There is nothing to clear: the frame is a container and has its own. */
-static const struct object_type generator_type = {
+static const struct object_type generator_type_2_7 = {
     .name = "generator",
     .dealloc = generator_dealloc,
     .bytes = generator_bytes,
@@ -181,17 +190,30 @@ static const struct object_type generator_type = {
     .weak_list_offset = offsetof(struct generator, weakrefs),
 };
 
+/* On 3.x a collection ends it by its finalizer. */
+static const struct object_type generator_type_3_8 = {
+    .name = "generator",
+    .dealloc = generator_dealloc,
+    .bytes = generator_bytes,
+    .traverse = generator_traverse,
+    .finalize = generator_finalize,
+    .weak_list_offset = offsetof(struct generator, weakrefs),
+};
+
 static struct object *framed_new(struct runtime *runtime, struct generator_code *code)
 {
+    const struct profile *profile = runtime->profile;
     struct object *frame = frame_new(runtime, code);
-    struct object *object = frame ? container_alloc(runtime, sizeof(struct generator)) : NULL;
+    struct object *object = frame ? container_alloc(runtime, profile->generator_bytes) : NULL;
 
     if (!object) {
         object_assign(runtime, &frame, NULL);
         return NULL;
     }
-    *(struct generator *)object = (struct generator){
-        .object = {.references = 1, .type = &generator_type}, .frame = frame, .code = code};
+    *(struct generator *)object = (struct generator){.object = {.references = 1}};
+    object->type = profile->finalizers_block ? &generator_type_2_7 : &generator_type_3_8;
+    ((struct generator *)object)->frame = frame;
+    ((struct generator *)object)->code = code;
     runtime_made(runtime, generator_bytes(runtime, object), 0);
     container_track(runtime, object);
     return object;

@@ -1,7 +1,8 @@
 /*
  * Generators: see generator.h. This file has the frame within the generator, of 3.11 and later;
- * frame.c the frame of 2.7. Leaves out what the interpreter keeps in a frame beside locals and
- * stack. After CPython 3.11 and 3.13 Objects/genobject.c (make_gen, gen_dealloc, _PyGen_Finalize).
+ * frame.c the frame of 2.7 and 3.8. Leaves out what the interpreter keeps in a frame beside locals
+ * and stack. After CPython 3.11 and 3.13 Objects/genobject.c (make_gen, gen_dealloc,
+ * _PyGen_Finalize).
  */
 #include "workloads/objects/generator.h"
 

@@ -1,7 +1,8 @@
 /*
  * Generators: a function that goes on where it stopped, in an object that is as large as its frame.
  * Leaves out byte code, which is a C function here, and throwing into one: try blocks around a
- * yield. After CPython Objects/genobject.c, 2.7 (with Objects/frameobject.c), 3.11 and 3.13.
+ * yield. After CPython Objects/genobject.c, 2.7 and 3.8 (with Objects/frameobject.c), 3.11 and
+ * 3.13.
  */
 #ifndef TIDEMARK_WORKLOADS_OBJECTS_GENERATOR_H
 #define TIDEMARK_WORKLOADS_OBJECTS_GENERATOR_H
@@ -21,7 +22,7 @@ struct generator_code {
     generator_resume *resume;
     size_t locals; /* co_nlocals, its cells and free variables included */
     size_t stack;  /* co_stacksize */
-    /* 2.7: co_zombieframe, the frame that the code keeps for its next call; NULL at first. */
+    /* To 3.8: co_zombieframe, the frame that the code keeps for its next call; NULL at first. */
     struct object *zombie;
 };
 
@@ -47,10 +48,10 @@ struct object **generator_locals(const struct runtime *runtime, const struct obj
 /* next(object): a reference, or NULL when the generator has ended, and its locals with it. */
 struct object *generator_next(struct runtime *runtime, struct object *object);
 
-/* 2.7: gives back the frame that the code keeps. No generator of it is left. */
+/* To 3.8: gives back the frame that the code keeps. No generator of it is left. */
 void generator_code_finish(struct runtime *runtime, struct generator_code *code);
 
-/* 2.7: frees the dead frames that wait to be used again. */
+/* To 3.8: frees the dead frames that wait to be used again. */
 void frames_clear_free_list(struct runtime *runtime);
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * Instances: see instance.h. Leaves out deleting an attribute, and __dict__, which would make a
- * dict of the values. After CPython 2.7, 3.11 and 3.13: Objects/typeobject.c (PyType_GenericAlloc,
- * subtype_dealloc, subtype_clear), Objects/dictobject.c (init_inline_values, _PyInlineValuesSize,
+ * dict of the values. After CPython 2.7, 3.8, 3.11 and 3.13: Objects/typeobject.c
+ * (PyType_GenericAlloc, subtype_dealloc, subtype_clear), Objects/dictobject.c
+ * (_PyObjectDict_SetItem of 3.8, init_inline_values, _PyInlineValuesSize,
  * _PyObject_StoreInstanceAttribute, make_dict_from_instance_attributes).
  */
 #include "workloads/objects/instance.h"
@@ -66,7 +67,7 @@ static struct values *values_of(const struct object *object)
 {
     const struct instance_class *class = class_of(object);
 
-    if (!class->names)
+    if (!class->values_offset)
         return NULL;
     struct values *values = field_at(object, class->values_offset);
     if (class->values_offset < 0) /* 3.11: a pointer in front */
@@ -242,7 +243,7 @@ static void instance_dealloc(struct runtime *runtime, struct object *object)
     runtime_leave(runtime);
 }
 
-/* 2.7: a class without anything. On 3.x its instances would lead to the class, an object. */
+/* 2.7: a class without anything. On 3.x its instances are containers all the same. */
 static void bare_dealloc(struct runtime *runtime, struct object *object)
 {
     if (object_finalize(runtime, object))
@@ -296,6 +297,7 @@ static void lay_out(enum instance_layout layout, struct instance_class *class, u
 {
     switch (layout) {
     case INSTANCE_DICT:
+    case INSTANCE_SPLIT_DICT:
         lay_out_2_7(class, features);
         break;
     case INSTANCE_VALUES:
@@ -316,6 +318,20 @@ static const struct object_type container_type = {
 
 static const struct object_type bare_type = {.dealloc = bare_dealloc, .bytes = instance_bytes};
 
+/* _PyDict_NewKeysForClass. Returns 0 or -ENOMEM. */
+static int make_names(struct runtime *runtime, struct dict_keys **names)
+{
+    int is_small = runtime->profile->instance == INSTANCE_SPLIT_DICT;
+    struct dict_keys *keys = dict_keys_new(runtime, is_small ? DICT_KEYS_SMALLEST : NAMES_LOG2, 1);
+
+    if (!keys)
+        return -ENOMEM;
+    if (!is_small)
+        keys->usable = NAMES_MOST;
+    *names = keys;
+    return 0;
+}
+
 int class_init(struct runtime *runtime, struct instance_class *class, const char *name,
                unsigned features, size_t slots,
                void (*finalize)(struct runtime *runtime, struct object *object))
@@ -324,12 +340,9 @@ int class_init(struct runtime *runtime, struct instance_class *class, const char
     struct dict_keys *names = NULL;
 
     assert(slots == 0 || !(features & INSTANCE_HAS_ATTRIBUTES));
-    if (layout != INSTANCE_DICT && features & INSTANCE_HAS_ATTRIBUTES) {
-        names = dict_keys_new(runtime, NAMES_LOG2, 1);
-        if (!names)
-            return -ENOMEM;
-        names->usable = NAMES_MOST;
-    }
+    if (layout != INSTANCE_DICT && features & INSTANCE_HAS_ATTRIBUTES &&
+        make_names(runtime, &names) != 0)
+        return -ENOMEM;
     *class = (struct instance_class){.slots = slots, .names = names};
     class->type = slots || features || layout != INSTANCE_DICT ? container_type : bare_type;
     class->type.name = name;
@@ -340,11 +353,8 @@ int class_init(struct runtime *runtime, struct instance_class *class, const char
 
 void class_finish(struct runtime *runtime, struct instance_class *class)
 {
-    if (!class->names)
-        return;
-    for (int64_t item = 0; item < class->names->items; item++)
-        object_drop(runtime, *dict_keys_key(class->names, item));
-    dict_keys_free(runtime, class->names);
+    if (class->names)
+        dict_keys_drop(runtime, class->names);
     class->names = NULL;
 }
 
@@ -447,14 +457,36 @@ static int make_dict(struct runtime *runtime, struct object *object)
     return 0;
 }
 
+/*
+ * 3.8: the dict went its own way. If no other shares the class's table, its own takes that place;
+ * else later instances share nothing. CPython fails where there is no memory to share it.
+ */
+static void replace_names(struct runtime *runtime, struct instance_class *class,
+                          struct object *dict)
+{
+    struct dict_keys *old = class->names;
+
+    class->names = old->references == 1 ? dict_share_keys(runtime, dict) : NULL;
+    dict_keys_drop(runtime, old);
+}
+
 static int set_in_dict(struct runtime *runtime, struct object *object, struct object *name,
                        struct object *value)
 {
     struct object **dict = dict_of(object);
+    /* Only 3.8's is changed: a class is its caller's, and not constant. */
+    struct instance_class *class = (struct instance_class *)(uintptr_t)object->type;
+    int may_share = runtime->profile->instance == INSTANCE_SPLIT_DICT && class->names;
 
     if (!*dict)
-        *dict = dict_new(runtime);
-    return *dict ? dict_set(runtime, *dict, name, value) : -ENOMEM;
+        *dict = may_share ? dict_sharing(runtime, class->names) : dict_new(runtime);
+    if (!*dict)
+        return -ENOMEM;
+    int did_share = may_share && dict_shares(*dict, class->names);
+    int error = dict_set(runtime, *dict, name, value);
+    if (did_share && !dict_shares(*dict, class->names))
+        replace_names(runtime, class, *dict);
+    return error;
 }
 
 int instance_set(struct runtime *runtime, struct object *object, struct object *name,

@@ -1,8 +1,9 @@
 /*
- * Instances of classes that a program defines: with attributes in a dict (2.7) or in values whose
- * names the class shares (3.x), or with slots; with weak references and __del__ where the class
- * says so. Leaves out the class as an object, inheritance and methods: a class is a struct of the
- * workload's. After CPython Objects/typeobject.c and Objects/dictobject.c, 2.7, 3.11 and 3.13.
+ * Instances of classes that a program defines: with attributes in a dict (2.7), in a dict that
+ * shares its keys (3.8) or in values whose names the class shares (3.11, 3.13), or with slots; with
+ * weak references and __del__ where the class says so. Leaves out the class as an object,
+ * inheritance and methods: a class is a struct of the workload's. After CPython
+ * Objects/typeobject.c and Objects/dictobject.c, 2.7, 3.8, 3.11 and 3.13.
  */
 #ifndef TIDEMARK_WORKLOADS_OBJECTS_INSTANCE_H
 #define TIDEMARK_WORKLOADS_OBJECTS_INSTANCE_H
@@ -13,6 +14,7 @@
 /* Where the attributes of an instance without slots are. */
 enum instance_layout {
     INSTANCE_DICT,          /* 2.7: in a dict of its own, made with the first one */
+    INSTANCE_SPLIT_DICT,    /* 3.8: the same, but for the keys, which the class shares */
     INSTANCE_VALUES,        /* 3.11: in a block of its own, made with the instance */
     INSTANCE_INLINE_VALUES, /* 3.13: behind the instance, in its block */
 };
@@ -29,14 +31,15 @@ struct instance_class {
     size_t slots;
     size_t before_bytes, basic_bytes; /* in front of the head, and from the object on */
     ptrdiff_t dict_offset, values_offset;
-    struct dict_keys *names; /* 3.x: of the attributes, in the order in which they were first set */
+    struct dict_keys *names; /* 3.x: of the attributes, in the order in which they were first set;
+                              * 3.8: NULL once an instance went its own way */
 };
 
 /*
  * Makes a class whose instances have those features, or that many slots (__slots__; then at most
  * INSTANCE_HAS_WEAKREFS besides), and __del__ if `finalize` is no NULL. With neither they are no
- * containers on 2.7; on 3.x all are. Returns 0 or -ENOMEM. On 3.x a class with attributes takes 768
- * bytes of object memory for their names.
+ * containers on 2.7; on 3.x all are. Returns 0 or -ENOMEM. A class with attributes takes 168
+ * bytes of object memory for their names on 3.8, 768 on 3.11 and 3.13.
  */
 int class_init(struct runtime *runtime, struct instance_class *class, const char *name,
                unsigned features, size_t slots,
@@ -47,14 +50,16 @@ void class_finish(struct runtime *runtime, struct instance_class *class);
 
 /*
  * A reference to an instance without attributes, its slots empty, or NULL when memory ran out. On
- * 3.x the room for values begins at 29 or 30 and shrinks by one with each instance, down to one
- * more than there are names, as CPython's does.
+ * 3.11 and 3.13 the room for values begins at 29 or 30 and shrinks by one with each instance, down
+ * to one more than there are names, as CPython's does.
  */
 struct object *instance_new(struct runtime *runtime, struct instance_class *class);
 
 /*
  * object.name = value with a new reference; `name` is a string. Returns 0, or -ENOMEM with the
- * instance as it was. With more than some thirty names of a class, 3.x makes a dict.
+ * instance as it was. With more than some thirty names of a class, 3.11 and 3.13 make a dict. On
+ * 3.8 instances share their keys while they get the same names in the same order, and no more than
+ * the first one got before there was a second.
  */
 int instance_set(struct runtime *runtime, struct object *object, struct object *name,
                  struct object *value);

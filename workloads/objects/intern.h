@@ -1,8 +1,8 @@
 /*
  * Interning: one string of each value, in a dict whose references do not count, so that the last
  * name's drop still frees the string. Leaves out strings interned for good, as names in code are
- * from 3.12 on: this is sys.intern, which is mortal in all three. After CPython 2.7
- * Objects/stringobject.c (PyString_InternInPlace), 3.11 and 3.13 Objects/unicodeobject.c.
+ * from 3.12 on: this is sys.intern, which is mortal in all of them. After CPython 2.7
+ * Objects/stringobject.c (PyString_InternInPlace), 3.8, 3.11 and 3.13 Objects/unicodeobject.c.
  */
 #ifndef TIDEMARK_WORKLOADS_OBJECTS_INTERN_H
 #define TIDEMARK_WORKLOADS_OBJECTS_INTERN_H

@@ -38,6 +38,7 @@ struct profile {
     int collects_between; /* a count over its threshold asks for a collection between instructions
                            */
     int finalizers_block; /* a finalizer keeps its cycle from being collected */
+    int resurrection_spares_all; /* one that a finalizer made reachable keeps all the others */
     struct trashcan_limits trashcan;
 
     /* Ints and floats. */
@@ -48,6 +49,7 @@ struct profile {
     /* Strings: what stands before the characters. */
     size_t str_ascii_head_bytes;
     size_t str_wide_head_bytes;
+    int joins_blocks; /* output of unknown size grows in blocks, else in one that doubles */
 
     /* Lists. */
     size_t list_room_multiple; /* a list of known length gets its length rounded up to this */
@@ -55,12 +57,15 @@ struct profile {
     size_t (*list_growth)(size_t size, size_t new_size); /* items to make room for */
 
     const struct dict_layout *dict;
+    const struct dict_keys_rule *dict_keys; /* 3.x */
     const struct set_rule *set;
     const struct deque_rule *deque;
     enum instance_layout instance;
     const struct generator_layout *generator;
-    size_t generator_bytes;       /* without head, locals and stack; where the frame is within */
-    int generator_closes_unbegun; /* a collection closes one that has not begun */
+    size_t generator_bytes;       /* without head; a frame within without its locals and stack */
+    size_t frame_bytes;           /* of a frame that is an object: without head, locals and stack */
+    int generator_closes_unbegun; /* a collection closes one with its frame within that has not
+                                     begun */
     size_t weakref_bytes;         /* without the head */
 
     /* Free lists: how many each keeps at most. */

@@ -1,7 +1,8 @@
 /*
  * Sets: see set.h. One struct serves all versions: it is 200 bytes in each. Leaves out the cached
  * hash of a frozenset, and pop with its finger. After CPython Objects/setobject.c (set_add_entry,
- * set_table_resize, set_clear_internal, set_dealloc), 2.7, 3.11 and 3.13.
+ * set_table_resize, set_clear_internal, set_dealloc), 2.7, 3.8, 3.11 and
+ * 3.13.
  */
 #include "workloads/objects/set.h"
 
@@ -47,8 +48,9 @@ static int is_full_3_7(size_t fill, size_t mask)
     return fill * 5 >= mask * 3;
 }
 
-const struct set_rule set_rule_2_7 = {.is_full = is_full_2_7, .reuses_dead = 1, .free_most = 80};
-const struct set_rule set_rule_3_7 = {.is_full = is_full_3_7, .linear_probes = 9};
+const struct set_rule set_rule_2_7 = {.is_full = is_full_2_7, .free_most = 80};
+const struct set_rule set_rule_3_7 = {
+    .is_full = is_full_3_7, .linear_probes = 9, .reuses_last_dead = 1};
 
 static size_t table_bytes(const struct set *set)
 {
@@ -127,7 +129,7 @@ static struct slot *find_slot(const struct set *set, const struct set_rule *rule
         if (!slot->key)
             return dead ? dead : slot;
         if (slot->key == &dead_key) {
-            if (!dead && rule->reuses_dead)
+            if (!dead || rule->reuses_last_dead)
                 dead = slot;
         } else if (slot->key == key || (slot->hash == hash && object_equal(slot->key, key))) {
             return slot;

@@ -1,7 +1,7 @@
 /*
  * Sets: references by value, in a table of hash and key whose first eight slots are in the object.
- * Leaves out frozenset and the operations on two sets. After CPython Objects/setobject.c, 2.7, 3.11
- * and 3.13.
+ * Leaves out frozenset and the operations on two sets. After CPython Objects/setobject.c, 2.7, 3.8,
+ * 3.11 and 3.13.
  */
 #ifndef TIDEMARK_WORKLOADS_OBJECTS_SET_H
 #define TIDEMARK_WORKLOADS_OBJECTS_SET_H
@@ -14,7 +14,7 @@ struct set_rule {
     int (*is_full)(size_t fill, size_t mask);
     /* Slots that are looked at behind the first one, before the next one is computed. */
     size_t linear_probes;
-    int reuses_dead; /* an item may go where another one was */
+    int reuses_last_dead; /* of the slots on a member's way where another was; else the first */
     size_t free_most;
 };
 

@@ -1,6 +1,6 @@
 /*
  * Strings: see str.h. Leaves out 3.11's strings that are not compact, which nothing makes any more.
- * After CPython 2.7 Objects/stringobject.c (PyStringObject_SIZE 37), 3.11 and 3.13
+ * After CPython 2.7 Objects/stringobject.c (PyStringObject_SIZE 37), 3.8, 3.11 and 3.13
  * Objects/unicodeobject.c (PyUnicode_New), Include/cpython/unicodeobject.h.
  */
 #include "workloads/objects/str.h"

@@ -2,7 +2,7 @@
  * Strings: a head that depends on the version and on the widest character, and the characters, in
  * one block. On 2.7 this is str, of bytes; its unicode, two blocks each, is left
  * out, and so are the methods and the cached UTF-8 form. After CPython 2.7 Objects/stringobject.c,
- * 3.11 and 3.13 Objects/unicodeobject.c (PyUnicode_New).
+ * 3.8, 3.11 and 3.13 Objects/unicodeobject.c (PyUnicode_New).
  */
 #ifndef TIDEMARK_WORKLOADS_OBJECTS_STR_H
 #define TIDEMARK_WORKLOADS_OBJECTS_STR_H

@@ -1,7 +1,7 @@
 /*
  * Tuples: see tuple.h. Items are dropped from last to first. Leaves out the sequence operations.
- * After CPython Objects/tupleobject.c (PyTuple_New, tupledealloc, _PyTuple_MaybeUntrack), 2.7, 3.11
- * and 3.13.
+ * After CPython Objects/tupleobject.c (PyTuple_New, tupledealloc, _PyTuple_MaybeUntrack), 2.7, 3.8,
+ * 3.11 and 3.13.
  */
 #include "workloads/objects/tuple.h"
 

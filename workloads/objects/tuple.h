@@ -1,7 +1,7 @@
 /*
  * Tuples: a container of 24 bytes and its items in one block, with a free list for each short
  * length, and no place in the collector's sight once it is seen to hold nothing that matters.
- * Leaves out slices. After CPython Objects/tupleobject.c, 2.7, 3.11 and 3.13.
+ * Leaves out slices. After CPython Objects/tupleobject.c, 2.7, 3.8, 3.11 and 3.13.
  */
 #ifndef TIDEMARK_WORKLOADS_OBJECTS_TUPLE_H
 #define TIDEMARK_WORKLOADS_OBJECTS_TUPLE_H

@@ -9,13 +9,13 @@
 
 #include <assert.h>
 
-struct weakref { /* PyWeakReference, 56 bytes on 2.7 */
+struct weakref { /* PyWeakReference, 56 bytes on 2.7 and 3.8 */
     struct object object;
     struct object *target; /* NULL once that is gone */
     weakref_callback *callback;
     uint64_t hash;
     struct weakref *previous, *next; /* in the list of the target */
-    void *call;                      /* 3.8 and later: vectorcall, 64 bytes in all */
+    void *call;                      /* 3.11 and later: vectorcall, 64 bytes in all */
 };
 
 _Static_assert(sizeof(struct weakref) == 64, "3.11's PyWeakReference");

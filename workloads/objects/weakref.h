@@ -1,7 +1,7 @@
 /*
  * Weak references: they name an object and do not keep it. Leaves out proxies, and callbacks that
  * are objects: a callback is a C function, which nothing can make unreachable. After CPython
- * Objects/weakrefobject.c and Modules/gcmodule.c (handle_weakrefs), 2.7, 3.11 and 3.13.
+ * Objects/weakrefobject.c and Modules/gcmodule.c (handle_weakrefs), 2.7, 3.8, 3.11 and 3.13.
  */
 #ifndef TIDEMARK_WORKLOADS_OBJECTS_WEAKREF_H
 #define TIDEMARK_WORKLOADS_OBJECTS_WEAKREF_H
