@@ -3,6 +3,7 @@
  * ones those that a slow and plain search finds; and looking changes nothing. Leaves out workloads
  * (object_graph_workloads_test.c) and what is printed (graph_command_test.py).
  */
+#include "harness/graph_record.h"
 #include "harness/object_view.h"
 #include "tests/objects_fixture.h"
 #include "workloads/objects/references.h"
@@ -457,6 +458,78 @@ static void many_references_to_one_object_are_one_line(void **state)
     finish();
 }
 
+/* --- What is written of it. --- */
+
+static void finalize(struct runtime *of, struct object *object)
+{
+    (void)of;
+    (void)object;
+}
+
+/* 2.7 keeps what has a finalizer in a cycle: no name of the program leads there. */
+static void gc_garbage_is_told_by_name(void **state)
+{
+    struct instance_class class;
+    struct object_view view;
+
+    (void)state;
+    start(python_2_7);
+    struct object *next = str_of(&runtime, "next");
+    assert_int_equal(class_init(&runtime, &class, "Node", INSTANCE_USUAL, 0, finalize), 0);
+    struct object *node = instance_new(&runtime, &class);
+    assert_int_equal(instance_set(&runtime, node, next, node), 0);
+    object_drop(&runtime, node);
+    objects_collect(&runtime, OLDEST);
+    take();
+    uint32_t chosen = number_of(node);
+    const struct view_request request = {&chosen, 1, VIEW_BOTH, 1, 6, 60};
+    assert_int_equal(object_view_make(&view, &graph, &cycles, &request), 0);
+    json_t *picture = graph_record_picture("collect", "here", &graph, &cycles, &view);
+    const json_t *way = json_object_get(json_object_get(picture, "way"), "steps");
+    assert_int_equal(json_array_size(way), 2);
+    assert_true(json_is_true(json_object_get(json_array_get(way, 0), "garbage")));
+    assert_false(json_is_true(json_object_get(json_array_get(way, 1), "garbage")));
+    json_decref(picture);
+    object_view_free(&view);
+    forget();
+    object_keep(node);
+    assert_int_equal(instance_set(&runtime, node, next, next), 0);
+    object_assign(&runtime, &runtime.collector.garbage, NULL);
+    object_drop(&runtime, node);
+    object_drop(&runtime, next);
+    class_finish(&runtime, &class);
+    finish();
+}
+
+/* A long way is told by its ends. */
+static void long_ways_are_cut_in_the_middle(void **state)
+{
+    enum { DEPTH = 100 };
+    struct object_view view;
+
+    (void)state;
+    start(python_3_11);
+    struct list *list = empty_list();
+    struct list *deepest = list;
+    for (int i = 1; i < DEPTH; i++)
+        list = list_with((struct list *[]){list, NULL});
+    take();
+    uint32_t chosen = number_of(deepest);
+    const struct view_request request = {&chosen, 1, VIEW_BOTH, 0, 6, 20};
+    assert_int_equal(object_view_make(&view, &graph, &cycles, &request), 0);
+    assert_int_equal(view.node_count, 10); /* half of the room: next to the object, and the begin */
+    json_t *picture = graph_record_picture("build", "here", &graph, &cycles, &view);
+    const json_t *way = json_object_get(picture, "way");
+    assert_int_equal(json_integer_value(json_object_get(way, "length")), DEPTH);
+    assert_int_equal(json_integer_value(json_object_get(way, "left_out")), DEPTH - 16);
+    assert_int_equal(json_array_size(json_object_get(way, "steps")), 16);
+    json_decref(picture);
+    object_view_free(&view);
+    forget();
+    drop_list(list);
+    finish();
+}
+
 /* --- Random graphs, against a slow search. --- */
 
 enum { LISTS = 24 };
@@ -569,6 +642,8 @@ int main(void)
         cmocka_unit_test(long_values_are_cut),
         cmocka_unit_test(picture_is_bounded_and_says_what_is_cut),
         cmocka_unit_test(many_references_to_one_object_are_one_line),
+        cmocka_unit_test(gc_garbage_is_told_by_name),
+        cmocka_unit_test(long_ways_are_cut_in_the_middle),
         cmocka_unit_test(random_graphs_are_as_a_slow_search_finds_them),
     };
 
