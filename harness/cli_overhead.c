@@ -50,7 +50,8 @@ const struct argp cli_overhead_parser = {
     .parser = parse,
     .doc = "Measure what the harness itself adds on this machine: calls through pointers, the "
            "slow-down of a child that is sampled each millisecond against each second, the "
-           "harness's own processor time and memory, and the wait at a phase's end."
+           "harness's own processor time and memory, the wait at a phase's end, and what recording "
+           "every block by its call stack costs (tidemark snapshot)."
            "\vA malloc and a free that do nothing are measured three times in one process of "
            "tidemark-micro each round, interleaved at random, by Google Benchmark: the loop around "
            "them by itself, the two called by name, the two called through struct allocator_ops as "
@@ -81,13 +82,13 @@ static const char *verdict(const json_t *figure)
 
 static void print_figure(const json_t *figure)
 {
-    printf("%-21s %9.2f %-3s", json_text(figure, "name"), number_in(figure, "median"),
+    printf("%-24s %9.2f %-3s", json_text(figure, "name"), number_in(figure, "median"),
            json_text(figure, "unit"));
     if (json_is_number(json_object_get(figure, "low")))
         printf(" [%.2f, %.2f]", number_in(figure, "low"), number_in(figure, "high"));
     if (json_is_number(json_object_get(figure, "aim")))
         printf("  aim: at most %g; %s", number_in(figure, "aim"), verdict(figure));
-    printf("\n%-21s %s\n", "", json_text(figure, "summary"));
+    printf("\n%-24s %s\n", "", json_text(figure, "summary"));
 }
 
 int cli_overhead(int argc, char **argv)

@@ -9,6 +9,7 @@
 #include "harness/clock.h"
 #include "harness/json_file.h"
 #include "harness/machine.h"
+#include "harness/overhead_snapshot.h"
 #include "harness/plan.h"
 #include "harness/process.h"
 #include "harness/procfs.h"
@@ -38,6 +39,12 @@ enum figure {
     PARENT_CPU,
     PARK_LARGE,
     PARK_SMALL,
+    RECORDED_PAIR,
+    PRELOADED_PAIR,
+    RECORDED_OBJECTS,
+    PRELOADED_OBJECTS,
+    RECORDED_MALLOCS,
+    PRELOADED_MALLOCS,
     FIGURES
 };
 
@@ -61,6 +68,16 @@ static const struct {
     [PARK_LARGE] = {"phase_boundary", "wait at a phase's end at that size, cut from every time",
                     "us", 0},
     [PARK_SMALL] = {"phase_boundary_small", "the same of a child of some megabytes", "us", 0},
+    [RECORDED_PAIR] = {"snapshot_pair", "a malloc and a free of `tidemark snapshot -w`", "ns", 0},
+    [PRELOADED_PAIR] = {"snapshot_pair_preload", "the same of `tidemark snapshot -- COMMAND`", "ns",
+                        0},
+    [RECORDED_OBJECTS] = {"snapshot_objects",
+                          "time of objects made, filled and dropped, recorded over not (waste)",
+                          "x", 3},
+    [PRELOADED_OBJECTS] = {"snapshot_objects_preload", "the same, preloaded", "x", 3},
+    [RECORDED_MALLOCS] = {"snapshot_mallocs",
+                          "of a program that is hardly more than malloc (list_lifetime)", "x", 0},
+    [PRELOADED_MALLOCS] = {"snapshot_mallocs_preload", "the same, preloaded", "x", 0},
 };
 
 struct measurement {
@@ -219,6 +236,22 @@ static int run_unsampled(struct measurement *measurement, uint64_t seed, double 
     return failed;
 }
 
+static int run_snapshots(struct measurement *measurement)
+{
+    struct overhead_snapshot found;
+    int failed = overhead_snapshot_measure(measurement->paths, &found, measurement->error);
+
+    if (failed)
+        return failed;
+    add(measurement, RECORDED_PAIR, found.workload_pair_ns);
+    add(measurement, PRELOADED_PAIR, found.program_pair_ns);
+    add(measurement, RECORDED_OBJECTS, found.workload_ratio);
+    add(measurement, PRELOADED_OBJECTS, found.program_ratio);
+    add(measurement, RECORDED_MALLOCS, found.workload_malloc_ratio);
+    add(measurement, PRELOADED_MALLOCS, found.program_malloc_ratio);
+    return 0;
+}
+
 /* One pair, its two in turns first, so that drift falls on both alike. */
 static int run_round(struct measurement *measurement, unsigned round)
 {
@@ -237,7 +270,7 @@ static int run_round(struct measurement *measurement, unsigned round)
     failed = run_child(measurement, 1, sampled_tick_ns, round);
     if (!failed)
         add(measurement, PARK_SMALL, (double)work_phase(&measurement->sample)->park_ns / 1e3);
-    return failed;
+    return failed ? failed : run_snapshots(measurement);
 }
 
 static int make_plan(struct measurement *measurement)

@@ -19,7 +19,7 @@ struct overhead_options {
 /*
  * Measures and returns a new array of objects, which the caller owns: `name`, `summary`, `unit`,
  * `median`, `low`, `high` (null below six rounds), `aim` (null where there is none), `n`. Takes
- * some five seconds a round at 1 GiB, with progress on stderr. NULL with a message in `error`; an
+ * some eight seconds a round at 1 GiB, with progress on stderr. NULL with a message in `error`; an
  * interrupt is such an error.
  */
 json_t *overhead_measure(const struct overhead_options *options, const struct program_paths *paths,

@@ -111,15 +111,27 @@ static int write_packed(const char *path, const char *packed, size_t packed_byte
     return failed;
 }
 
+/* As harness/json_file.c counts before it parses, a bracket within a string too. */
+static int is_too_large(const char *text)
+{
+    size_t objects = 0;
+
+    for (const char *at = strpbrk(text, "{["); at; at = strpbrk(at + 1, "{["))
+        objects++;
+    return objects > JSON_FILE_MOST_OBJECTS || strlen(text) > MOST_BYTES;
+}
+
 int snapshot_file_write(const char *path, const json_t *document, char *error)
 {
     char *text = json_dumps(document, JSON_COMPACT);
     char *packed = NULL;
     size_t packed_bytes = 0;
-    int failed = !text ? -ENOMEM : strlen(text) > MOST_BYTES ? -EFBIG : 0;
+    int failed = !text ? -ENOMEM : is_too_large(text) ? -EFBIG : 0;
 
     if (!failed)
         failed = pack(text, strlen(text), &packed, &packed_bytes);
+    if (!failed && packed_bytes > JSON_FILE_MOST_BYTES)
+        failed = -EFBIG;
     free(text);
     if (!failed)
         failed = write_packed(path, packed, packed_bytes);

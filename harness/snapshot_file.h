@@ -13,7 +13,8 @@
  */
 int snapshot_file_try(const char *path, char *error);
 
-/* Writes the file whole, or leaves what was there. Returns and says what snapshot_file_try does. */
+/* Writes the file whole, or leaves what was there. Returns and says what snapshot_file_try does;
+ * -EFBIG for what snapshot_file_read would refuse. */
 int snapshot_file_write(const char *path, const json_t *document, char *error);
 
 /*

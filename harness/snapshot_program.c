@@ -269,6 +269,7 @@ int snapshot_program_run(const struct snapshot_program *request, const struct pr
 {
     static struct started started; /* too large for a stack */
 
+    memset(&started, 0, sizeof started);
     started.request = request;
     int failed = snapshot_folder_make(&started.folder);
     if (failed)

@@ -30,7 +30,7 @@ def memory_groups(of_pid):
 
 class Help(unittest.TestCase):
     def test_every_subcommand_has_help_with_an_example(self):
-        for command in ("list", "run", "show", "stats", "plot", "micro", "doctor", "overhead"):
+        for command in ("list", "run", "show", "stats", "plot", "micro", "doctor", "overhead", "snapshot"):
             with self.subTest(command=command):
                 helped = tidemark(command, "--help")
                 self.assertEqual(helped.returncode, 0)
@@ -478,13 +478,18 @@ class Overhead(unittest.TestCase):
         self.assertEqual(measured.returncode, 0, measured.stderr)
         figures = {figure["name"]: figure for figure in json.loads(measured.stdout)}
         self.assertEqual(set(figures), {"loop", "pair_direct", "pair", "dispatch", "sampling", "parent_cpu",
-                                        "phase_boundary", "phase_boundary_small", "parent_memory"})
-        for name in ("loop", "pair_direct", "pair", "parent_cpu", "phase_boundary", "phase_boundary_small", "parent_memory"):
+                                        "phase_boundary", "phase_boundary_small", "parent_memory",
+                                        "snapshot_pair", "snapshot_pair_preload", "snapshot_objects",
+                                        "snapshot_objects_preload", "snapshot_mallocs", "snapshot_mallocs_preload"})
+        for name in set(figures) - {"dispatch", "sampling"}:
             self.assertGreater(figures[name]["median"], 0, name)
             self.assertIsNone(figures[name]["low"], "one round has no interval")
         self.assertAlmostEqual(figures["dispatch"]["median"], figures["pair"]["median"] - figures["pair_direct"]["median"],
                                places=4)
-        self.assertEqual([name for name, figure in figures.items() if figure["aim"] is not None], ["dispatch", "sampling"])
+        self.assertEqual([name for name, figure in figures.items() if figure["aim"] is not None],
+                         ["dispatch", "sampling", "snapshot_objects", "snapshot_objects_preload"])
+        for name in ("snapshot_pair", "snapshot_pair_preload"):
+            self.assertGreater(figures[name]["median"], figures["pair"]["median"], "a pair that is recorded takes longer")
 
     @unittest.skipUnless(platform.machine() == "x86_64", "reads x86-64 code")
     def test_the_three_kinds_of_a_pair_call_as_they_say(self):

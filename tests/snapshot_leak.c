@@ -52,7 +52,9 @@ static void free_all(void)
     block = realloc(block, 100000);
     kept = block;
     free(block);
-    kept = realloc(malloc(77), 0); /* NULL, or a block, as the allocator likes */
+    /* NULL, or a block, as the allocator likes.
+     * NOLINTNEXTLINE(clang-analyzer-optin.portability.UnixAPI) */
+    kept = realloc(malloc(77), 0);
     free(kept);
     for (size_t i = 1; i < 1000; i++) {
         kept = calloc(i, 3);

@@ -40,6 +40,11 @@ struct block_page {
     uint8_t room; /* 1 << room slots */
 };
 
+/* A room that waits: the next one of its size. */
+struct block_room {
+    struct block_room *next;
+};
+
 struct block_chunk {
     struct block_chunk *before;
 };
@@ -68,24 +73,26 @@ static int map_chunk(struct block_shard *shard)
  * hundred. */
 static struct block_slot *take_room(struct block_shard *shard, unsigned room)
 {
-    struct block_slot *slots = shard->free_rooms[room];
+    void *taken = shard->free_rooms[room];
 
-    if (slots) {
-        memcpy(&shard->free_rooms[room], slots, sizeof shard->free_rooms[room]);
+    if (taken) {
+        shard->free_rooms[room] = shard->free_rooms[room]->next;
     } else {
         if ((size_t)(shard->carved_end - shard->carved) < room_bytes(room) && map_chunk(shard) != 0)
             return NULL;
-        slots = (struct block_slot *)(void *)shard->carved;
+        taken = shard->carved;
         shard->carved += room_bytes(room);
     }
-    memset(slots, 0, room_bytes(room));
-    return slots;
+    memset(taken, 0, room_bytes(room));
+    return taken;
 }
 
-static void give_room(struct block_shard *shard, struct block_slot *slots, unsigned room)
+static void give_room(struct block_shard *shard, void *slots, unsigned room)
 {
-    memcpy(slots, &shard->free_rooms[room], sizeof shard->free_rooms[room]);
-    shard->free_rooms[room] = slots;
+    struct block_room *free_room = slots;
+
+    free_room->next = shard->free_rooms[room];
+    shard->free_rooms[room] = free_room;
 }
 
 /* --- Slots of a page. --- */

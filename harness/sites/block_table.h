@@ -23,7 +23,7 @@ struct block_entry {
 };
 
 struct block_page;
-struct block_slot;
+struct block_room;
 struct block_chunk;
 
 struct block_shard {
@@ -31,7 +31,7 @@ struct block_shard {
     struct block_page *pages; /* room for mask + 1, or NULL */
     size_t mask;
     size_t count; /* of pages, the empty ones included */
-    struct block_slot
+    struct block_room
         *free_rooms[BLOCK_ROOMS]; /* rooms for slots, by the logarithm of their size */
     char *carved, *carved_end;    /* what new rooms are cut from */
     struct block_chunk *chunks;   /* all that was mapped for rooms */

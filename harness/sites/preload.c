@@ -17,6 +17,7 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -139,27 +140,27 @@ static struct block_entry leave(void *block)
     return entry;
 }
 
-/* --- The C library's functions. --- */
+/* --- The C library's functions, with the names of its parameters. --- */
 
-void *malloc(size_t bytes)
+void *malloc(size_t size)
 {
     const struct next_malloc *next = preload_next();
-    void *block = next ? next->malloc(bytes) : preload_early_block(bytes);
+    void *block = next ? next->malloc(size) : preload_early_block(size);
 
-    ENTER(block, bytes);
+    ENTER(block, size);
     return block;
 }
 
-void *calloc(size_t count, size_t bytes)
+void *calloc(size_t nmemb, size_t size)
 {
     const struct next_malloc *next = preload_next();
     size_t all;
 
-    if (__builtin_mul_overflow(count, bytes, &all)) {
+    if (__builtin_mul_overflow(nmemb, size, &all)) {
         errno = ENOMEM;
         return NULL;
     }
-    void *block = next ? next->calloc(count, bytes) : preload_early_block(all);
+    void *block = next ? next->calloc(nmemb, size) : preload_early_block(all);
     ENTER(block, all);
     return block;
 }
@@ -189,23 +190,23 @@ static void *resize(void *block, size_t bytes)
     return moved;
 }
 
-void *realloc(void *block, size_t bytes)
+void *realloc(void *ptr, size_t size)
 {
-    void *moved = resize(block, bytes);
+    void *moved = resize(ptr, size);
 
-    ENTER(moved, bytes);
+    ENTER(moved, size);
     return moved;
 }
 
-void *reallocarray(void *block, size_t count, size_t bytes)
+void *reallocarray(void *ptr, size_t nmemb, size_t size)
 {
     size_t all;
 
-    if (__builtin_mul_overflow(count, bytes, &all)) {
+    if (__builtin_mul_overflow(nmemb, size, &all)) {
         errno = ENOMEM;
         return NULL;
     }
-    void *moved = resize(block, all);
+    void *moved = resize(ptr, all);
     ENTER(moved, all);
     return moved;
 }
@@ -218,9 +219,9 @@ static void give_back(void *block)
     preload_next()->free(block);
 }
 
-void free(void *block)
+void free(void *ptr)
 {
-    give_back(block);
+    give_back(ptr);
 }
 
 /* A malloc library that lacks one of the following has the caller go without. */
@@ -230,56 +231,57 @@ static void *unknown(void)
     return NULL;
 }
 
-void *aligned_alloc(size_t alignment, size_t bytes)
+void *aligned_alloc(size_t alignment, size_t size)
 {
     const struct next_malloc *next = preload_next();
-    void *block = next && next->aligned_alloc ? next->aligned_alloc(alignment, bytes) : unknown();
+    void *block = next && next->aligned_alloc ? next->aligned_alloc(alignment, size) : unknown();
 
-    ENTER(block, bytes);
+    ENTER(block, size);
     return block;
 }
 
-int posix_memalign(void **block, size_t alignment, size_t bytes)
+int posix_memalign(void **memptr, size_t alignment, size_t size)
 {
     const struct next_malloc *next = preload_next();
     int error =
-        next && next->posix_memalign ? next->posix_memalign(block, alignment, bytes) : ENOMEM;
+        next && next->posix_memalign ? next->posix_memalign(memptr, alignment, size) : ENOMEM;
 
     if (error == 0)
-        ENTER(*block, bytes);
+        ENTER(*memptr, size);
     return error;
 }
 
-void *memalign(size_t alignment, size_t bytes)
+void *memalign(size_t alignment, size_t size)
 {
     const struct next_malloc *next = preload_next();
-    void *block = next && next->memalign ? next->memalign(alignment, bytes) : unknown();
+    void *block = next && next->memalign ? next->memalign(alignment, size) : unknown();
 
-    ENTER(block, bytes);
+    ENTER(block, size);
     return block;
 }
 
-void *valloc(size_t bytes)
+void *valloc(size_t size)
 {
     const struct next_malloc *next = preload_next();
-    void *block = next && next->valloc ? next->valloc(bytes) : unknown();
+    void *block = next && next->valloc ? next->valloc(size) : unknown();
 
-    ENTER(block, bytes);
+    ENTER(block, size);
     return block;
 }
 
-void *pvalloc(size_t bytes)
+void *pvalloc(size_t size)
 {
     const struct next_malloc *next = preload_next();
-    void *block = next && next->pvalloc ? next->pvalloc(bytes) : unknown();
+    void *block = next && next->pvalloc ? next->pvalloc(size) : unknown();
 
-    ENTER(block, bytes);
+    ENTER(block, size);
     return block;
 }
 
 /* --- C++'s operators, which an allocator behind may have of its own, past our malloc. Names are
  * those of the Itanium ABI, which the headers of no language declare. --- */
 
+/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,bugprone-macro-parentheses) */
 #define NEW(NAME, PARAMETERS, ARGUMENTS, GIVE)                                                     \
     void *NAME PARAMETERS;                                                                         \
     void *NAME PARAMETERS                                                                          \
@@ -317,7 +319,6 @@ static void *give_aligned(const struct next_malloc *next, size_t alignment, size
 #define ALIGNED         (size_t bytes, size_t alignment)
 #define ALIGNED_NOTHROW (size_t bytes, size_t alignment, const void *nothrow)
 
-/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c) */
 NEW(_Znwm, PLAIN, (bytes), give(next, bytes))
 NEW(_Znam, PLAIN, (bytes), give(next, bytes))
 NEW(_ZnwmRKSt9nothrow_t, PLAIN_NOTHROW, (bytes, nothrow), give(next, bytes))
@@ -352,7 +353,7 @@ DELETE(_ZdlPvSt11align_val_tRKSt9nothrow_t, (void *block, __attribute__((unused)
                                              __attribute__((unused)) const void *nothrow))
 DELETE(_ZdaPvSt11align_val_tRKSt9nothrow_t, (void *block, __attribute__((unused)) size_t alignment,
                                              __attribute__((unused)) const void *nothrow))
-/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c) */
+/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,bugprone-macro-parentheses) */
 
 /* --- The beginning. --- */
 
@@ -389,14 +390,7 @@ static int claim(void)
 
 static int join(char *path, const char *folder, const char *name)
 {
-    const size_t folder_bytes = strlen(folder), name_bytes = strlen(name) + 1;
-
-    if (folder_bytes + 1 + name_bytes > PATH_MAX)
-        return -ENAMETOOLONG;
-    memcpy(path, folder, folder_bytes);
-    path[folder_bytes] = '/';
-    memcpy(path + folder_bytes + 1, name, name_bytes);
-    return 0;
+    return snprintf(path, PATH_MAX, "%s/%s", folder, name) < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
 static int open_control(const char *folder)

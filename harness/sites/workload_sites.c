@@ -210,6 +210,7 @@ int main(int argc, char **argv)
                                       .baseline = take_baseline,
                                       .phase_ended = take_snapshot,
                                       .argument = &session};
+    /* The linker's, whose names these are. NOLINTNEXTLINE(bugprone-reserved-identifier) */
     extern const char __executable_start[], etext[];
 
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {
