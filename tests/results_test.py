@@ -9,7 +9,36 @@ import unittest
 sys.path.insert(0, "tests")
 from tidemark_run import tidemark  # noqa: E402
 
-RUNS = ("fidelity", "pymalloc", "reference", "survivors")
+RUNS = ("fidelity", "layers", "pymalloc", "reference", "survivors")
+LAYERS = "docs/why-memory-does-not-come-back.md"
+
+# The tables of LAYERS: of each line its first field, the cell, the row, and the phases whose memory the other fields show.
+LISTS, INTS, PINNED = "list_lifetime", "del_collect", "pinning"
+LAYER_LINES = (
+    ("`global`: a name is left", LISTS, {"how": "global"}, "pymalloc", ("build", "return", None)),
+    ("`del_collect`: none is left", LISTS, {"how": "del_collect"}, "pymalloc", ("build", "del", "collect")),
+    ("never collected", LISTS, {"how": "cycle"}, "pymalloc", ("build", "del", None)),
+    ("`gc.collect()`", LISTS, {"how": "cycle_collect"}, "pymalloc", ("build", "del", "collect")),
+    ("`del i`, then `gc.collect()`", INTS, {"way": "del_collect"}, "pymalloc", ("build", "loop_end", "del", "collect")),
+    ("2.7", "free_list_pressure", {"profile": "2.7"}, "pymalloc", ("build", "drop", "other", "drop_other", "collect")),
+    ("3.11", "free_list_pressure", {"profile": "3.11"}, "pymalloc", ("build", "drop", "other", "drop_other", "collect")),
+    ("3.8, k = 1,000,000: 10 ints", PINNED, {"profile": "3.8", "k": "1000000"}, "pymalloc", ("build", "collect", "del_kept")),
+    ("3.8, k = 32,130: 312 ints", PINNED, {"profile": "3.8", "k": "32130"}, "pymalloc", ("build", "collect", "del_kept")),
+    ("3.8, k = 1,000: 10,000 ints", PINNED, {"profile": "3.8", "k": "1000"}, "pymalloc", ("build", "collect", "del_kept")),
+    ("3.11, k = 1,000,000: 10 ints", PINNED, {"profile": "3.11", "k": "1000000"}, "pymalloc", ("build", "collect", "del_kept")),
+    ("3.11, k = 32,130: 312 ints", PINNED, {"profile": "3.11", "k": "32130"}, "pymalloc", ("build", "collect", "del_kept")),
+    ("3.11, k = 1,000: 10,000 ints", PINNED, {"profile": "3.11", "k": "1000"}, "pymalloc", ("build", "collect", "del_kept")),
+    ("glibc", INTS, {"way": "del_collect"}, "pymalloc", ("build", "loop_end", "del", "collect")),
+    ("glibc without its thread cache", INTS, {"way": "del_collect"}, "pymalloc@glibc+tcache_count:0",
+     ("build", "loop_end", "del", "collect")),
+    ("the same, no `del i`", INTS, {"way": "collect_without_del"}, "pymalloc@glibc+tcache_count:0",
+     ("build", "loop_end", None, "collect")),
+    *(("`%s`" % row, LISTS, {"how": "del_collect"}, row, ("build", "collect"))
+      for row in ("mimalloc+decommit_delay:0", "tcmalloc+aggressive_decommit:1", "jemalloc+dirty_decay_ms:0", "mimalloc", "jemalloc",
+                  "glibc", "tcmalloc")),
+    *(("`%s`" % row, LISTS, {"how": "del_collect"}, row, ("collect", "idle"))
+      for row in ("jemalloc", "jemalloc+background_thread:true", "jemalloc+background_thread:true+muzzy_decay_ms:-1")),
+)
 
 
 def read_file(path):
@@ -41,7 +70,39 @@ class Runs(unittest.TestCase):
                 self.assertEqual(machine["build_type"], "Release")
 
 
+def megabytes(figure_bytes):
+    return "%.1f" % (max(figure_bytes, 0) / 1e6)
+
+
+def find_cell(summary, workload, params, row, is_long):
+    """The one cell of that experiment; of the two that differ in their idle time the long one or the other."""
+    (cell,) = (cell for cell in summary if cell["workload"] == workload and cell["allocator"] == row and not cell["control"]
+               and params.items() <= cell["params"].items() and (cell["idle_ns"] > 10**9) == is_long)
+    return cell
+
+
+def layer_line(summary, title, workload, params, row, phases):
+    """A line of a table in LAYERS."""
+    cell = find_cell(summary, workload, params, row, "idle" in phases)
+    above = {phase["name"]: megabytes(phase["rss_bytes"] - cell["baseline_bytes"]["median"]) for phase in cell["phases"]}
+    return "| %s | %s |" % (title, " | ".join(above[phase] if phase else "" for phase in phases))
+
+
 class Documents(unittest.TestCase):
+    def test_the_tables_of_the_layers_are_of_their_run(self):
+        summary = json.loads(read_file("results/layers/summary.json"))
+        wanted = [layer_line(summary, *line) for line in LAYER_LINES]
+        # What is a line of figures, and so of the run: every field but the first is a number or empty.
+        written = re.findall(r"^\| [^|]+(?:\| [0-9.]* )+\|$", read_file(LAYERS), re.MULTILINE)
+        self.assertEqual(written, wanted)
+
+    def test_the_sentence_on_lazily_freed_pages_is_of_its_run(self):
+        lazy = find_cell(json.loads(read_file("results/layers/summary.json")), LISTS, {"how": "del_collect"},
+                         "jemalloc+background_thread:true+muzzy_decay_ms:-1", True)
+        idle = lazy["phases"][-1]
+        self.assertIn("%s of its %s MB are LazyFree" % (megabytes(idle["lazyfree_bytes"]), megabytes(
+            idle["rss_bytes"] - lazy["baseline_bytes"]["median"])), read_file(LAYERS))
+
     def test_what_they_link_to_is_there(self):
         pages = ["README.md", *(os.path.join("docs", name) for name in sorted(os.listdir("docs")) if name.endswith(".md"))]
         for page in pages:
