@@ -347,6 +347,7 @@ struct object *dict_sharing(struct runtime *runtime, struct dict_keys *names)
         return NULL;
     }
     memset(values, 0, bytes);
+    observed_storage(values, "dict values");
     names->references++;
     dict->keys = names;
     dict->values = values;
