@@ -3,24 +3,17 @@
  * Leaves out finding it out, which is tidemark-graph's, and layout, which is Graphviz's. After
  * Marius Gedminas' objgraph: show_refs, show_backrefs, find_backref_chain, show_growth.
  */
-#define _GNU_SOURCE
 #include "harness/cli.h"
-#include "harness/graph_dot.h"
+#include "harness/graph_output.h"
 #include "harness/graph_process.h"
 #include "harness/graph_text.h"
 #include "harness/json_file.h"
-#include "harness/row_list.h"
 #include "harness/text.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum {
     OPTION_AT = 256,
@@ -264,178 +257,6 @@ static int fail(const char *message)
     return CLI_FAILED;
 }
 
-/* --- The file. --- */
-
-enum format { FORMAT_NONE, FORMAT_DOT, FORMAT_JSON, FORMAT_LAID_OUT };
-
-struct output {
-    char path[PATH_MAX];
-    enum format format;
-    const char *extension; /* of a picture that dot makes */
-    int has_dot;           /* 0: Graphviz is missing, the text for it is written instead */
-};
-
-static const char *extension_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    const char *name = slash ? slash + 1 : path;
-    const char *dot = strrchr(name, '.');
-
-    return dot && dot != name ? dot + 1 : "";
-}
-
-static enum format format_of(const char *extension)
-{
-    static const struct {
-        const char *extension;
-        enum format format;
-    } formats[] = {
-        {"dot", FORMAT_DOT},      {"gv", FORMAT_DOT},       {"json", FORMAT_JSON},
-        {"svg", FORMAT_LAID_OUT}, {"png", FORMAT_LAID_OUT}, {"pdf", FORMAT_LAID_OUT},
-    };
-
-    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++)
-        if (strcmp(extension, formats[i].extension) == 0)
-            return formats[i].format;
-    return FORMAT_NONE;
-}
-
-/* The folder of the file, opened, or a negative errno. */
-static int open_folder(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char folder[PATH_MAX];
-
-    snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
-    int fd = open(folder[0] ? folder : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 ? -errno : fd;
-}
-
-static const char *name_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
-
-/* Whether a file can be put there, before a long run. Returns 0 or a negative errno. */
-static int try_folder(const char *path)
-{
-    struct stat there;
-    int fd = open_folder(path);
-
-    if (fd < 0)
-        return fd;
-    int error = faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) == 0 ? 0 : -errno;
-    if (!error && fstatat(fd, name_of(path), &there, 0) == 0 && !S_ISREG(there.st_mode))
-        error = S_ISDIR(there.st_mode) ? -EISDIR : -EEXIST;
-    close(fd);
-    return error;
-}
-
-/* Returns an exit status with a message on stderr. */
-static int open_output(struct output *output, const char *path)
-{
-    char quoted[TEXT_QUOTED_BYTES(PATH_MAX)];
-
-    if (!path)
-        return CLI_OK;
-    output->extension = extension_of(path);
-    output->format = format_of(output->extension);
-    if (output->format == FORMAT_NONE || strlen(path) >= sizeof output->path - 8) {
-        fprintf(stderr,
-                "tidemark graph: --output: '%s' ends with none of .dot .gv .svg .png .pdf .json\n",
-                path);
-        return CLI_USAGE;
-    }
-    snprintf(output->path, sizeof output->path, "%s", path);
-    int error = try_folder(path);
-    if (error) {
-        fprintf(stderr, "tidemark graph: cannot write %s: %s\n", text_quote(path, quoted),
-                strerror(-error));
-        return CLI_FAILED;
-    }
-    output->has_dot = output->format != FORMAT_LAID_OUT || graph_process_has_dot();
-    return CLI_OK;
-}
-
-static int write_file(const char *path, const char *bytes, size_t length)
-{
-    char message[PATH_MAX + 64];
-    int fd = open_folder(path);
-    int error = fd < 0 ? fd : json_file_replace(fd, name_of(path), bytes, length);
-
-    if (fd >= 0)
-        close(fd);
-    if (!error) {
-        fprintf(stderr, "tidemark graph: wrote %s\n", path);
-        return CLI_OK;
-    }
-    snprintf(message, sizeof message, "cannot write %s: %s", path, strerror(-error));
-    return fail(message);
-}
-
-/* Beside the picture that was asked for: FILE.dot in place of FILE.svg. */
-static int write_without_dot(const struct output *output, const char *dot, size_t length)
-{
-    char path[PATH_MAX];
-    int stem = (int)(strlen(output->path) - strlen(output->extension));
-
-    snprintf(path, sizeof path, "%.*sdot", stem, output->path);
-    fprintf(stderr,
-            "tidemark graph: a .%s is made by the program dot, of the Debian package graphviz, "
-            "which is not installed; its input is written instead\n",
-            output->extension);
-    write_file(path, dot, length);
-    return CLI_FAILED;
-}
-
-static int write_picture(const struct output *output, const char *dot, size_t length)
-{
-    char error[GRAPH_PROCESS_ERROR_BYTES];
-    char *picture = NULL;
-    size_t picture_length = 0;
-
-    if (output->format == FORMAT_DOT)
-        return write_file(output->path, dot, length);
-    if (!output->has_dot)
-        return write_without_dot(output, dot, length);
-    if (graph_process_lay_out(dot, length, output->extension, &picture, &picture_length, error) !=
-        0)
-        return fail(error);
-    int status = write_file(output->path, picture, picture_length);
-    free(picture);
-    return status;
-}
-
-static int write_dot(const struct output *output, const json_t *picture, const char *subject)
-{
-    char *dot = NULL;
-    size_t length = 0;
-    FILE *memory = open_memstream(&dot, &length);
-    int status = CLI_FAILED;
-
-    if (!memory)
-        return fail("not enough memory for the picture");
-    graph_dot_write(memory, picture, subject);
-    if (fclose(memory) == 0)
-        status = write_picture(output, dot, length);
-    else
-        fail("not enough memory for the picture");
-    free(dot);
-    return status;
-}
-
-static int write_json(const struct output *output, const json_t *record)
-{
-    char *text = json_dumps(record, JSON_INDENT(2));
-    int status = text ? write_file(output->path, text, strlen(text))
-                      : fail("not enough memory for the file");
-
-    free(text);
-    return status;
-}
-
 /* --- What was found. --- */
 
 static int has_phase(const json_t *phases, const char *name)
@@ -487,7 +308,7 @@ static int judge(const struct graph_options *options, const json_t *record)
     return CLI_USAGE;
 }
 
-static int tell(const struct graph_options *options, const struct output *output,
+static int tell(const struct graph_options *options, const struct graph_output *output,
                 const json_t *record, const char *subject)
 {
     int status = CLI_OK;
@@ -504,10 +325,10 @@ static int tell(const struct graph_options *options, const struct output *output
             graph_text_print(stdout, record);
     }
     fflush(stdout);
-    if (output->format == FORMAT_JSON)
-        status = write_json(output, record);
-    else if (output->format != FORMAT_NONE)
-        status = write_dot(output, json_object_get(record, "picture"), subject);
+    if (output->format == GRAPH_FORMAT_JSON)
+        status = graph_output_write_json(output, record);
+    else if (output->format != GRAPH_FORMAT_NONE)
+        status = graph_output_draw(output, json_object_get(record, "picture"), subject);
     return cli_finish("graph", status);
 }
 
@@ -566,7 +387,7 @@ static void add_run(json_t *record, const struct cell *cell)
     json_object_set_new(record, "host", json_string(cell->host.text));
 }
 
-static int run_cell(const struct graph_options *options, const struct output *output,
+static int run_cell(const struct graph_options *options, const struct graph_output *output,
                     const struct cell *cell)
 {
     struct program_paths paths;
@@ -620,13 +441,13 @@ static int plan_one(struct plan *plan, const struct graph_options *options)
 int cli_graph(int argc, char **argv)
 {
     struct graph_options options = {.depth = UINT64_MAX, .fan = 6, .most = 60, .seed = 1};
-    struct output output = {.format = FORMAT_NONE};
+    struct graph_output output = {.format = GRAPH_FORMAT_NONE};
     struct plan plan = {0};
 
     argp_parse(&cli_graph_parser, argc, argv, 0, NULL, &options);
     int status = plan_one(&plan, &options);
     if (status == CLI_OK)
-        status = open_output(&output, options.output);
+        status = graph_output_open(&output, options.output);
     if (status == CLI_OK)
         status = run_cell(&options, &output, &plan.cells[0]);
     plan_free(&plan);
