@@ -83,6 +83,10 @@ struct object *dict_sharing(struct runtime *runtime, struct dict_keys *names);
 /* Whether the dict still shares that table: it has one of its own once a name does not fit in. */
 int dict_shares(const struct object *object, const struct dict_keys *names);
 
+/* Whether the dict's keys are held by a table that it shares with others, not by itself. Of 3.8's
+ * dicts; 0 of all others. */
+int dict_is_split(const struct runtime *runtime, const struct object *object);
+
 /*
  * Splits a dict that no longer shared, so that others can share its table. Returns a reference to
  * the table, or NULL with the dict as it was when memory ran out.

@@ -362,6 +362,12 @@ int dict_shares(const struct object *object, const struct dict_keys *names)
     return dict->values && dict->keys == names;
 }
 
+int dict_is_split(const struct runtime *runtime, const struct object *object)
+{
+    return runtime->profile->instance == INSTANCE_SPLIT_DICT &&
+           ((const struct dict *)object)->values != NULL;
+}
+
 /* make_keys_shared: no item was deleted, so that each value has the place of its key. */
 struct dict_keys *dict_share_keys(struct runtime *runtime, struct object *object)
 {

@@ -115,18 +115,21 @@ static void visit_items(struct object *const *items, size_t size, reference_visi
             visit(items[reference.index], &reference, argument);
 }
 
-/* With the keys that are strings, which traverse() of 3.x leaves out. */
+/* With the keys that are strings, which traverse() of 3.x leaves out; those of a split dict are
+ * held by the table that it shares. */
 static void visit_dict(const struct runtime *runtime, const struct object *dict,
                        reference_visitor *visit, void *argument)
 {
     const struct reference as_key = {.kind = REFERENCE_KEY};
     struct reference as_value = {.kind = REFERENCE_VALUE};
     struct object *key, *value;
+    const int is_split = dict_is_split(runtime, dict);
     size_t position = 0;
 
     while (dict_next(runtime, dict, &position, &key, &value)) {
         as_value.key = key;
-        visit(key, &as_key, argument);
+        if (!is_split)
+            visit(key, &as_key, argument);
         visit(value, &as_value, argument);
     }
 }
