@@ -300,7 +300,7 @@ class Hostile(Scratch):
                 (lambda r: r["experiments"][0].update(measured=True), (first + ": measured: wanted an array",)),
                 (lambda r: r["experiments"][0].update(measured=[3]), (first + ": measured[0]: wanted a string",)),
                 (lambda r: r["experiments"][0].update(phases=[]), (first + ": phases: wanted at least one",)),
-                (lambda r: r["experiments"][0]["phases"][0].update(recorded_kb=-1), (".phases[0]: recorded_kb: wanted a number",)),
+                (lambda r: r["experiments"][0]["phases"][0].update(recorded_kb=-1), ("recorded_kb: wanted a number",)),
                 (lambda r: r["experiments"][0]["phases"][0].update(recorded_kb=None), ("phases[0].recorded_kb",)),
                 (lambda r: r["experiments"][0]["phases"][0].update(bound_percent="1"), (".phases[0]: bound_percent",)),
                 (lambda r: r["experiments"][0]["phases"][0].update(reason="nobody"), ("'nobody' is none of reasons",)),
