@@ -1,4 +1,4 @@
-"""`tidemark snapshot` from outside: workloads whose blocks add up and are all named, programs whose leaks are known line by line.
+"""`tidemark snapshot` from outside: workloads whose blocks add up and are all named, programs whose leaks are known.
 
 The programs are snapshot_leak.c and snapshot_leak.cc; each leak of theirs has a mark, "LEAK how count size", that says what
 is to be found at its line and nothing else may be.
@@ -59,7 +59,10 @@ class Snapshots(Scratch):
         """The answer in JSON of a snapshot that ends with `status`, and what was said on stderr."""
         ran = tidemark("snapshot", "--json", "--top", "100000", "--by", by, *arguments)
         self.assertEqual(ran.returncode, status, ran.stderr)
-        return json.loads(ran.stdout[ran.stdout.index("{\n"):]), ran.stderr
+        answer = json.loads(ran.stdout[ran.stdout.index("{\n"):])
+        if by in ("line", "stack") and answer["symbols"] is None:
+            self.skipTest("needs lines: a build with libdw-dev")
+        return answer, ran.stderr
 
     def refuse(self, *arguments, status=2):
         """What is said of a command line that is refused, with nothing on stdout."""
@@ -92,7 +95,8 @@ class Workloads(Snapshots):
         """Of the tracemalloc article's program, by type: {type: (bytes, count)}, of what waits in free lists."""
         spec = "waste:n=10k,values=dropped,profile=" + profile
         answer, _ = self.snapshot("-w", spec, "-a", "pymalloc", "--from", "none", "--to", phase, by="type")
-        return {row["type"]: (row["size_bytes"], row["count"]) for row in answer["rows"] if row["type"].startswith("free list")}
+        kept = [row for row in answer["rows"] if row["type"].startswith("free list")]
+        return {row["type"]: (row["size_bytes"], row["count"]) for row in kept}
 
     def test_riddle_of_the_tracemalloc_article_is_its_free_lists(self):
         """What is left when the function has returned: on a real 3.8 tracemalloc says 5120 B in 80 and 4424 B in 79.
@@ -118,13 +122,15 @@ class Workloads(Snapshots):
         self.assertIn(made, stack)
         # Inlined calls are there, from the allocator's call out to main.
         functions = [call[1] for call in stack]
-        order = [functions.index(name) for name in ("heap_malloc", "bytes_new", "random_bytes", "build", "waste_run", "main")]
+        expected = ("heap_malloc", "bytes_new", "random_bytes", "build", "waste_run", "main")
+        order = [functions.index(name) for name in expected]
         self.assertEqual(order, sorted(order))
 
     def test_object_in_a_block_of_a_free_list_is_where_it_was_made_again(self):
         spec = "free_list_pressure:n=1k,kind=float,profile=3.11"
         answer, _ = self.snapshot("-w", spec, "--from", "none", "--to", "again", by="stack")
-        floats = {row["stack"][0].split()[1]: row["count"] for row in answer["rows"] if "float_new" in " ".join(row["stack"])}
+        rows = [row for row in answer["rows"] if "float_new" in " ".join(row["stack"])]
+        floats = {row["stack"][0].split()[1]: row["count"] for row in rows}
         self.assertEqual(floats, {"heap_malloc": 900, "float_new": 100})
 
     def test_both_domains_are_told_apart(self):
