@@ -76,10 +76,9 @@ static void a_dict_of_2_7_grows_as_its_table_does(void **state)
 /* All items have their hash, whatever their keys are. */
 static void a_dict_of_3_8_grows_as_its_table_does(void **state)
 {
-    static const struct growth steps[] = {
-        {0, 64},       {1, 232},       {6, 360},       {11, 640},       {22, 1176},
-        {43, 2272},    {86, 4696},     {171, 9312},    {342, 18520},    {683, 36960},
-        {1366, 73816}, {2731, 147552}, {5462, 295000}, {10923, 589920}, {21846, 1310808}};
+    static const struct growth steps[] = {{0, 64},      {1, 232},     {6, 360},     {11, 640},
+                                          {22, 1176},   {43, 2272},   {86, 4696},   {171, 9312},
+                                          {342, 18520}, {683, 36960}, {1366, 73816}};
 
     (void)state;
     check_growth(python_3_8, 0, steps, sizeof steps / sizeof steps[0]);
@@ -88,19 +87,35 @@ static void a_dict_of_3_8_grows_as_its_table_does(void **state)
 
 static void a_dict_of_3_11_and_3_13_grows_as_its_table_does(void **state)
 {
-    static const struct growth ints[] = {
-        {0, 64},       {1, 224},       {6, 352},       {11, 632},       {22, 1168},
-        {43, 2264},    {86, 4688},     {171, 9304},    {342, 18512},    {683, 36952},
-        {1366, 73808}, {2731, 147544}, {5462, 294992}, {10923, 589912}, {21846, 1310800}};
-    static const struct growth strings[] = {
-        {0, 64},       {1, 184},       {6, 272},       {11, 464},       {22, 832},
-        {43, 1584},    {86, 3328},     {171, 6576},    {342, 13056},    {683, 26032},
-        {1366, 51968}, {2731, 103856}, {5462, 207616}, {10923, 415152}, {21846, 961280}};
+    static const struct growth ints[] = {{0, 64},      {1, 224},     {6, 352},     {11, 632},
+                                         {22, 1168},   {43, 2264},   {86, 4688},   {171, 9304},
+                                         {342, 18512}, {683, 36952}, {1366, 73808}};
+    static const struct growth strings[] = {{0, 64},      {1, 184},     {6, 272},     {11, 464},
+                                            {22, 832},    {43, 1584},   {86, 3328},   {171, 6576},
+                                            {342, 13056}, {683, 26032}, {1366, 51968}};
 
     (void)state;
     for (const struct profile *profile = python_3_11; profile <= python_3_13; profile++) {
         check_growth(profile, 0, ints, sizeof ints / sizeof ints[0]);
         check_growth(profile, 1, strings, sizeof strings / sizeof strings[0]);
+    }
+}
+
+/* sys.getsizeof of real ones, with 87,382 items: indices of four bytes; 2.7 doubles by then. */
+static void a_large_dict_grows_as_its_table_does(void **state)
+{
+    static const size_t bytes[] = {6291736, 5242968, 5242960, 5242960};
+
+    (void)state;
+    for (size_t p = 0; profile_names[p]; p++) {
+        start_over_libc(&profiles[p]);
+        struct object *dict = empty_dict(), *value = number(0);
+        for (int64_t i = 0; i < 87382; i++)
+            set(dict, number(i), value);
+        assert_int_equal(bytes_of(dict), bytes[p]);
+        object_drop(&runtime, dict);
+        object_drop(&runtime, value);
+        finish();
     }
 }
 
@@ -421,6 +436,7 @@ int main(void)
         cmocka_unit_test(a_dict_of_2_7_grows_as_its_table_does),
         cmocka_unit_test(a_dict_of_3_8_grows_as_its_table_does),
         cmocka_unit_test(a_dict_of_3_11_and_3_13_grows_as_its_table_does),
+        cmocka_unit_test(a_large_dict_grows_as_its_table_does),
         cmocka_unit_test(a_key_that_is_no_string_changes_the_table),
         cmocka_unit_test(a_dict_gives_back_what_it_was_given),
         cmocka_unit_test(a_key_that_is_there_stays_and_gets_the_new_value),
