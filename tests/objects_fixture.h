@@ -14,6 +14,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* cmocka.h needs setjmp.h, stdarg.h and stddef.h before it: not to be sorted. */
 /* clang-format off */
@@ -33,6 +35,16 @@ static inline void start(const struct profile *profile)
     recording_reset();
     memset(&gauge, 0, sizeof gauge);
     assert_int_equal(runtime_init(&runtime, profile, &recording_ops, &recording_ops, &gauge), 0);
+}
+
+/* For more blocks than the recording allocator, which looks through its list, is fast with. */
+static inline void start_over_libc(const struct profile *profile)
+{
+    static const struct allocator_ops libc = {.malloc = malloc, .realloc = realloc, .free = free};
+
+    recording_reset();
+    memset(&gauge, 0, sizeof gauge);
+    assert_int_equal(runtime_init(&runtime, profile, &libc, &libc, &gauge), 0);
 }
 
 static inline void finish(void)

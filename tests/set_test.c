@@ -178,6 +178,23 @@ static void a_member_goes_where_another_one_was(void **state)
     }
 }
 
+/* sys.getsizeof of real ones, with 87,382 members: beyond 50,000 a table doubles. */
+static void a_large_set_grows_as_its_table_does(void **state)
+{
+    static const size_t bytes[] = {4194536, 4194520, 4194520, 4194520};
+
+    (void)state;
+    for (size_t p = 0; profile_names[p]; p++) {
+        start_over_libc(&profiles[p]);
+        struct object *set = empty_set();
+        for (int64_t i = 0; i < 87382; i++)
+            add(set, number(i));
+        assert_int_equal(bytes_of(set), bytes[p]);
+        object_drop(&runtime, set);
+        finish();
+    }
+}
+
 static void a_cycle_through_a_set_is_collected(void **state)
 {
     (void)state;
@@ -256,6 +273,7 @@ int main(void)
         cmocka_unit_test(a_set_holds_what_was_added_and_not_removed),
         cmocka_unit_test(members_lie_where_they_do_in_the_real_table),
         cmocka_unit_test(a_member_goes_where_another_one_was),
+        cmocka_unit_test(a_large_set_grows_as_its_table_does),
         cmocka_unit_test(a_cycle_through_a_set_is_collected),
         cmocka_unit_test(only_2_7_keeps_dead_sets),
         cmocka_unit_test(a_set_without_memory_keeps_its_members),
