@@ -214,14 +214,13 @@ size_t deque_length(const struct object *object)
     return ((const struct deque *)object)->length;
 }
 
-/* What a clear has taken out of a deque, with its blocks. */
-static void drop_items(struct runtime *runtime, struct deque *deque, const struct deque *old)
+/* Drops `length` items of what was the deque's, from item `left` of `block` on, with their blocks.
+ */
+static void drop_items(struct runtime *runtime, struct deque *deque, struct deque_block *block,
+                       size_t left, size_t length)
 {
-    struct deque_block *block = old->left_block;
-    size_t left = old->left;
-
-    for (size_t length = old->length; length > 0; length--) {
-        if (left == old->block_items) {
+    for (; length > 0; length--) {
+        if (left == deque->block_items) {
             struct deque_block *next = block->right;
             give_block(runtime, deque, block);
             block = next;
@@ -242,11 +241,12 @@ static int clear_at_once(struct runtime *runtime, struct deque *deque)
 
     if (!block)
         return -ENOMEM;
-    struct deque old = *deque;
+    struct deque_block *left_block = deque->left_block;
+    size_t left = deque->left, length = deque->length;
     size_t blocks = blocks_of(deque);
     centre(deque, block);
     gauge_subtract(runtime->dying_bytes, (blocks - 1) * block_bytes(runtime));
-    drop_items(runtime, deque, &old);
+    drop_items(runtime, deque, left_block, left, length);
     return 0;
 }
 
