@@ -162,7 +162,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 const struct argp cli_snapshot_parser = {
     .options = option_table,
     .parser = parse,
-    .args_doc = "-w WORKLOAD\n-- COMMAND [ARGUMENT...]\nFILE [FILE]",
+    .args_doc = "[FILE...] [-- COMMAND...]",
     .doc =
         "Record every block that a workload or any program asks for, with its call stack, and "
         "print where those that are alive came from: snapshots compared, in the lines of CPython's "
@@ -175,13 +175,13 @@ const struct argp cli_snapshot_parser = {
         "`tidemark overhead` measures it.\n\n"
         "Example:\n"
         "  tidemark snapshot -w waste:n=10k,values=retained\n"
-        "  tidemark snapshot -w user_batches:n=200k --from baseline --to build --by type\n"
+        "  tidemark snapshot -w user_batches:n=200k --to build --by type\n"
         "  tidemark snapshot -o before.json.gz --every 1s -- python3 server.py\n"
         "  tidemark snapshot -a jemalloc --by stack --top 3 -- ./program --its-option\n"
         "  tidemark snapshot before.json.gz after.json.gz\n\n"
         "Exit status: 0 printed; 1 it could not be recorded or read; 2 usage, or nothing is called "
-        "as asked for; of a command its own, 128 and the number of a signal that ended it; 127 "
-        "when it cannot be executed.",
+        "as asked for; 127 the command cannot be executed; 128 and more, a signal ended the "
+        "command, whose own status it is otherwise.",
 };
 
 static int fail(int status, const char *message)
