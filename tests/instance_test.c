@@ -425,7 +425,8 @@ static void a_cycle_that_is_saved_lives_until_it_is_garbage_again(void **state)
         /* The first cycle's two save themselves, one after the other; the last one keeps a name. */
         size_t spared = &profiles[p] == python_3_8 ? 1 : 0;
         assert_int_equal(objects_collect(&runtime, OLDEST), 1 - spared);
-        /* What was spared is like any other: a young container may lead to it, it may die by itself.
+        /* What was spared is like any other: a young container may lead to it, it may die by
+         * itself.
          */
         struct object *all = objects_get_objects(&runtime, GENERATIONS);
         assert_int_equal(objects_collect(&runtime, 0), 0);

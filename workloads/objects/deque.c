@@ -237,7 +237,10 @@ static int clear_at_once(struct runtime *runtime, struct deque *deque)
 
     if (!block)
         return -ENOMEM;
-    struct deque old = *deque;
+    struct deque old = {.length = deque->length, /* not all of it is there on 3.8 */
+                        .left_block = deque->left_block,
+                        .left = deque->left,
+                        .block_items = deque->block_items};
     size_t blocks = blocks_of(deque);
     centre(deque, block);
     gauge_subtract(runtime->dying_bytes, (blocks - 1) * block_bytes(runtime));
