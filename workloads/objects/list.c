@@ -116,11 +116,9 @@ static const struct object_type list_type = {
 static int preallocate(struct runtime *runtime, struct list *list, size_t room)
 {
     const struct profile *profile = runtime->profile;
-    size_t multiple = profile->list_room_multiple;
 
-    if (room > SIZE_MAX / sizeof(struct object *) - multiple)
+    if (room > PTRDIFF_MAX / sizeof(struct object *))
         return -ENOMEM;
-    room = (room + multiple - 1) / multiple * multiple;
     list->items = heap_malloc(&runtime->heap, profile->mem_domain, storage_bytes(room));
     if (!list->items)
         return -ENOMEM;
@@ -201,7 +199,8 @@ int list_append(struct runtime *runtime, struct list *list, struct object *item)
 
 struct list *list_of_range(struct runtime *runtime, uint64_t n)
 {
-    struct list *list = list_new(runtime, n);
+    const size_t multiple = runtime->profile->list_room_multiple;
+    struct list *list = list_new(runtime, (n + multiple - 1) / multiple * multiple);
 
     for (uint64_t value = 0; list && value < n; value++) {
         struct object *item = int_new(runtime, (int64_t)value);

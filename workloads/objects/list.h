@@ -35,16 +35,16 @@ struct list_store {
 void lists_start(struct runtime *runtime);
 
 /*
- * An empty list with storage for exactly `room` items: [] and, for a known length, range(n) on 2.7
- * or list(range(n)) on 3.x (where 3.11 and 3.13 round an odd number up to even). Returns a
- * reference, or NULL when memory ran out.
+ * An empty list with storage for exactly `room` items: [], or what a slice is copied into. Returns
+ * a reference, or NULL when memory ran out.
  */
 struct list *list_new(struct runtime *runtime, size_t room);
 
 /*
  * The list of the ints from 0 to n - 1, its storage made once: range(n) on 2.7, list(range(n)) on
- * 3.x. `n` is at most 2**30, the bound of int_new. Returns a reference, or NULL when memory ran
- * out, with what was made until then dropped. Costs n ints and n appends.
+ * 3.x, where 3.11 and 3.13 round an odd number of items up to even. `n` is at most 2**30, the bound
+ * of int_new. Returns a reference, or NULL when memory ran out, with what was made until then
+ * dropped. Costs n ints and n appends.
  */
 struct list *list_of_range(struct runtime *runtime, uint64_t n);
 

@@ -52,7 +52,7 @@ struct profile {
     int joins_blocks; /* output of unknown size grows in blocks, else in one that doubles */
 
     /* Lists. */
-    size_t list_room_multiple; /* a list of known length gets its length rounded up to this */
+    size_t list_room_multiple; /* list(range(n)) has room for n rounded up to this */
     int list_room_zeroed;      /* PyList_New clears the slots that it makes */
     size_t (*list_growth)(size_t size, size_t new_size); /* items to make room for */
 
