@@ -20,9 +20,11 @@ UNUSUAL = {
                  "use_numa_nodes": "3"},
     "tcmalloc": {"aggressive_decommit": "1", "release_rate": "3", "max_total_thread_cache_bytes": "1000000", "heap_limit_mb": "300",
                  "skip_sbrk": "1", "skip_mmap": "1", "large_alloc_report_threshold": "5000000"},
+    "tbb": {"use_huge_pages": "1", "set_huge_size_threshold": "1000000"},
 }
 # Neither told nor to be seen: these rest on trust, and a run says so.
-UNPROVED = {("glibc", "hugetlb"), ("tcmalloc", "release_rate"), ("tcmalloc", "skip_mmap"), ("tcmalloc", "large_alloc_report_threshold")}
+UNPROVED = {("glibc", "hugetlb"), ("tcmalloc", "release_rate"), ("tcmalloc", "skip_mmap"), ("tcmalloc", "large_alloc_report_threshold"),
+            ("tbb", "use_huge_pages"), ("tbb", "set_huge_size_threshold")}
 TINY = ("-w", "list_lifetime:n=20k", "--dry-run")
 
 
