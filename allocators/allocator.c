@@ -34,6 +34,7 @@ static const struct {
     {ALLOCATOR_THREADS, "threads"},
     {ALLOCATOR_PRELOAD, "preloadable library"},
     {ALLOCATOR_CENSUS, "census"},
+    {ALLOCATOR_COLLECTED, "collected"},
 };
 
 const char *allocator_capability_names(unsigned capabilities, char *text, size_t text_bytes)

@@ -51,6 +51,14 @@ enum allocator_capability {
     ALLOCATOR_PRELOAD = 1u << 10, /* `soname` exports malloc and free, so that a program runs on it
                                      unchanged when it is preloaded */
     ALLOCATOR_CENSUS = 1u << 11,  /* it can tell what is in each of its pools */
+    /*
+     * free drops nothing: a block ends when a collection finds no pointer to or into it, starting
+     * from static data, registers and the stack of the one thread, and going on through blocks.
+     * What a caller keeps elsewhere, in a mapping of its own or in blocks of another allocator, is
+     * not seen: no pool allocator stands on such a one, and only a workload that says that its
+     * blocks are reachable runs on it.
+     */
+    ALLOCATOR_COLLECTED = 1u << 12,
 };
 
 /*

@@ -96,6 +96,12 @@ static int find_allocators(struct open_row *row, const char *object, const char 
                  row->raw_allocator->name);
         return -EINVAL;
     }
+    if (!error && row->raw_allocator->capabilities & ALLOCATOR_COLLECTED) {
+        snprintf(reason, ALLOCATOR_TEXT_BYTES,
+                 "beneath a pool allocator stands none that collects, as %.60s",
+                 row->raw_allocator->name);
+        return -EINVAL;
+    }
     return error;
 }
 

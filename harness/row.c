@@ -237,6 +237,13 @@ static int parse_raw(struct row *row, const char *text, char *error)
                  text);
         return -EINVAL;
     }
+    if (row->raw.allocator->capabilities & ALLOCATOR_COLLECTED) {
+        snprintf(error, ROW_ERROR_BYTES,
+                 "beneath '@' stands no allocator that collects, as %s: it would not see what the "
+                 "pools of %s hold",
+                 row->raw.allocator->name, object->name);
+        return -EINVAL;
+    }
     return 0;
 }
 

@@ -83,7 +83,7 @@ static void test_unknown_names_say_what_is_near_and_accepted(void **state)
 {
     (void)state;
     assert_row_refused("jemaloc", "did you mean jemalloc?");
-    assert_row_refused("nothing", "accepted: glibc, jemalloc, mimalloc, tcmalloc, pymalloc");
+    assert_row_refused("nothing", "accepted: glibc, jemalloc, mimalloc, tcmalloc, tbb, boehm, ");
     assert_row_refused("glibc+tcache:0", "accepted: tcache_count");
     assert_row_refused("null+a:1", "null has no tunables");
 }
@@ -94,6 +94,7 @@ static void test_malformed_rows_are_refused(void **state)
     assert_row_refused("jemalloc@glibc", "serves every size itself");
     assert_row_refused("pymalloc@bump", "one general allocator");
     assert_row_refused("pymalloc@glibc@glibc", "one general allocator");
+    assert_row_refused("pymalloc@boehm-collected", "no allocator that collects");
     assert_row_refused("glibc+tcache_count", "no tunable:value");
     assert_row_refused("caf\xe9=glibc", "printable ASCII; byte 4");
     assert_row_refused("jemalloc,glibc", "left over");

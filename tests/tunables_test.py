@@ -9,6 +9,9 @@ import unittest
 sys.path.insert(0, "tests")
 from tidemark_run import TIDEMARK, tidemark  # noqa: E402
 
+BOEHM = {"free_space_divisor": "7", "full_frequency": "5", "initial_heap_size": "10000000", "dont_gc": "1",
+         "force_unmap_on_gcollect": "1", "unmap_threshold": "2"}
+
 # A value that is not the default, for each tunable of `tidemark list allocators`.
 UNUSUAL = {
     "glibc": {"tcache_count": "0", "tcache_max": "200", "mxfast": "0", "trim_threshold": "1048576", "mmap_threshold": "1000000",
@@ -20,10 +23,13 @@ UNUSUAL = {
                  "use_numa_nodes": "3"},
     "tcmalloc": {"aggressive_decommit": "1", "release_rate": "3", "max_total_thread_cache_bytes": "1000000", "heap_limit_mb": "300",
                  "skip_sbrk": "1", "skip_mmap": "1", "large_alloc_report_threshold": "5000000"},
+    "boehm": BOEHM,
+    "boehm-collected": BOEHM,
     "tbb": {"use_huge_pages": "1", "set_huge_size_threshold": "1000000"},
 }
 # Neither told nor to be seen: these rest on trust, and a run says so.
 UNPROVED = {("glibc", "hugetlb"), ("tcmalloc", "release_rate"), ("tcmalloc", "skip_mmap"), ("tcmalloc", "large_alloc_report_threshold"),
+            ("boehm", "unmap_threshold"), ("boehm-collected", "unmap_threshold"),
             ("tbb", "use_huge_pages"), ("tbb", "set_huge_size_threshold")}
 TINY = ("-w", "list_lifetime:n=20k", "--dry-run")
 
