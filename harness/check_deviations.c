@@ -15,6 +15,14 @@ static const struct check_deviation deviations[] = {
      "gperftools says on stderr that its central list got no memory (central_freelist.cc); malloc "
      "is "
      "NULL all the same"},
+    {"glib-slice", "glibc_aside", "that were asked of the object side",
+     "its slabs are memory of libc's posix_memalign, whatever stands beneath for larger blocks"},
+    {"glib-slice", "prints_nothing", "it ends with signal 6",
+     "GLib ends the process, with a message, when memory ends (mem_error in gslice.c)"},
+    {"glib-slice", "memory_limit_small", "it ends with signal 6",
+     "GLib ends the process when memory ends (mem_error in gslice.c)"},
+    {"glib-slice", "fork_with_threads", "in the child of a fork",
+     "GLib takes no care of forks: a lock of the slabs that another thread held stays held"},
     {"boehm-collected", "memory_limit", "only 0 could be had again",
      "once the system has refused it memory, it gives NULL without a collection until the program "
      "asks for one (GC_collect_or_expand in alloc.c)"},

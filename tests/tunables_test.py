@@ -25,6 +25,7 @@ UNUSUAL = {
                  "skip_sbrk": "1", "skip_mmap": "1", "large_alloc_report_threshold": "5000000"},
     "boehm": BOEHM,
     "boehm-collected": BOEHM,
+    "glib-slice": {"slice": "always-malloc"},
     "tbb": {"use_huge_pages": "1", "set_huge_size_threshold": "1000000"},
 }
 # Neither told nor to be seen: these rest on trust, and a run says so.
