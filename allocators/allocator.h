@@ -59,6 +59,8 @@ enum allocator_capability {
      * blocks are reachable runs on it.
      */
     ALLOCATOR_COLLECTED = 1u << 12,
+    ALLOCATOR_BENEATH = 1u << 13, /* of regions: they take their memory from the general allocator
+                                     beneath, `raw` of open, as each pool allocator may */
 };
 
 /*
@@ -183,8 +185,8 @@ struct allocator {
      * Fills `ops` and returns 0, or returns a negative errno with a sentence in `reason`
      * (ALLOCATOR_TEXT_BYTES) that says what was missing and what to install; the row is then `n/a`.
      * `self` is the allocator that is opened: this one, or a copy of it whose `soname` is the path
-     * of a library. `raw` is the general allocator beneath a pool allocator, already open and
-     * living as long as the process; NULL for the others.
+     * of a library. `raw` is the general allocator beneath a pool allocator or beneath regions with
+     * ALLOCATOR_BENEATH, already open and living as long as the process; NULL for the others.
      */
     int (*open)(const struct allocator *self, struct allocator_ops *ops,
                 const struct allocator_ops *raw, char *reason);
@@ -234,6 +236,17 @@ int allocator_check(const struct allocator *allocator, char *reason);
  */
 int allocator_check_ops(const struct allocator *allocator, const struct allocator_ops *ops,
                         char *reason);
+
+/* 1 when a general allocator stands beneath this one: a pool allocator, or regions that take their
+ * memory there. Thread-safe. */
+int allocator_stands_on_another(const struct allocator *allocator);
+
+/*
+ * Whether `raw` can stand beneath `upper`, by what both say of themselves. Returns 0, or -EINVAL
+ * with a `reason` (ALLOCATOR_TEXT_BYTES). Thread-safe.
+ */
+int allocator_check_beneath(const struct allocator *upper, const struct allocator *raw,
+                            char *reason);
 
 /* "general", "pool" or "region". Thread-safe. */
 const char *allocator_family_name(enum allocator_family family);

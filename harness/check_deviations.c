@@ -23,6 +23,10 @@ static const struct check_deviation deviations[] = {
      "GLib ends the process when memory ends (mem_error in gslice.c)"},
     {"glib-slice", "fork_with_threads", "in the child of a fork",
      "GLib takes no care of forks: a lock of the slabs that another thread held stays held"},
+    {"cpython", "glibc_aside", "that were asked of the region side",
+     "what is larger than 512 bytes is a block of libc's malloc, as in CPython"},
+    {"talloc", "glibc_aside", "that were asked of the region side",
+     "each of its blocks is one of libc's malloc"},
     {"boehm-collected", "memory_limit", "only 0 could be had again",
      "once the system has refused it memory, it gives NULL without a collection until the program "
      "asks for one (GC_collect_or_expand in alloc.c)"},

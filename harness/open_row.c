@@ -98,7 +98,7 @@ static int find_allocators(struct open_row *row, const char *object, const char 
     if (error)
         return error;
     row->raw_allocator = row->object_allocator;
-    if (row->object_allocator->family != ALLOCATOR_POOL) {
+    if (!allocator_stands_on_another(row->object_allocator)) {
         if (raw)
             snprintf(reason, ALLOCATOR_TEXT_BYTES,
                      "%.60s is no pool allocator: it serves every size itself, and nothing stands "
@@ -107,19 +107,8 @@ static int find_allocators(struct open_row *row, const char *object, const char 
         return raw ? -EINVAL : 0;
     }
     error = find_allocator(raw ? raw : "glibc", &row->loaded[1], &row->raw_allocator, reason);
-    if (!error && row->raw_allocator->family != ALLOCATOR_GENERAL) {
-        snprintf(reason, ALLOCATOR_TEXT_BYTES,
-                 "beneath a pool allocator stands a general one, unlike %.60s",
-                 row->raw_allocator->name);
-        return -EINVAL;
-    }
-    if (!error && row->raw_allocator->capabilities & ALLOCATOR_COLLECTED) {
-        snprintf(reason, ALLOCATOR_TEXT_BYTES,
-                 "beneath a pool allocator stands none that collects, as %.60s",
-                 row->raw_allocator->name);
-        return -EINVAL;
-    }
-    return error;
+    return error ? error
+                 : allocator_check_beneath(row->object_allocator, row->raw_allocator, reason);
 }
 
 static int open_one(const struct allocator *allocator, struct allocator_ops *ops,
