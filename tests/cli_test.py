@@ -57,7 +57,8 @@ class Help(unittest.TestCase):
 class Lists(unittest.TestCase):
     def test_allocators_hold_the_promised_rows(self):
         listed = {entry["name"]: entry for entry in json.loads(tidemark("list", "allocators", "--json").stdout)}
-        self.assertEqual(set(listed), {"glibc", "jemalloc", "mimalloc", "tcmalloc", "tbb", "boehm", "boehm-collected", "glib-slice", "cpython", "bump", "frees", "obstack", "apr", "talloc", "null", "pymalloc",
+        self.assertEqual(set(listed), {"glibc", "jemalloc", "mimalloc", "tcmalloc", "tbb", "boehm", "boehm-collected", "glib-slice", "cpython", "bump", "frees", "obstack", "apr", "talloc",
+                                       "mimalloc-heap", "jemalloc-arena", "null", "pymalloc",
                                        "pymalloc-2.7", "pymalloc-3.8", "pymalloc-3.9", "pymalloc-3.11", "pymalloc-locked"})
         self.assertEqual(listed["jemalloc"]["package"], "libjemalloc2")
         self.assertIn("tcache_count", [tunable["name"] for tunable in listed["glibc"]["tunables"]])

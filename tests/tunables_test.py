@@ -9,6 +9,11 @@ import unittest
 sys.path.insert(0, "tests")
 from tidemark_run import TIDEMARK, tidemark  # noqa: E402
 
+JEMALLOC = {"dirty_decay_ms": "0", "muzzy_decay_ms": "-1", "background_thread": "true", "narenas": "3", "tcache": "false",
+            "tcache_max": "4096", "retain": "false", "thp": "never", "metadata_thp": "auto", "percpu_arena": "percpu",
+            "oversize_threshold": "0"}
+MIMALLOC = {"decommit_delay": "77", "page_reset": "1", "eager_commit": "0", "eager_commit_delay": "9", "large_os_pages": "1",
+            "use_numa_nodes": "3"}
 BOEHM = {"free_space_divisor": "7", "full_frequency": "5", "initial_heap_size": "10000000", "dont_gc": "1",
          "force_unmap_on_gcollect": "1", "unmap_threshold": "2"}
 
@@ -16,11 +21,10 @@ BOEHM = {"free_space_divisor": "7", "full_frequency": "5", "initial_heap_size": 
 UNUSUAL = {
     "glibc": {"tcache_count": "0", "tcache_max": "200", "mxfast": "0", "trim_threshold": "1048576", "mmap_threshold": "1000000",
               "top_pad": "1048576", "arena_max": "1", "hugetlb": "1"},
-    "jemalloc": {"dirty_decay_ms": "0", "muzzy_decay_ms": "-1", "background_thread": "true", "narenas": "3", "tcache": "false",
-                 "tcache_max": "4096", "retain": "false", "thp": "never", "metadata_thp": "auto", "percpu_arena": "percpu",
-                 "oversize_threshold": "0"},
-    "mimalloc": {"decommit_delay": "77", "page_reset": "1", "eager_commit": "0", "eager_commit_delay": "9", "large_os_pages": "1",
-                 "use_numa_nodes": "3"},
+    "jemalloc": JEMALLOC,
+    "jemalloc-arena": JEMALLOC,
+    "mimalloc": MIMALLOC,
+    "mimalloc-heap": MIMALLOC,
     "tcmalloc": {"aggressive_decommit": "1", "release_rate": "3", "max_total_thread_cache_bytes": "1000000", "heap_limit_mb": "300",
                  "skip_sbrk": "1", "skip_mmap": "1", "large_alloc_report_threshold": "5000000"},
     "boehm": BOEHM,
@@ -35,11 +39,16 @@ UNPROVED = {("glibc", "hugetlb"), ("tcmalloc", "release_rate"), ("tcmalloc", "sk
 TINY = ("-w", "list_lifetime:n=20k", "--dry-run")
 
 
-def describe(allocator, assignment):
-    """What is found in a process in which the tunable is *not* set."""
+# Rows that no workload runs on: how a tunable is set in the environment.
+REGIONS = {"jemalloc-arena": lambda name, value: {"MALLOC_CONF": "%s:%s" % (name, value)},
+           "mimalloc-heap": lambda name, value: {"MIMALLOC_" + name.upper(): value}}
+
+
+def describe(allocator, assignment, environment=None):
+    """What is found in a process in which the tunable is *not* set, but for what `environment` sets."""
     program = os.path.join(os.path.dirname(TIDEMARK), "tidemark-describe")
     ran = subprocess.run([program, "--object", allocator, "--prove-object", assignment], capture_output=True, text=True, check=False,
-                         env={"GLIBC_TUNABLES": "glibc.rtld.optional_static_tls=4096"})
+                         env={"GLIBC_TUNABLES": "glibc.rtld.optional_static_tls=4096", **(environment or {})})
     if ran.returncode != 0:
         raise AssertionError(ran.stderr)
     return json.loads(ran.stdout)
@@ -53,12 +62,21 @@ class Tunables(unittest.TestCase):
 
     def test_each_takes_effect_as_far_as_can_be_known(self):
         for allocator, tunables in UNUSUAL.items():
+            if allocator in REGIONS:
+                continue
             for name, value in tunables.items():
                 with self.subTest(allocator=allocator, tunable=name):
                     ran = tidemark("run", *TINY, "-a", "%s+%s:%s" % (allocator, name, value))
                     self.assertEqual(ran.returncode, 0, ran.stderr)
                     self.assertNotIn("n/a", ran.stdout)
                     self.assertEqual("not proved" in ran.stderr, (allocator, name) in UNPROVED, ran.stderr)
+
+    def test_each_of_a_region_takes_effect(self):
+        for allocator, environment in REGIONS.items():
+            for name, value in UNUSUAL[allocator].items():
+                with self.subTest(allocator=allocator, tunable=name):
+                    found = describe(allocator, "%s=%s" % (name, value), environment(name, value))
+                    self.assertEqual((found["proof"], found["value"]), ("told", value))
 
     def test_one_that_was_not_set_is_found_out(self):
         for allocator, tunables in UNUSUAL.items():
