@@ -25,6 +25,12 @@ static const struct check_deviation deviations[] = {
      "GLib takes no care of forks: a lock of the slabs that another thread held stays held"},
     {"jemalloc-arena", "region_churn", "after regions were destroyed",
      "in 5.3.0 some 8 KiB stay resident of each arena that was created and destroyed"},
+    {"pmr-pool", "regions", "gives an address that is",
+     "libstdc++ 12 chooses a pool by the larger of size and alignment: its blocks of 768 bytes are "
+     "not aligned to 512 (__pool_resource in memory_resource.cc)"},
+    {"pmr-pool", "region_churn", "gives an address that is",
+     "libstdc++ 12 chooses a pool by the larger of size and alignment: its blocks of 768 bytes are "
+     "not aligned to 512 (__pool_resource in memory_resource.cc)"},
     {"cpython", "glibc_aside", "that were asked of the region side",
      "what is larger than 512 bytes is a block of libc's malloc, as in CPython"},
     {"talloc", "glibc_aside", "that were asked of the region side",
