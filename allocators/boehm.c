@@ -128,7 +128,7 @@ static void boehm_version(char *text)
 }
 
 /* The heap begins with what was asked for, in whole pages; with less, the wish was not heard. */
-static void tell_initial_heap(const char *asked, char *value)
+static enum allocator_proof see_initial_heap(const char *asked, char *value)
 {
     enum { PAGE_BYTES = 4096 };
     const unsigned long long asked_pages = strtoull(asked, NULL, 10) / PAGE_BYTES;
@@ -137,6 +137,7 @@ static void tell_initial_heap(const char *asked, char *value)
         snprintf(value, ALLOCATOR_VALUE_BYTES, "%s", asked);
     else
         snprintf(value, ALLOCATOR_VALUE_BYTES, "%zu", gc_heap_bytes());
+    return ALLOCATOR_SEEN;
 }
 
 static enum allocator_proof boehm_tunable_value(const struct allocator_tunable *tunable,
@@ -151,7 +152,7 @@ static enum allocator_proof boehm_tunable_value(const struct allocator_tunable *
     else if (strcmp(tunable->name, "force_unmap_on_gcollect") == 0)
         snprintf(value, ALLOCATOR_VALUE_BYTES, "%d", gc_forces_unmap());
     else if (strcmp(tunable->name, "initial_heap_size") == 0)
-        tell_initial_heap(asked, value);
+        return see_initial_heap(asked, value);
     else
         return ALLOCATOR_UNPROVED;
     return ALLOCATOR_TOLD;

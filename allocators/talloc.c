@@ -34,7 +34,7 @@ static void *talloc_alloc(void *region, size_t size, size_t alignment)
 
 static void talloc_destroy(void *region)
 {
-    talloc_free_context(region, __FILE__);
+    talloc_free_context(region, "region_destroy"); /* where from, for its logs */
 }
 
 static int talloc_open(const struct allocator *self, struct allocator_ops *ops,

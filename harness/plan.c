@@ -377,4 +377,6 @@ void plan_free(struct plan *plan)
     plan->cell_count = 0;
     json_decref(plan->tunables);
     plan->tunables = NULL;
+    json_decref(plan->settings);
+    plan->settings = NULL;
 }

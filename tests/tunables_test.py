@@ -99,6 +99,32 @@ class Tunables(unittest.TestCase):
         ran = tidemark("run", *TINY, "-a", "glibc+tcache_max:100000")
         self.assertIn("n/a: tcache_max:100000 did not take effect: glibc behaves as with 1032", ran.stdout)
 
+    def test_a_run_records_what_every_tunable_was_as_told(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "run")
+            ran = tidemark("run", "-w", "list_lifetime:n=20k", "--rounds", "1", "-o", path, "-a", "glibc", "-a",
+                           "pymalloc@jemalloc+dirty_decay_ms:0", "-a", "mimalloc", "-a", "boehm+dont_gc:1", "-a", "null")
+            self.assertEqual(ran.returncode, 0, ran.stderr)
+            with open(os.path.join(path, "machine.json"), encoding="utf-8") as file:
+                settings = json.load(file)["settings"]
+        self.assertEqual(set(settings), {"pymalloc@jemalloc+dirty_decay_ms:0", "mimalloc", "boehm+dont_gc:1"})
+        told = {row: {one["name"]: one["value"] for one in found} for row, found in settings.items()}
+        self.assertEqual(told["pymalloc@jemalloc+dirty_decay_ms:0"]["dirty_decay_ms"], "0")
+        self.assertEqual(told["pymalloc@jemalloc+dirty_decay_ms:0"]["muzzy_decay_ms"], "0")
+        self.assertEqual(told["pymalloc@jemalloc+dirty_decay_ms:0"]["tcache"], "true")
+        self.assertEqual(told["mimalloc"]["decommit_delay"], "25")
+        self.assertEqual(told["boehm+dont_gc:1"], {"dont_gc": "1", "force_unmap_on_gcollect": "0", "free_space_divisor": "3",
+                                                   "full_frequency": "19"})
+        self.assertEqual({one["allocator"] for one in settings["pymalloc@jemalloc+dirty_decay_ms:0"]}, {"jemalloc"})
+
+    def test_the_list_tells_what_is_set_with_nothing_asked(self):
+        listed = {entry["name"]: {one["name"]: one["default"] for one in entry["tunables"]}
+                  for entry in json.loads(tidemark("list", "allocators", "--json").stdout)}
+        self.assertEqual(listed["jemalloc"]["dirty_decay_ms"], "10000")
+        self.assertEqual(listed["mimalloc"]["decommit_delay"], "25")
+        self.assertIsNone(listed["glibc"]["tcache_count"])
+        self.assertRegex(tidemark("list", "allocators").stdout, r"(?m)\+dirty_decay_ms .*; here 10000$")
+
     def test_micro_measures_no_row_whose_tunable_did_not_take(self):
         with tempfile.TemporaryDirectory() as folder:
             ran = tidemark("micro", "-a", "glibc+tcache_max:100000", "-o", os.path.join(folder, "run"))
