@@ -34,6 +34,8 @@ static const struct {
     {ALLOCATOR_THREADS, "threads"},
     {ALLOCATOR_PRELOAD, "preloadable library"},
     {ALLOCATOR_CENSUS, "census"},
+    {ALLOCATOR_COLLECTED, "collected"},
+    {ALLOCATOR_BENEATH, "memory from beneath"},
 };
 
 const char *allocator_capability_names(unsigned capabilities, char *text, size_t text_bytes)
@@ -65,6 +67,29 @@ const char *allocator_family_name(enum allocator_family family)
         return "region";
     }
     return "unknown";
+}
+
+int allocator_stands_on_another(const struct allocator *allocator)
+{
+    return allocator->family == ALLOCATOR_POOL || (allocator->capabilities & ALLOCATOR_BENEATH);
+}
+
+int allocator_check_beneath(const struct allocator *upper, const struct allocator *raw,
+                            char *reason)
+{
+    const char *lacks = NULL;
+
+    if (raw->family != ALLOCATOR_GENERAL)
+        lacks = "a general allocator";
+    else if (raw->capabilities & ALLOCATOR_COLLECTED)
+        lacks = "one that does not collect, since it would not see what is held above,";
+    else if (upper->family == ALLOCATOR_REGION && !(raw->capabilities & ALLOCATOR_DISTINCT))
+        lacks = "one whose blocks are distinct";
+    if (!lacks)
+        return 0;
+    snprintf(reason, ALLOCATOR_TEXT_BYTES, "beneath %.40s stands %.80s unlike %.40s", upper->name,
+             lacks, raw->name);
+    return -EINVAL;
 }
 
 static int is_name(const char *text)

@@ -51,6 +51,16 @@ enum allocator_capability {
     ALLOCATOR_PRELOAD = 1u << 10, /* `soname` exports malloc and free, so that a program runs on it
                                      unchanged when it is preloaded */
     ALLOCATOR_CENSUS = 1u << 11,  /* it can tell what is in each of its pools */
+    /*
+     * free drops nothing: a block ends when a collection finds no pointer to or into it, starting
+     * from static data, registers and the stack of the one thread, and going on through blocks.
+     * What a caller keeps elsewhere, in a mapping of its own or in blocks of another allocator, is
+     * not seen: no pool allocator stands on such a one, and only a workload that says that its
+     * blocks are reachable runs on it.
+     */
+    ALLOCATOR_COLLECTED = 1u << 12,
+    ALLOCATOR_BENEATH = 1u << 13, /* of regions: they take their memory from the general allocator
+                                     beneath, `raw` of open, as each pool allocator may */
 };
 
 /*
@@ -175,8 +185,8 @@ struct allocator {
      * Fills `ops` and returns 0, or returns a negative errno with a sentence in `reason`
      * (ALLOCATOR_TEXT_BYTES) that says what was missing and what to install; the row is then `n/a`.
      * `self` is the allocator that is opened: this one, or a copy of it whose `soname` is the path
-     * of a library. `raw` is the general allocator beneath a pool allocator, already open and
-     * living as long as the process; NULL for the others.
+     * of a library. `raw` is the general allocator beneath a pool allocator or beneath regions with
+     * ALLOCATOR_BENEATH, already open and living as long as the process; NULL for the others.
      */
     int (*open)(const struct allocator *self, struct allocator_ops *ops,
                 const struct allocator_ops *raw, char *reason);
@@ -226,6 +236,17 @@ int allocator_check(const struct allocator *allocator, char *reason);
  */
 int allocator_check_ops(const struct allocator *allocator, const struct allocator_ops *ops,
                         char *reason);
+
+/* 1 when a general allocator stands beneath this one: a pool allocator, or regions that take their
+ * memory there. Thread-safe. */
+int allocator_stands_on_another(const struct allocator *allocator);
+
+/*
+ * Whether `raw` can stand beneath `upper`, by what both say of themselves. Returns 0, or -EINVAL
+ * with a `reason` (ALLOCATOR_TEXT_BYTES). Thread-safe.
+ */
+int allocator_check_beneath(const struct allocator *upper, const struct allocator *raw,
+                            char *reason);
 
 /* "general", "pool" or "region". Thread-safe. */
 const char *allocator_family_name(enum allocator_family family);

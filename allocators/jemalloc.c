@@ -1,9 +1,9 @@
 /*
  * jemalloc: size classes in slabs, arenas per core, thread caches; pages decay back to the system
- * as its clock moves. Leaves out its explicit arenas and extent hooks. Source: Evans, "A Scalable
- * Concurrent malloc(3) Implementation for FreeBSD", BSDCan 2006; jemalloc(3).
+ * as its clock moves. Leaves out its explicit arenas (jemalloc_arena.c) and extent hooks. Source:
+ * Evans, "A Scalable Concurrent malloc(3) Implementation for FreeBSD", BSDCan 2006; jemalloc(3).
  */
-#include "allocators/shared_library.h"
+#include "allocators/jemalloc.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -14,10 +14,10 @@
 /* MALLCTL_ARENAS_ALL of jemalloc/jemalloc.h: the index that means every arena. */
 #define JEMALLOC_ALL_ARENAS "4096"
 
-static int (*jemalloc_mallctl)(const char *name, void *old, size_t *old_bytes, void *new_value,
-                               size_t new_bytes);
+int (*jemalloc_mallctl)(const char *name, void *old, size_t *old_bytes, void *new_value,
+                        size_t new_bytes);
 
-static int jemalloc_purge(void)
+int jemalloc_purge(void)
 {
     int error = jemalloc_mallctl("thread.tcache.flush", NULL, NULL, NULL, 0);
 
@@ -26,23 +26,33 @@ static int jemalloc_purge(void)
     return -error;
 }
 
+int jemalloc_load(const struct allocator *self, struct allocator_ops *ops, void **handle,
+                  char *reason)
+{
+    struct allocator_ops found;
+    int error = shared_library_open(self, &found, handle, reason);
+
+    if (!error)
+        error = shared_library_symbol(*handle, "mallctl", &jemalloc_mallctl, reason);
+    if (!error)
+        *ops = found;
+    return error;
+}
+
 static int jemalloc_open(const struct allocator *self, struct allocator_ops *ops,
                          const struct allocator_ops *raw, char *reason)
 {
     void *handle;
-    int error = shared_library_open(self, ops, &handle, reason);
+    int error = jemalloc_load(self, ops, &handle, reason);
 
     (void)raw;
-    if (error)
-        return error;
-    error = shared_library_symbol(handle, "mallctl", &jemalloc_mallctl, reason);
     if (error)
         return error;
     ops->purge = jemalloc_purge;
     return 0;
 }
 
-static void jemalloc_version(char *text)
+void jemalloc_version(char *text)
 {
     const char *version = "of unknown version";
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): the pointer itself is what is read */
@@ -65,8 +75,8 @@ union jemalloc_value {
     ssize_t milliseconds;
 };
 
-static enum allocator_proof jemalloc_tunable_value(const struct allocator_tunable *tunable,
-                                                   const char *asked, char *value)
+enum allocator_proof jemalloc_tunable_value(const struct allocator_tunable *tunable,
+                                            const char *asked, char *value)
 {
     const int is_truth = tunable->words && strcmp(tunable->words, "true|false") == 0;
     const int is_text = tunable->words && !is_truth;
@@ -97,7 +107,7 @@ static enum allocator_proof jemalloc_tunable_value(const struct allocator_tunabl
 }
 
 /* Names and defaults: jemalloc(3), section TUNING and opt.*, for 5.3. */
-static const struct allocator_tunable jemalloc_tunables[] = {
+const struct allocator_tunable jemalloc_tunables[] = {
     {"dirty_decay_ms",
      "milliseconds after which unused dirty pages go back; default 10000, 0 at once, -1 never",
      NULL, -1, INT64_MAX},

@@ -1,9 +1,9 @@
 /*
  * mimalloc: free lists sharded by page inside segments, deferred decommit.
- * Leaves out its first-class heaps.
+ * Leaves out its first-class heaps (mimalloc_heap.c).
  * Source: Leijen, Zorn and de Moura, "Mimalloc: Free List Sharding in Action", MSR-TR-2019-18.
  */
-#include "allocators/shared_library.h"
+#include "allocators/mimalloc.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,32 +13,43 @@ static void (*mimalloc_collect)(bool force);
 static int (*mimalloc_number)(void);
 static long (*mimalloc_option_get)(int option);
 
-static int mimalloc_purge(void)
+int mimalloc_purge(void)
 {
     mimalloc_collect(true);
     return 0;
+}
+
+int mimalloc_load(const struct allocator *self, struct allocator_ops *ops, void **handle,
+                  char *reason)
+{
+    struct allocator_ops found;
+    int error = shared_library_open(self, &found, handle, reason);
+
+    if (!error)
+        error = shared_library_symbol(*handle, "mi_collect", &mimalloc_collect, reason);
+    if (!error)
+        error = shared_library_symbol(*handle, "mi_version", &mimalloc_number, reason);
+    if (!error)
+        error = shared_library_symbol(*handle, "mi_option_get", &mimalloc_option_get, reason);
+    if (!error)
+        *ops = found;
+    return error;
 }
 
 static int mimalloc_open(const struct allocator *self, struct allocator_ops *ops,
                          const struct allocator_ops *raw, char *reason)
 {
     void *handle;
-    int error = shared_library_open(self, ops, &handle, reason);
+    int error = mimalloc_load(self, ops, &handle, reason);
 
     (void)raw;
-    if (!error)
-        error = shared_library_symbol(handle, "mi_collect", &mimalloc_collect, reason);
-    if (!error)
-        error = shared_library_symbol(handle, "mi_version", &mimalloc_number, reason);
-    if (!error)
-        error = shared_library_symbol(handle, "mi_option_get", &mimalloc_option_get, reason);
     if (error)
         return error;
     ops->purge = mimalloc_purge;
     return 0;
 }
 
-static void mimalloc_version(char *text)
+void mimalloc_version(char *text)
 {
     /* 209 is 2.0.9: one digit each for major, minor and patch (mimalloc.h, MI_MALLOC_VERSION). */
     int number = mimalloc_number();
@@ -49,8 +60,8 @@ static void mimalloc_version(char *text)
 
 /* Options are read by number, and the numbers move from version to version: those of mi_option_e in
  * mimalloc.h of the version that Debian 12 has. Of another one nothing is read. */
-static enum allocator_proof mimalloc_tunable_value(const struct allocator_tunable *tunable,
-                                                   const char *asked, char *value)
+enum allocator_proof mimalloc_tunable_value(const struct allocator_tunable *tunable,
+                                            const char *asked, char *value)
 {
     enum { NUMBERED_VERSION = 209 };
     static const struct {
@@ -72,7 +83,7 @@ static enum allocator_proof mimalloc_tunable_value(const struct allocator_tunabl
 }
 
 /* Names and defaults: mimalloc's readme, "Environment Options", for 2.0.9. */
-static const struct allocator_tunable mimalloc_tunables[] = {
+const struct allocator_tunable mimalloc_tunables[] = {
     {"decommit_delay", "milliseconds before unused pages go back; default 25", NULL, 0, 1000000000},
     {"page_reset", "1 resets pages when they become free; default 0", "0|1", 0, 0},
     {"eager_commit", "0 commits segments on demand; default 1", "0|1", 0, 0},

@@ -123,21 +123,42 @@ static int say_missing(const struct allocator *allocator, void *handle, unsigned
     return -ENOSYS;
 }
 
+/* Its soname or path opened; a `reason` that names the package where it cannot be. */
+static int load_named(const struct allocator *allocator, void **handle, char *reason)
+{
+    char said[ALLOCATOR_TEXT_BYTES];
+
+    *handle = shared_library_load(allocator->soname, said);
+    if (*handle)
+        return 0;
+    /* The loader's message repeats the name and may be long; the package is what the reader needs.
+     */
+    snprintf(reason, ALLOCATOR_TEXT_BYTES, "%.120s%s%.40s%s", said,
+             allocator->package ? " (Debian package " : "",
+             allocator->package ? allocator->package : "", allocator->package ? ")" : "");
+    return -ENOENT;
+}
+
+int shared_library_functions(const struct allocator *allocator,
+                             const struct shared_library_function *functions, char *reason)
+{
+    void *handle;
+    int error = load_named(allocator, &handle, reason);
+
+    for (; !error && functions->name; functions++)
+        error = shared_library_symbol(handle, functions->name, functions->function, reason);
+    return error;
+}
+
 int shared_library_open(const struct allocator *allocator, struct allocator_ops *ops, void **handle,
                         char *reason)
 {
-    char said[ALLOCATOR_TEXT_BYTES];
     struct allocator_ops found;
-    void *opened = shared_library_load(allocator->soname, said);
+    void *opened;
+    int error = load_named(allocator, &opened, reason);
 
-    if (!opened) {
-        /* The loader's message repeats the name and may be long; the package is what the reader
-         * needs. */
-        snprintf(reason, ALLOCATOR_TEXT_BYTES, "%.120s%s%.40s%s", said,
-                 allocator->package ? " (Debian package " : "",
-                 allocator->package ? allocator->package : "", allocator->package ? ")" : "");
-        return -ENOENT;
-    }
+    if (error)
+        return error;
     unsigned capabilities = shared_library_malloc_family(opened, &found);
     if (capabilities != SHARED_LIBRARY_MALLOC_FAMILY)
         return say_missing(allocator, opened, capabilities, reason);

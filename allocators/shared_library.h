@@ -23,6 +23,20 @@ enum {
 int shared_library_open(const struct allocator *allocator, struct allocator_ops *ops, void **handle,
                         char *reason);
 
+/* A function by its name in a library, and the function pointer that its address goes to. */
+struct shared_library_function {
+    const char *name; /* NULL ends a list */
+    void *function;
+};
+
+/*
+ * Opens `allocator->soname` and stores the address of each function of the list: for a library
+ * whose functions have names of their own. Returns 0, -ENOENT (cannot be opened; `reason` names the
+ * package) or -ENOSYS (a function is missing). The library is never closed.
+ */
+int shared_library_functions(const struct allocator *allocator,
+                             const struct shared_library_function *functions, char *reason);
+
 /*
  * Opens a soname or a path with RTLD_NOW | RTLD_LOCAL. Returns the handle, which is never closed,
  * or NULL with the loader's own sentence in `reason` (ALLOCATOR_TEXT_BYTES).

@@ -74,11 +74,13 @@ void check_prints_nothing(const struct check_run *run);
 void check_memory_reused(const struct check_run *run);
 void check_memory_limit(const struct check_run *run);
 void check_memory_limit_small(const struct check_run *run);
+void check_region_limit(const struct check_run *run);
 
 /* check_regions.c */
 void check_regions(const struct check_run *run);
 void check_region_refusal(const struct check_run *run);
 void check_region_reuse(const struct check_run *run);
+void check_region_churn(const struct check_run *run);
 
 /* check_threads.c */
 void check_threads_own(const struct check_run *run);

@@ -15,6 +15,32 @@ static const struct check_deviation deviations[] = {
      "gperftools says on stderr that its central list got no memory (central_freelist.cc); malloc "
      "is "
      "NULL all the same"},
+    {"glib-slice", "glibc_aside", "that were asked of the object side",
+     "its slabs are memory of libc's posix_memalign, whatever stands beneath for larger blocks"},
+    {"glib-slice", "prints_nothing", "it ends with signal 6",
+     "GLib ends the process, with a message, when memory ends (mem_error in gslice.c)"},
+    {"glib-slice", "memory_limit_small", "it ends with signal 6",
+     "GLib ends the process when memory ends (mem_error in gslice.c)"},
+    {"glib-slice", "fork_with_threads", "in the child of a fork",
+     "GLib takes no care of forks: a lock of the slabs that another thread held stays held"},
+    {"jemalloc-arena", "region_churn", "after regions were destroyed",
+     "in 5.3.0 some 8 KiB stay resident of each arena that was created and destroyed"},
+    {"pmr-pool", "regions", "gives an address that is",
+     "libstdc++ 12 chooses a pool by the larger of size and alignment: its blocks of 768 bytes are "
+     "not aligned to 512 (__pool_resource in memory_resource.cc)"},
+    {"pmr-pool", "region_churn", "gives an address that is",
+     "libstdc++ 12 chooses a pool by the larger of size and alignment: its blocks of 768 bytes are "
+     "not aligned to 512 (__pool_resource in memory_resource.cc)"},
+    {"cpython", "glibc_aside", "that were asked of the region side",
+     "what is larger than 512 bytes is a block of libc's malloc, as in CPython"},
+    {"talloc", "glibc_aside", "that were asked of the region side",
+     "each of its blocks is one of libc's malloc"},
+    {"boehm-collected", "memory_limit", "only 0 could be had again",
+     "once the system has refused it memory, it gives NULL without a collection until the program "
+     "asks for one (GC_collect_or_expand in alloc.c)"},
+    {"boehm-collected", "memory_limit_small", "only 0 could be had again",
+     "once the system has refused it memory, it gives NULL without a collection until the program "
+     "asks for one (GC_collect_or_expand in alloc.c)"},
 };
 
 static int is_of(const struct row_component *component, const char *name)

@@ -195,6 +195,71 @@ void check_memory_limit_small(const struct check_run *run)
     exhaust(run, 200, (size_t)128 << 20);
 }
 
+/* --- Memory that ends within a region. --- */
+
+enum { REGION_BLOCK_BYTES = 1000 };
+
+/* As take_until_null, from a region. */
+static struct linked_block *fill_region(const struct check_run *run, void *region, size_t most,
+                                        size_t *count)
+{
+    struct linked_block *first = NULL;
+
+    check_note("region_alloc of 1000 bytes");
+    for (*count = 0; *count < most; (*count)++) {
+        struct linked_block *block = run->ops->region_alloc(region, REGION_BLOCK_BYTES, 16);
+        if (!block)
+            break;
+        *block = (struct linked_block){.next = first, .mark = *count};
+        check_stamp(block + 1, REGION_BLOCK_BYTES - sizeof *block, *count);
+        first = block;
+    }
+    return first;
+}
+
+static void look_through_region(const struct linked_block *first, size_t count)
+{
+    for (; first; first = first->next) {
+        count--;
+        if (first->mark != count)
+            check_fail("the head of block %zu of a region has changed, once memory had run out",
+                       count);
+        check_stamped(first + 1, REGION_BLOCK_BYTES - sizeof *first, count,
+                      "of a region, once memory had run out");
+    }
+}
+
+/* A reset may keep what it likes, but for the next blocks of this region. */
+void check_region_limit(const struct check_run *run)
+{
+    enum { LEAST_SHARE = 4, GROWTH_BYTES = 128 << 20 };
+    const size_t most = 2 * (size_t)GROWTH_BYTES / REGION_BLOCK_BYTES;
+    void *region = run->ops->region_create();
+    size_t count, again;
+
+    if (!region)
+        check_fail("region_create gives NULL");
+    limit_address_space(GROWTH_BYTES);
+    const struct linked_block *first = fill_region(run, region, most, &count);
+    if (count == most)
+        check_not_available("%zu MiB could be had under a limit of %d MiB: it had reserved them",
+                            count * REGION_BLOCK_BYTES >> 20, GROWTH_BYTES >> 20);
+    if (count < most / 2 / LEAST_SHARE)
+        check_fail("a region gives NULL after %zu blocks of %d bytes, under a limit of %d MiB",
+                   count, REGION_BLOCK_BYTES, GROWTH_BYTES >> 20);
+    look_through_region(first, count);
+    check_note("region_reset");
+    run->ops->region_reset(region);
+    first = fill_region(run, region, count / LEAST_SHARE, &again);
+    look_through_region(first, again);
+    if (again < count / LEAST_SHARE)
+        check_fail("after a reset of %zu blocks, only %zu could be had again", count, again);
+    check_note("region_destroy");
+    run->ops->region_destroy(region);
+    check_pass("NULL after %zu blocks of %d bytes, under %d MiB more of address space", count,
+               REGION_BLOCK_BYTES, GROWTH_BYTES >> 20);
+}
+
 /* --- What is printed. --- */
 
 /* Sends stdout and stderr to a file of memory. Returns its descriptor. */

@@ -122,6 +122,22 @@ enum {
     BOOKKEEPING_BYTES = 65536, /* what a pool allocator takes from beneath for its own lists */
 };
 
+static size_t glibc_growth_of_region(const struct allocator_ops *ops)
+{
+    const size_t before = glibc_in_use();
+    void *region = ops->region_create();
+
+    if (!region)
+        check_fail("region_create gives NULL");
+    for (size_t i = 0; i < SERVED_BLOCKS; i++) {
+        if (!ops->region_alloc(region, SERVED_BYTES, 16))
+            check_fail("region_alloc(%d) gives NULL", SERVED_BYTES);
+    }
+    const size_t after = glibc_in_use();
+    ops->region_destroy(region);
+    return after - before;
+}
+
 static size_t glibc_growth(const struct allocator_ops *ops)
 {
     static void *blocks[SERVED_BLOCKS];
@@ -154,8 +170,11 @@ void check_glibc_aside(const struct check_run *run)
     const int object_is_glibc = strcmp(row->object_allocator->name, "glibc") == 0;
     const int raw_is_glibc = strcmp(row->raw_allocator->name, "glibc") == 0;
 
-    if (!row->object.malloc)
-        check_not_available("needs malloc");
+    if (!row->object.malloc) {
+        check_growth("region", glibc_growth_of_region(&row->object),
+                     raw_is_glibc ? ALL_SERVED_BYTES : 0, raw_is_glibc ? SIZE_MAX : 0);
+        return;
+    }
     check_growth("object", glibc_growth(&row->object), object_is_glibc ? ALL_SERVED_BYTES : 0,
                  object_is_glibc ? SIZE_MAX
                  : raw_is_glibc  ? BOOKKEEPING_BYTES

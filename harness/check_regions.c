@@ -88,6 +88,34 @@ void check_region_refusal(const struct check_run *run)
     run->ops->region_destroy(region);
 }
 
+/* As a server with a region for each request: many in all, some at a time, none of them large. */
+void check_region_churn(const struct check_run *run)
+{
+    enum { ALL = 20000 / CHECK_DIVISOR, ALIVE = 64, EACH = 20, BOUND_MIB = 64 };
+    static void *regions[ALIVE];
+    static unsigned char *last[ALIVE];
+    const size_t before_bytes = check_resident_bytes();
+
+    for (size_t i = 0; i < ALL; i++) {
+        const size_t at = i % ALIVE;
+        if (regions[at]) {
+            check_filled(last[at], size_of(EACH - 1, 0), at, "of a region amid others,");
+            check_note("region_destroy");
+            run->ops->region_destroy(regions[at]);
+        }
+        regions[at] = create(run);
+        for (size_t j = 0; j < EACH; j++)
+            last[at] = take(run, regions[at], j, 0);
+        check_fill(last[at], size_of(EACH - 1, 0), at);
+        if (at == 0)
+            check_resident_below(before_bytes, (size_t)BOUND_MIB << 20,
+                                 "after regions were destroyed, 64 of them alive");
+    }
+    for (size_t at = 0; at < ALIVE; at++)
+        run->ops->region_destroy(regions[at]);
+    check_pass("%d regions of %d blocks, %d at a time", ALL, EACH, ALIVE);
+}
+
 void check_region_reuse(const struct check_run *run)
 {
     enum { TOTAL_MIB = 1024, ROUND_MIB = 8, BOUND_MIB = 64, BLOCK_BYTES = 4096, RESETS_A_LIFE = 4 };

@@ -104,7 +104,8 @@ size_t check_random_below(uint64_t *state, size_t bound);
 /* A size as programs ask for: mostly small, sometimes to 8 KiB, rarely to 256 KiB; at least 1. */
 size_t check_random_size(uint64_t *state);
 
-/* Zeroed memory for a check's own tables, from mmap; it is not given back. */
+/* Zeroed memory for a check's own tables; it is not given back. It is static, so that an allocator
+ * that collects (ALLOCATOR_COLLECTED) finds the blocks that a table holds. */
 void *check_table_memory(size_t bytes);
 
 /* Of this process, from /proc/self/statm. */

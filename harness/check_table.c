@@ -82,6 +82,11 @@ const struct check check_table[] = {
      ALLOCATOR_REGIONS, NULL, check_region_refusal},
     {"region_reuse", "1 GiB through resets and destroyed regions takes 64 MiB or less",
      ALLOCATOR_REGIONS, KEEPS_MEMORY, check_region_reuse},
+    {"region_churn", "20000 regions of 20 blocks, 64 alive at a time, take 64 MiB or less",
+     ALLOCATOR_REGIONS | ALLOCATOR_DISTINCT, KEEPS_MEMORY, check_region_churn},
+    {"region_limit",
+     "without memory a region gives NULL, keeps its blocks, and serves after a reset",
+     ALLOCATOR_REGIONS | ALLOCATOR_DISTINCT, NEEDS_SPACE, check_region_limit},
 
     {"threads_own", "blocks keep their content while four threads make random calls",
      THREADED_BLOCKS, NULL, check_threads_own},

@@ -1,8 +1,9 @@
-/* tidemark list: what this build holds. Leaves out what is installed: a row says at its first
- * sample what it misses. */
+/* tidemark list: what this build holds. Leaves out whether it is installed: a row says at its
+ * first sample what it misses. */
 #include "harness/cli.h"
 #include "harness/grammar.h"
 #include "harness/json_file.h"
+#include "harness/proof.h"
 #include "harness/suite.h"
 #include "harness/text.h"
 #include "workloads/workload.h"
@@ -16,14 +17,41 @@ struct list_options {
     int json;
 };
 
-static json_t *tunable_to_json(const struct allocator_tunable *tunable)
+/* What it is with nothing set, of `settings`, or null where the allocator does not tell. */
+static json_t *default_of(const struct allocator_tunable *tunable, const json_t *settings)
+{
+    size_t i;
+    const json_t *setting;
+
+    json_array_foreach(settings, i, setting)
+    {
+        if (strcmp(json_text(setting, "name"), tunable->name) == 0)
+            return json_incref(json_object_get(setting, "value"));
+    }
+    return json_null();
+}
+
+static json_t *tunable_to_json(const struct allocator_tunable *tunable, const json_t *settings)
 {
     char accepted[96];
 
     snprintf(accepted, sizeof accepted, "%lld to %lld", (long long)tunable->minimum,
              (long long)tunable->maximum);
-    return json_pack("{s:s, s:s, s:s}", "name", tunable->name, "summary", tunable->summary,
-                     "accepted", tunable->words ? tunable->words : accepted);
+    return json_pack("{s:s, s:s, s:s, s:o}", "name", tunable->name, "summary", tunable->summary,
+                     "accepted", tunable->words ? tunable->words : accepted, "default",
+                     default_of(tunable, settings));
+}
+
+/* Told by a process that opens the allocator with nothing set: empty where it is not installed. */
+static json_t *ask_settings(const struct allocator *allocator)
+{
+    static struct row row;
+    char error[ROW_ERROR_BYTES];
+    json_t *settings = json_array();
+
+    if (row_parse(&row, allocator->name, error) == 0)
+        proof_settings(&row, settings);
+    return settings;
 }
 
 static json_t *allocators_to_json(void)
@@ -34,8 +62,10 @@ static json_t *allocators_to_json(void)
     for (size_t i = 0; i < allocator_registry_count; i++) {
         const struct allocator *a = allocator_registry[i];
         json_t *tunables = json_array();
+        json_t *settings = a->tunables ? ask_settings(a) : NULL;
         for (const struct allocator_tunable *t = a->tunables; t && t->name; t++)
-            json_array_append_new(tunables, tunable_to_json(t));
+            json_array_append_new(tunables, tunable_to_json(t, settings));
+        json_decref(settings);
         json_array_append_new(
             all, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:s?, s:o}", "name", a->name, "family",
                            allocator_family_name(a->family), "summary", a->summary, "source",
@@ -111,14 +141,17 @@ static void print_allocator(const json_t *entry)
     size_t i;
     const json_t *tunable;
 
-    printf("%-13s %-8s %s\n", json_text(entry, "name"), json_text(entry, "family"),
+    printf("%-15s %-8s %s\n", json_text(entry, "name"), json_text(entry, "family"),
            json_text(entry, "summary"));
     if (json_text(entry, "package")[0])
-        printf("%-13s %-8s package %s (%s)\n", "", "", json_text(entry, "package"),
+        printf("%-15s %-8s package %s (%s)\n", "", "", json_text(entry, "package"),
                json_text(entry, "soname"));
     json_array_foreach(json_object_get(entry, "tunables"), i, tunable)
-        printf("%-13s %-8s   +%s  %s\n", "", "", json_text(tunable, "name"),
-               json_text(tunable, "summary"));
+    {
+        const char *value = json_string_value(json_object_get(tunable, "default"));
+        printf("%-15s %-8s   +%s  %s%s%s\n", "", "", json_text(tunable, "name"),
+               json_text(tunable, "summary"), value ? "; here " : "", value ? value : "");
+    }
 }
 
 static void print_workload(const json_t *entry)
@@ -208,7 +241,8 @@ const struct argp cli_list_parser = {
     .args_doc = "allocators|workloads|suites",
     .doc = "List the allocators (with the tunables that may follow a name in a row), the "
            "workloads (with their parameters and bounds) or the suites of this build."
-           "\vExample:\n"
+           "\vWhat a tunable is here, with nothing set, is told where the allocator tells it.\n\n"
+           "Example:\n"
            "  tidemark list workloads\n"
            "  tidemark list allocators --json",
 };

@@ -257,7 +257,8 @@ static void complete_row(const struct completion *completion)
     }
     for (size_t i = 0; i < allocator_registry_count; i++) {
         const struct allocator *allocator = allocator_registry[i];
-        if (!beneath || allocator->family == ALLOCATOR_GENERAL)
+        if (!beneath || (allocator->family == ALLOCATOR_GENERAL &&
+                         !(allocator->capabilities & ALLOCATOR_COLLECTED)))
             offer(completion, component, allocator->name, '\0', allocator->summary);
     }
 }

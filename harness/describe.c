@@ -16,19 +16,22 @@ enum { EXIT_USAGE = 2, EXIT_NOT_AVAILABLE = 3 };
 
 static const char usage_text[] =
     "usage: tidemark-describe --object NAME [--raw NAME] [--prove-object TUNABLE=VALUE |\n"
-    "                         --prove-raw TUNABLE=VALUE]\n"
+    "                         --prove-raw TUNABLE=VALUE | --tell object|raw]\n"
     "Opens a row and prints one JSON object: what the allocator that serves objects says of "
     "itself,\n"
     "the version of what was loaded and the files that serve malloc. NAME is a name of\n"
     "`tidemark list allocators` or the path of a library. With --prove-... also what that tunable\n"
     "of it, set to VALUE in the environment, really is in this process, and how that was found "
-    "out.\n"
+    "out. With --tell what each tunable of that side is here, as far as the allocator itself "
+    "tells\n"
+    "it.\n"
     "It is started by `tidemark run`, `micro` and `doctor`.\n"
     "Exit status: 0 described; 2 usage; 3 it cannot be opened, and stderr says why.\n";
 
 struct arguments {
     const char *object, *raw;
     const char *prove_object, *prove_raw;
+    const char *tell;
 };
 
 static int usage_error(const char *problem, const char *value)
@@ -47,6 +50,7 @@ static int read_arguments(int argc, char **argv, struct arguments *arguments)
         {"--raw", &arguments->raw},
         {"--prove-object", &arguments->prove_object},
         {"--prove-raw", &arguments->prove_raw},
+        {"--tell", &arguments->tell},
     };
 
     for (int i = 1; i < argc; i += 2) {
@@ -63,6 +67,9 @@ static int read_arguments(int argc, char **argv, struct arguments *arguments)
         return usage_error("--object NAME is missing", "");
     if (arguments->prove_object && arguments->prove_raw)
         return usage_error("one tunable at a time: one of --prove-object and --prove-raw", "");
+    if (arguments->tell && strcmp(arguments->tell, "object") != 0 &&
+        strcmp(arguments->tell, "raw") != 0)
+        return usage_error("--tell takes object or raw, not ", arguments->tell);
     return 0;
 }
 
@@ -134,6 +141,32 @@ static int prove(const struct allocator *allocator, const char *assignment, json
     return 0;
 }
 
+/* A value that the tunable accepts. */
+static const char *any_value(const struct allocator_tunable *tunable, char *text)
+{
+    if (tunable->words)
+        snprintf(text, ALLOCATOR_VALUE_BYTES, "%.*s", (int)strcspn(tunable->words, "|"),
+                 tunable->words);
+    else
+        snprintf(text, ALLOCATOR_VALUE_BYTES, "%lld", (long long)tunable->minimum);
+    return text;
+}
+
+/* Only what is told counts: what is seen would depend on what was asked for. */
+static void tell(const struct allocator *allocator, json_t *description)
+{
+    json_t *values = json_object();
+    char asked[ALLOCATOR_VALUE_BYTES], value[ALLOCATOR_VALUE_BYTES];
+
+    for (const struct allocator_tunable *t = allocator->tunables;
+         t && t->name && allocator->tunable_value; t++) {
+        value[0] = '\0';
+        if (allocator->tunable_value(t, any_value(t, asked), value) == ALLOCATOR_TOLD)
+            json_object_set_new(values, t->name, json_string(value));
+    }
+    json_object_set_new(description, "values", values);
+}
+
 static int describe_row(const struct arguments *arguments)
 {
     static struct open_row row;
@@ -154,6 +187,9 @@ static int describe_row(const struct arguments *arguments)
         status = prove(row.object_allocator, arguments->prove_object, description);
     if (arguments->prove_raw)
         status = prove(row.raw_allocator, arguments->prove_raw, description);
+    if (arguments->tell)
+        tell(strcmp(arguments->tell, "raw") == 0 ? row.raw_allocator : row.object_allocator,
+             description);
     if (!status) {
         json_dumpf(description, stdout, JSON_COMPACT);
         putchar('\n');

@@ -12,8 +12,8 @@ enum { DESCRIPTION_REASON_BYTES = 320 };
 struct description_request {
     const char *object;              /* a name, or a path */
     const char *raw;                 /* the same, or NULL */
-    const char *prove;               /* "--prove-object", "--prove-raw" or NULL */
-    const char *assignment;          /* TUNABLE=VALUE, with `prove` */
+    const char *prove;               /* "--prove-object", "--prove-raw", "--tell" or NULL */
+    const char *assignment;          /* TUNABLE=VALUE with `prove`; "object" or "raw" to tell of */
     struct environment *environment; /* of the process */
 };
 

@@ -94,13 +94,25 @@ static int check_library(struct doctor *doctor, const struct allocator *allocato
     return error == -EINTR ? error : 0;
 }
 
+/* Rows that share a library are one line. */
+static int has_library_of_its_own(size_t at)
+{
+    const char *soname = allocator_registry[at]->soname;
+
+    for (size_t i = 0; soname && i < at; i++) {
+        if (allocator_registry[i]->soname && strcmp(allocator_registry[i]->soname, soname) == 0)
+            return 0;
+    }
+    return soname != NULL;
+}
+
 /* Returns 0 or -EINTR. */
 static int check_libraries(struct doctor *doctor)
 {
     int error = 0;
 
     for (size_t i = 0; i < allocator_registry_count && !error; i++) {
-        if (allocator_registry[i]->soname)
+        if (has_library_of_its_own(i))
             error = check_library(doctor, allocator_registry[i]);
     }
     return error;

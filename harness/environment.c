@@ -136,9 +136,10 @@ json_t *environment_dropped(void)
         const char *prefix;
         int with_value;
     } kinds[] = {
-        {"GLIBC_TUNABLES=", 1}, {"MALLOC_", 1},      {"MIMALLOC_", 1},   {"TCMALLOC_", 1},
-        {"_RJEM_", 1},          {"PYTHONMALLOC", 1}, {"LD_PRELOAD=", 0}, {"LD_LIBRARY_PATH=", 0},
-        {"HEAPPROFILE=", 0},    {"HEAPCHECK=", 1},
+        {"GLIBC_TUNABLES=", 1}, {"MALLOC_", 1},     {"MIMALLOC_", 1},        {"TCMALLOC_", 1},
+        {"TBB_MALLOC_", 1},     {"GC_", 1},         {"G_SLICE=", 1},         {"_RJEM_", 1},
+        {"PYTHONMALLOC", 1},    {"LD_PRELOAD=", 0}, {"LD_LIBRARY_PATH=", 0}, {"HEAPPROFILE=", 0},
+        {"HEAPCHECK=", 1},
     };
     json_t *dropped = json_array();
 

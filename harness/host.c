@@ -148,7 +148,10 @@ void host_python_conflict(const struct host *host, const struct row *row, const 
     int is_pymalloc = object->family == ALLOCATOR_POOL;
 
     reason[0] = '\0';
-    if (is_pymalloc && (object->capabilities & ALLOCATOR_THREADS)) {
+    if (is_pymalloc && strncmp(object->name, "pymalloc", strlen("pymalloc")) != 0) {
+        snprintf(reason, HOST_ERROR_BYTES, "a CPython has no %s: its objects are pymalloc's",
+                 object->name);
+    } else if (is_pymalloc && (object->capabilities & ALLOCATOR_THREADS)) {
         snprintf(reason, HOST_ERROR_BYTES,
                  "a CPython has no %s: its pymalloc relies on the interpreter's lock",
                  object->name);

@@ -117,6 +117,8 @@ json_t *machine_describe(const struct plan *plan, const struct program_paths *pa
     json_object_set_new(machine, "libraries", json_object());
     json_object_set_new(machine, "tunables",
                         plan->tunables ? json_incref(plan->tunables) : json_object());
+    json_object_set_new(machine, "settings",
+                        plan->settings ? json_incref(plan->settings) : json_object());
     json_object_set_new(machine, "python", pythons(plan));
     json_object_set_new(machine, "dropped_environment", environment_dropped());
     json_object_set_new(machine, "started", json_string(started));

@@ -9,6 +9,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,11 +34,27 @@ static void provider_of(void (*function)(void), char *text)
     snprintf(text, PROVIDER_BYTES, "%s", name);
 }
 
-/* What stands for malloc in this allocator: a region's alloc where there is no malloc. */
-static void provider_of_ops(const struct allocator_ops *ops, char *text)
+/* The file that is loaded under this soname or path; `text` is left alone where none is. */
+static void provider_of_library(const char *soname, char *text)
+{
+    struct link_map *map;
+    void *handle = dlopen(soname, RTLD_LAZY | RTLD_LOCAL | RTLD_NOLOAD);
+
+    if (handle && dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0)
+        snprintf(text, PROVIDER_BYTES, "%s", map->l_name);
+}
+
+/*
+ * What stands for malloc in this allocator: a region's alloc where there is no malloc. Where a
+ * function of this program stands before a library, that library is who serves.
+ */
+static void provider_of_ops(const struct allocator *allocator, const struct allocator_ops *ops,
+                            char *text)
 {
     provider_of(ops->malloc ? (void (*)(void))ops->malloc : (void (*)(void))ops->region_alloc,
                 text);
+    if (allocator->soname && text[0] != '/')
+        provider_of_library(allocator->soname, text);
 }
 
 /* The first block of a size pays for what the allocator sets up on first use. */
@@ -81,7 +98,7 @@ static int find_allocators(struct open_row *row, const char *object, const char 
     if (error)
         return error;
     row->raw_allocator = row->object_allocator;
-    if (row->object_allocator->family != ALLOCATOR_POOL) {
+    if (!allocator_stands_on_another(row->object_allocator)) {
         if (raw)
             snprintf(reason, ALLOCATOR_TEXT_BYTES,
                      "%.60s is no pool allocator: it serves every size itself, and nothing stands "
@@ -90,13 +107,8 @@ static int find_allocators(struct open_row *row, const char *object, const char 
         return raw ? -EINVAL : 0;
     }
     error = find_allocator(raw ? raw : "glibc", &row->loaded[1], &row->raw_allocator, reason);
-    if (!error && row->raw_allocator->family != ALLOCATOR_GENERAL) {
-        snprintf(reason, ALLOCATOR_TEXT_BYTES,
-                 "beneath a pool allocator stands a general one, unlike %.60s",
-                 row->raw_allocator->name);
-        return -EINVAL;
-    }
-    return error;
+    return error ? error
+                 : allocator_check_beneath(row->object_allocator, row->raw_allocator, reason);
 }
 
 static int open_one(const struct allocator *allocator, struct allocator_ops *ops,
@@ -138,7 +150,7 @@ int open_row(struct open_row *row, const char *object, const char *raw, char *re
     if (!is_composed)
         row->raw = row->object;
     describe_versions(row);
-    provider_of_ops(&row->object, row->object_provider);
-    provider_of_ops(&row->raw, row->raw_provider);
+    provider_of_ops(row->object_allocator, &row->object, row->object_provider);
+    provider_of_ops(row->raw_allocator, &row->raw, row->raw_provider);
     return 0;
 }

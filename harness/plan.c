@@ -67,6 +67,12 @@ static void decide_availability(struct cell *cell)
     if (lacks(cell, object, object->capabilities, cell->workload->object_needs) ||
         lacks(cell, raw, row_raw_capabilities(&cell->row), raw_needs(cell->workload)))
         return;
+    if (raw->capabilities & ALLOCATOR_COLLECTED && !cell->workload->is_reachable) {
+        snprintf(cell->not_available, sizeof cell->not_available,
+                 "%s would collect blocks that %s keeps where no collector looks", raw->name,
+                 cell->workload->name);
+        return;
+    }
     if (host_is_objects(&cell->host))
         return;
     if (!cell->workload->python_script)
@@ -371,4 +377,6 @@ void plan_free(struct plan *plan)
     plan->cell_count = 0;
     json_decref(plan->tunables);
     plan->tunables = NULL;
+    json_decref(plan->settings);
+    plan->settings = NULL;
 }

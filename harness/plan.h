@@ -46,6 +46,7 @@ struct plan {
     int census;             /* 1: after all rounds, the census of each cell that can have one */
     struct cell *cells;     /* owned; plan_free */
     size_t cell_count;
+    json_t *settings; /* owned: what proof_of_plan was told of every tunable, by row; or NULL */
     json_t *tunables; /* owned: what proof_of_plan found, by row, as machine.json has it; or NULL */
 };
 

@@ -47,26 +47,35 @@ static void refuse(struct row *row, const struct row_component *component, const
              is_told ? "says that it is" : "behaves as with", json_text(finding, "value"));
 }
 
+/* Asks a process with the row's environment. Returns 0 with the answer, which the caller owns, or a
+ * negative errno. */
+static int ask(const struct row *row, const char *question, const char *of, json_t **answer)
+{
+    char reason[DESCRIPTION_REASON_BYTES];
+    struct environment environment;
+    struct description_request request = {
+        .object = row_component_name(&row->object),
+        .raw = row->raw.allocator ? row_component_name(&row->raw) : NULL,
+        .prove = question,
+        .assignment = of,
+        .environment = &environment,
+    };
+
+    environment_init(&environment);
+    int error = environment_add_row(&environment, row);
+    return error ? error : description_ask(&request, answer, reason);
+}
+
 /* Returns 0 or -EINTR. Of a row that cannot be opened nothing is found. */
 static int prove_tunable(struct row *row, const struct row_component *component,
                          const struct row_tunable *tunable, json_t *findings)
 {
-    char assignment[ROW_TEXT_BYTES], reason[DESCRIPTION_REASON_BYTES];
-    struct environment environment;
+    char assignment[ROW_TEXT_BYTES];
     json_t *answer = NULL;
-    struct description_request request = {
-        .object = row_component_name(&row->object),
-        .raw = row->raw.allocator ? row_component_name(&row->raw) : NULL,
-        .prove = component == &row->object ? "--prove-object" : "--prove-raw",
-        .assignment = assignment,
-        .environment = &environment,
-    };
 
     snprintf(assignment, sizeof assignment, "%s=%s", tunable->tunable->name, tunable->value);
-    environment_init(&environment);
-    int error = environment_add_row(&environment, row);
-    if (!error)
-        error = description_ask(&request, &answer, reason);
+    int error =
+        ask(row, component == &row->object ? "--prove-object" : "--prove-raw", assignment, &answer);
     if (error)
         return error == -EINTR ? error : 0;
     json_t *finding = finding_of(component, tunable, answer);
@@ -94,6 +103,32 @@ int proof_of_row(struct row *row, json_t *findings)
     return error ? error : prove_component(row, &row->raw, findings);
 }
 
+static int tell_component(const struct row *row, const struct row_component *component,
+                          json_t *settings)
+{
+    const char *name;
+    json_t *answer = NULL, *value;
+
+    if (!component->allocator || !component->allocator->tunables ||
+        !component->allocator->tunables->name)
+        return 0;
+    int error = ask(row, "--tell", component == &row->object ? "object" : "raw", &answer);
+    if (error)
+        return error == -EINTR ? error : 0;
+    json_object_foreach(json_object_get(answer, "values"), name, value) json_array_append_new(
+        settings, json_pack("{s:s, s:s, s:O}", "allocator", component->allocator->name, "name",
+                            name, "value", value));
+    json_decref(answer);
+    return 0;
+}
+
+int proof_settings(const struct row *row, json_t *settings)
+{
+    int error = tell_component(row, &row->object, settings);
+
+    return error ? error : tell_component(row, &row->raw, settings);
+}
+
 /* The cells of a row share what was found; `row` is that of the first. */
 static void spread(struct plan *plan, const struct row *row)
 {
@@ -105,13 +140,49 @@ static void spread(struct plan *plan, const struct row *row)
     }
 }
 
+/* What the allocators of a row tell goes to the plan, once a row; a row that tells nothing is left
+ * out. */
+static int add_settings(struct plan *plan, const struct row *row)
+{
+    json_t *settings = json_array();
+    int error = proof_settings(row, settings);
+
+    if (json_array_size(settings) > 0)
+        json_object_set(plan->settings, row->text, settings);
+    json_decref(settings);
+    return error;
+}
+
+static int has_earlier_cell(const struct plan *plan, size_t at)
+{
+    for (size_t i = 0; i < at; i++) {
+        if (!plan->cells[i].not_available[0] &&
+            strcmp(plan->cells[i].row.text, plan->cells[at].row.text) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static int tell_settings(struct plan *plan)
+{
+    int error = 0;
+
+    for (size_t i = 0; i < plan->cell_count && !error; i++) {
+        if (!plan->cells[i].not_available[0] && !has_earlier_cell(plan, i))
+            error = add_settings(plan, &plan->cells[i].row);
+    }
+    return error;
+}
+
 int proof_of_plan(struct plan *plan)
 {
     int error = 0;
 
     if (!plan->tunables)
         plan->tunables = json_object();
-    if (!plan->tunables)
+    if (!plan->settings)
+        plan->settings = json_object();
+    if (!plan->tunables || !plan->settings)
         return -ENOMEM;
     for (size_t i = 0; i < plan->cell_count && !error; i++) {
         struct row *row = &plan->cells[i].row;
@@ -123,5 +194,5 @@ int proof_of_plan(struct plan *plan)
         json_object_set_new(plan->tunables, row->text, findings);
         spread(plan, row);
     }
-    return error;
+    return error ? error : tell_settings(plan);
 }

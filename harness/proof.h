@@ -16,10 +16,17 @@
 int proof_of_row(struct row *row, json_t *findings);
 
 /*
+ * Asks what every tunable of the row is, named in it or not, as far as its allocators tell it
+ * themselves, and adds an object for each to `settings`, as machine.json has it. A row that cannot
+ * be opened adds nothing. Returns 0, or -EINTR. Takes some milliseconds.
+ */
+int proof_settings(const struct row *row, json_t *settings);
+
+/*
  * Asks for the tunables of each row of the plan that can run, once a row. Cells of a row whose
  * tunable is another than asked for become n/a, with what the allocator says; what was found goes
- * to `plan->tunables`. Returns 0; -EINTR when it was interrupted; -ENOMEM. Takes some milliseconds
- * a tunable.
+ * to `plan->tunables`, and what every tunable of a row is, to `plan->settings`. Returns 0; -EINTR
+ * when it was interrupted; -ENOMEM. Takes some milliseconds a tunable.
  */
 int proof_of_plan(struct plan *plan);
 

@@ -1,6 +1,6 @@
 /*
  * Rows: [label=] component [@ row]. A tunable binds to the component on its left, `@` binds last.
- * Leaves out more than one level beneath: a pool allocator stands on one general allocator.
+ * Leaves out more than one level beneath: pools, and some regions, stand on one general allocator.
  */
 #define _GNU_SOURCE
 #include "harness/row.h"
@@ -222,11 +222,15 @@ static int parse_raw(struct row *row, const char *text, char *error)
 {
     const struct allocator *object = row->object.allocator;
 
+    char reason[ALLOCATOR_TEXT_BYTES];
+
     /* What a file that cannot be used would have been is not known. */
-    if (object->family != ALLOCATOR_POOL && !row->not_available[0]) {
-        snprintf(error, ROW_ERROR_BYTES,
-                 "'@' puts a pool allocator over a general one; %s serves every size itself",
-                 object->name);
+    if (!allocator_stands_on_another(object) && !row->not_available[0]) {
+        snprintf(
+            error, ROW_ERROR_BYTES,
+            "'@' puts pools, or regions that take their memory there, over a general allocator; "
+            "%s serves every size itself",
+            object->name);
         return -EINVAL;
     }
     const char *end = parse_component(row, &row->raw, text, error);
@@ -235,6 +239,10 @@ static int parse_raw(struct row *row, const char *text, char *error)
     if (row->raw.allocator->family != ALLOCATOR_GENERAL || *end) {
         snprintf(error, ROW_ERROR_BYTES, "beneath '@' stands one general allocator, not '%.64s'",
                  text);
+        return -EINVAL;
+    }
+    if (allocator_check_beneath(object, row->raw.allocator, reason) != 0) {
+        snprintf(error, ROW_ERROR_BYTES, "%s", reason);
         return -EINVAL;
     }
     return 0;
@@ -277,7 +285,7 @@ int row_parse(struct row *row, const char *text, char *error)
     } else if (*at) {
         snprintf(error, ROW_ERROR_BYTES, "'%.64s' is left over after the row", at);
         return -EINVAL;
-    } else if (read.object.allocator->family == ALLOCATOR_POOL) {
+    } else if (allocator_stands_on_another(read.object.allocator)) {
         read.raw.allocator = allocator_find("glibc");
     }
     *row = read;

@@ -27,8 +27,8 @@ struct row_component {
 struct row {
     char text[ROW_TEXT_BYTES]; /* as written, with its label: its identity in a run and in tables */
     struct row_component object;
-    /* What lies beneath a pool allocator: the component after `@`, or plain glibc. `allocator` is
-     * NULL when `object` serves both. */
+    /* What lies beneath pools, or regions with ALLOCATOR_BENEATH: the component after `@`, or plain
+     * glibc. `allocator` is NULL when `object` serves both. */
     struct row_component raw;
     char not_available[ROW_REASON_BYTES]; /* what is wrong with a file; empty: nothing is known */
     int has_chosen_geometry; /* 1: `object` is that of a profile, not as written (geometry.h) */

@@ -296,7 +296,7 @@ class Regions(Scratch):
 
     def test_as_it_is_it_passes(self):
         found = self.check("-a", self.region("bump.so"))
-        self.assertEqual([found[name][0] for name in ("regions", "region_refusal", "region_reuse")], ["ok"] * 3)
+        self.assertEqual([found[name][0] for name in ("regions", "region_refusal", "region_reuse", "region_churn", "region_limit")], ["ok"] * 5)
 
     def test_bugs_are_caught_by_name(self):
         bugs = (
@@ -304,6 +304,9 @@ class Regions(Scratch):
             ("regions", "past a multiple", ("(alignment - 1)", "15")),
             ("region_reuse", "were reset or destroyed", ("        munmap(chunk, chunk->mapped_bytes);\n",
                                                          "        (void)chunk;\n")),
+            ("region_churn", "were destroyed", ("    munmap(bump->newest, bump->newest->mapped_bytes);\n", "")),
+            ("region_limit", "could be had again", ("        munmap(chunk, chunk->mapped_bytes);\n", "        (void)chunk;\n")),
+            ("region_limit", "ends with signal", ("    if (chunk == MAP_FAILED)\n        return NULL;\n", "")),
             ("region_refusal", "gives a block", ("    if (size > PTRDIFF_MAX - alignment)\n        return NULL;\n",
                                                  "    if (size > PTRDIFF_MAX - alignment)\n        return bump;\n")),
         )

@@ -57,7 +57,8 @@ class Help(unittest.TestCase):
 class Lists(unittest.TestCase):
     def test_allocators_hold_the_promised_rows(self):
         listed = {entry["name"]: entry for entry in json.loads(tidemark("list", "allocators", "--json").stdout)}
-        self.assertEqual(set(listed), {"glibc", "jemalloc", "mimalloc", "tcmalloc", "cpython", "bump", "null", "pymalloc",
+        self.assertEqual(set(listed), {"glibc", "jemalloc", "mimalloc", "tcmalloc", "tbb", "boehm", "boehm-collected", "glib-slice", "cpython", "bump", "frees", "obstack", "apr", "talloc",
+                                       "mimalloc-heap", "jemalloc-arena", "pmr-monotonic", "pmr-pool", "null", "pymalloc",
                                        "pymalloc-2.7", "pymalloc-3.8", "pymalloc-3.9", "pymalloc-3.11", "pymalloc-locked"})
         self.assertEqual(listed["jemalloc"]["package"], "libjemalloc2")
         self.assertIn("tcache_count", [tunable["name"] for tunable in listed["glibc"]["tunables"]])
@@ -608,7 +609,8 @@ class Micro(Scratch):
 class Doctor(unittest.TestCase):
     CHECKS = ("clock", "statm", "rollup", "real-time priority", "cores", "transparent huge pages", "overcommit", "cgroup",
               "memory limit", "memory", "page reporting", "installation", "library cpython", "library jemalloc",
-              "library mimalloc", "library tcmalloc",
+              "library mimalloc", "library tcmalloc", "library tbb", "library boehm",
+              "library glib-slice", "library apr", "library talloc", "library pmr-monotonic",
               "plot interpreter", "real CPython", "steady integer loop", "steady memory latency", "steady first touch")
 
     def test_each_check_has_one_known_status_and_advice_unless_ok(self):

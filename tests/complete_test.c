@@ -86,6 +86,8 @@ static void test_a_row_is_offered_nothing_that_it_cannot_have(void **state)
     (void)state;
     assert_leaves_out("run -a pymalloc@", "pymalloc@pymalloc");
     assert_leaves_out("run -a pymalloc@", "pymalloc@bump");
+    assert_leaves_out("run -a pymalloc@", "pymalloc@boehm-collected");
+    assert_offers("run -a pymalloc@", "pymalloc@boehm");
     assert_leaves_out("run -a jemalloc+narenas:2+", "jemalloc+narenas:2+narenas:");
     assert_offers("run -a jemalloc+narenas:2+", "jemalloc+narenas:2+tcache_max:");
     assert_offers("run -a jemalloc+tcache_max:1+tcache", "jemalloc+tcache_max:1+tcache:");

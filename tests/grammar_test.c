@@ -50,6 +50,17 @@ static void test_pymalloc_stands_on_glibc_unless_told(void **state)
     assert_string_equal(row.raw.allocator->name, "mimalloc");
 }
 
+static void test_regions_that_take_their_memory_beneath_stand_on_glibc_unless_told(void **state)
+{
+    (void)state;
+    assert_int_equal(row_parse(&row, "frees", error), 0);
+    assert_string_equal(row.raw.allocator->name, "glibc");
+    assert_int_equal(row_parse(&row, "frees@jemalloc+narenas:2", error), 0);
+    assert_string_equal(row.raw.allocator->name, "jemalloc");
+    assert_int_equal(row_parse(&row, "bump", error), 0);
+    assert_null(row.raw.allocator);
+}
+
 static void test_a_tunable_binds_to_the_component_on_its_left(void **state)
 {
     (void)state;
@@ -83,7 +94,7 @@ static void test_unknown_names_say_what_is_near_and_accepted(void **state)
 {
     (void)state;
     assert_row_refused("jemaloc", "did you mean jemalloc?");
-    assert_row_refused("nothing", "accepted: glibc, jemalloc, mimalloc, tcmalloc, pymalloc");
+    assert_row_refused("nothing", "accepted: glibc, jemalloc, mimalloc, tcmalloc, tbb, boehm, ");
     assert_row_refused("glibc+tcache:0", "accepted: tcache_count");
     assert_row_refused("null+a:1", "null has no tunables");
 }
@@ -94,6 +105,10 @@ static void test_malformed_rows_are_refused(void **state)
     assert_row_refused("jemalloc@glibc", "serves every size itself");
     assert_row_refused("pymalloc@bump", "one general allocator");
     assert_row_refused("pymalloc@glibc@glibc", "one general allocator");
+    assert_row_refused("pymalloc@boehm-collected", "one that does not collect");
+    assert_row_refused("bump@glibc", "serves every size itself");
+    assert_row_refused("frees@null", "one whose blocks are distinct");
+    assert_row_refused("frees@bump", "one general allocator");
     assert_row_refused("glibc+tcache_count", "no tunable:value");
     assert_row_refused("caf\xe9=glibc", "printable ASCII; byte 4");
     assert_row_refused("jemalloc,glibc", "left over");
@@ -291,6 +306,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_general_row_serves_both_sides),
         cmocka_unit_test(test_pymalloc_stands_on_glibc_unless_told),
+        cmocka_unit_test(test_regions_that_take_their_memory_beneath_stand_on_glibc_unless_told),
         cmocka_unit_test(test_a_tunable_binds_to_the_component_on_its_left),
         cmocka_unit_test(test_the_row_as_written_is_its_identity),
         cmocka_unit_test(test_a_backslash_makes_a_value_literal),

@@ -158,6 +158,11 @@ class Programs(Scratch):
             self.assertEqual((check["status"], check["finding"].endswith(": " + path)), ("fail", True), check)
             os.rename(path + ".away", path)
 
+    def test_the_memory_resources_are_found_beside_the_programs(self):
+        checked = installed("check", "-a", "pmr-monotonic", "--only", "own_file", cwd=self.folder)
+        self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
+        self.assertIn("libtidemark-pmr.so over libc.so.6", checked.stdout)
+
     def test_a_link_to_the_program_finds_its_parts(self):
         link = os.path.join(self.folder, "tidemark")
         os.symlink(prefix + "/bin/tidemark", link)

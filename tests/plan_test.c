@@ -81,6 +81,16 @@ static void test_a_row_that_cannot_run_is_no_reference(void **state)
     assert_string_equal(the_control()->row.text, "glibc");
 }
 
+static void test_what_a_collector_cannot_see_is_not_available_on_it(void **state)
+{
+    (void)state;
+    add("steady", "objects", 6, 5, "boehm-collected", "boehm");
+    add("list_lifetime:n=20k", "objects", 6, 5, "boehm-collected", NULL);
+    assert_non_null(strstr(plan.cells[0].not_available, "where no collector looks"));
+    assert_string_equal(plan.cells[1].not_available, "");
+    assert_string_equal(plan.cells[2].not_available, "");
+}
+
 static void test_fewer_than_six_rounds_have_none(void **state)
 {
     (void)state;
@@ -184,6 +194,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         plan_test(test_a_control_is_the_first_row_again),
         plan_test(test_a_row_that_cannot_run_is_no_reference),
+        plan_test(test_what_a_collector_cannot_see_is_not_available_on_it),
         plan_test(test_fewer_than_six_rounds_have_none),
         plan_test(test_a_single_row_that_can_run_has_none),
         plan_test(test_there_is_one_for_each_workload_on_the_experiment_that_comes_first),

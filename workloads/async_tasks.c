@@ -162,6 +162,7 @@ const struct workload workload_async_tasks = {
     .parameters = async_tasks_parameters,
     .object_needs = PROGRAM_NEEDS,
     .raw_needs = PROGRAM_NEEDS,
+    .is_reachable = 1,
     .python_script = 1,
     .run = async_tasks_run,
 };

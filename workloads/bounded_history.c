@@ -128,6 +128,7 @@ const struct workload workload_bounded_history = {
     .parameters = bounded_history_parameters,
     .object_needs = PROGRAM_NEEDS,
     .raw_needs = PROGRAM_NEEDS,
+    .is_reachable = 1,
     .python_script = 1,
     .run = bounded_history_run,
 };

@@ -422,6 +422,7 @@ const struct workload workload_compress = {
     .parameters = compress_parameters,
     .object_needs = PROGRAM_NEEDS,
     .raw_needs = PROGRAM_NEEDS,
+    .is_reachable = 1,
     .python_script = 1,
     .run = compress_run,
 };

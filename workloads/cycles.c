@@ -225,6 +225,7 @@ const struct workload workload_cycles = {
     .parameters = cycles_parameters,
     .object_needs = PROGRAM_NEEDS,
     .raw_needs = PROGRAM_NEEDS,
+    .is_reachable = 1,
     .python_script = 1,
     .run = cycles_run,
 };

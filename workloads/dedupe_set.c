@@ -140,6 +140,7 @@ const struct workload workload_dedupe_set = {
     .parameters = dedupe_set_parameters,
     .object_needs = PROGRAM_NEEDS,
     .raw_needs = PROGRAM_NEEDS,
+    .is_reachable = 1,
     .python_script = 1,
     .run = dedupe_set_run,
 };

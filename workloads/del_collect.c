@@ -120,6 +120,7 @@ const struct workload workload_del_collect = {
     .parameters = del_collect_parameters,
     .object_needs = PROGRAM_NEEDS,
     .raw_needs = PROGRAM_NEEDS,
+    .is_reachable = 1,
     .python_script = 1,
     .run = del_collect_run,
 };

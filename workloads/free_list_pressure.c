@@ -177,6 +177,7 @@ const struct workload workload_free_list_pressure = {
     .parameters = free_list_pressure_parameters,
     .object_needs = PROGRAM_NEEDS,
     .raw_needs = PROGRAM_NEEDS,
+    .is_reachable = 1,
     .python_script = 1,
     .run = free_list_pressure_run,
 };

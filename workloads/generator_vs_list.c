@@ -161,6 +161,7 @@ const struct workload workload_generator_vs_list = {
     .parameters = generator_vs_list_parameters,
     .object_needs = PROGRAM_NEEDS,
     .raw_needs = PROGRAM_NEEDS,
+    .is_reachable = 1,
     .python_script = 1,
     .run = generator_vs_list_run,
 };

@@ -176,6 +176,7 @@ const struct workload workload_global_leak = {
     .parameters = global_leak_parameters,
     .object_needs = PROGRAM_NEEDS,
     .raw_needs = PROGRAM_NEEDS,
+    .is_reachable = 1,
     .python_script = 1,
     .run = global_leak_run,
 };

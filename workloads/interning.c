@@ -128,6 +128,7 @@ const struct workload workload_interning = {
     .parameters = interning_parameters,
     .object_needs = PROGRAM_NEEDS,
     .raw_needs = PROGRAM_NEEDS,
+    .is_reachable = 1,
     .python_script = 1,
     .run = interning_run,
 };

@@ -182,6 +182,7 @@ const struct workload workload_list_lifetime = {
     .parameters = list_lifetime_parameters,
     .object_needs = PROGRAM_NEEDS,
     .raw_needs = PROGRAM_NEEDS,
+    .is_reachable = 1,
     .python_script = 1,
     .run = list_lifetime_run,
 };

@@ -96,6 +96,7 @@ const struct workload workload_pinning = {
     .parameters = pinning_parameters,
     .object_needs = PROGRAM_NEEDS,
     .raw_needs = PROGRAM_NEEDS,
+    .is_reachable = 1,
     .python_script = 1,
     .run = pinning_run,
 };

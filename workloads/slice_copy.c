@@ -102,6 +102,7 @@ const struct workload workload_slice_copy = {
     .parameters = slice_copy_parameters,
     .object_needs = PROGRAM_NEEDS,
     .raw_needs = PROGRAM_NEEDS,
+    .is_reachable = 1,
     .python_script = 1,
     .run = slice_copy_run,
 };

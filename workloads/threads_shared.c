@@ -190,6 +190,7 @@ const struct workload workload_threads_shared = {
     .parameters = threads_shared_parameters,
     .object_needs = PROGRAM_NEEDS,
     .raw_needs = PROGRAM_NEEDS,
+    .is_reachable = 1,
     .python_script = 1,
     .run = threads_shared_run,
 };

@@ -345,6 +345,7 @@ const struct workload workload_user_batches = {
     .parameters = user_batches_parameters,
     .object_needs = PROGRAM_NEEDS,
     .raw_needs = PROGRAM_NEEDS,
+    .is_reachable = 1,
     .python_script = 1,
     .run = user_batches_run,
 };

@@ -172,6 +172,7 @@ const struct workload workload_waste = {
     .parameters = waste_parameters,
     .object_needs = PROGRAM_NEEDS,
     .raw_needs = PROGRAM_NEEDS,
+    .is_reachable = 1,
     .python_script = 1,
     .run = waste_run,
 };

@@ -71,6 +71,12 @@ struct workload {
     unsigned object_needs; /* capabilities that the object allocator must have */
     unsigned raw_needs;    /* capabilities that the raw allocator must have */
     int python_script;     /* 1: workloads/python/NAME.py runs the same on a real CPython */
+    /*
+     * 1: each block in use is pointed to, at its start or inside, from static data, the stack or
+     * another block in use, so that a collector finds it (ALLOCATOR_COLLECTED). A workload that
+     * keeps its blocks in a table of its own from mmap does not; it is n/a on a row that collects.
+     */
+    int is_reachable;
 
     /*
      * Runs to the end and returns 0, or a negative errno when memory ran out. Calls
