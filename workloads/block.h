@@ -114,4 +114,41 @@ static inline int cookie_check(const void *block, size_t bytes, uint64_t cookie)
     return 0;
 }
 
+/*
+ * A block that tells its own size, so that whoever gets it can check and free it: its first word is
+ * the size, under a mark; the rest holds a cookie of the size, but for what `reserved` bytes the
+ * workload keeps behind the first word. At least 8 bytes, plus what is reserved.
+ */
+enum { SIGNED_LEAST_BYTES = 8, SIGNED_MARK_SHIFT = 40 };
+static const uint64_t signed_mark = UINT64_C(0x71de0d) << SIGNED_MARK_SHIFT;
+
+/* NULL when there is no memory. */
+static inline void *signed_make(struct worker *worker, size_t bytes, size_t reserved)
+{
+    uint64_t *block = block_make(worker, bytes);
+
+    if (!block)
+        return NULL;
+    *block = signed_mark | bytes;
+    size_t head = SIGNED_LEAST_BYTES + reserved;
+    cookie_fill((char *)block + head, bytes - head, bytes);
+    return block;
+}
+
+/* Frees a block of signed_make that is still as it was; `block` may be NULL. Returns 0, or -EBADMSG
+ * with the block left alone. */
+static inline int signed_drop(struct worker *worker, void *block, size_t reserved)
+{
+    if (!block)
+        return 0;
+    uint64_t word = *(uint64_t *)block;
+    size_t bytes = word & (((uint64_t)1 << SIGNED_MARK_SHIFT) - 1);
+    size_t head = SIGNED_LEAST_BYTES + reserved;
+    if ((word ^ bytes) != signed_mark || bytes < head ||
+        cookie_check((char *)block + head, bytes - head, bytes) != 0)
+        return -EBADMSG;
+    block_drop(worker, block, bytes);
+    return 0;
+}
+
 #endif

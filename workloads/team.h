@@ -130,6 +130,21 @@ static inline void worker_share(const struct worker *worker, size_t total, size_
     *end = total / threads * (index + 1) + total % threads * (index + 1) / threads;
 }
 
+/* So many live bytes can no more be reached by the program; they still are the allocator's to keep.
+ * With a locked add: not for each block. */
+static inline void worker_strand(struct worker *worker, size_t bytes)
+{
+    atomic_fetch_sub_explicit(&worker->team->context->gauge->object_bytes, bytes,
+                              memory_order_relaxed);
+}
+
+/* Undoes it, before the bytes are freed. */
+static inline void worker_unstrand(struct worker *worker, size_t bytes)
+{
+    atomic_fetch_add_explicit(&worker->team->context->gauge->object_bytes, bytes,
+                              memory_order_relaxed);
+}
+
 /* Parameters, as the classic workloads write them. */
 #define PARAMETER_COUNTED(what, text, least, most, usual_quick, usual_full)                        \
     {                                                                                              \
