@@ -10,33 +10,35 @@
 
 static pthread_mutex_t recording_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* A function of the recording allocator, with the lock held. */
-#define LOCKED(result, call)                                                                       \
-    pthread_mutex_lock(&recording_lock);                                                           \
-    void *result = call;                                                                           \
-    pthread_mutex_unlock(&recording_lock)
-
 static inline void *locked_malloc(size_t bytes)
 {
-    LOCKED(block, recording_malloc(bytes));
+    pthread_mutex_lock(&recording_lock);
+    void *block = recording_malloc(bytes);
+    pthread_mutex_unlock(&recording_lock);
     return block;
 }
 
 static inline void *locked_calloc(size_t count, size_t bytes)
 {
-    LOCKED(block, recording_calloc(count, bytes));
+    pthread_mutex_lock(&recording_lock);
+    void *block = recording_calloc(count, bytes);
+    pthread_mutex_unlock(&recording_lock);
     return block;
 }
 
 static inline void *locked_realloc(void *old, size_t bytes)
 {
-    LOCKED(block, recording_realloc(old, bytes));
+    pthread_mutex_lock(&recording_lock);
+    void *block = recording_realloc(old, bytes);
+    pthread_mutex_unlock(&recording_lock);
     return block;
 }
 
 static inline void *locked_aligned_alloc(size_t alignment, size_t bytes)
 {
-    LOCKED(block, recording_aligned_alloc(alignment, bytes));
+    pthread_mutex_lock(&recording_lock);
+    void *block = recording_aligned_alloc(alignment, bytes);
+    pthread_mutex_unlock(&recording_lock);
     return block;
 }
 
