@@ -241,6 +241,13 @@ static struct page *map_page(void)
     return page;
 }
 
+/* What a negative errno of a workload means: -EBADMSG is ours (workload.h). */
+static const char *meaning(int error)
+{
+    return error == -EBADMSG ? "a block was not aligned, not zeroed or not as it had been written"
+                             : strerror(-error);
+}
+
 static void begin_census(struct child *child, const struct open_row *row)
 {
     char version[ALLOCATOR_TEXT_BYTES] = "";
@@ -287,8 +294,7 @@ int main(int argc, char **argv)
     int error = arguments.workload->run(&context);
     end_phase(&context);
     if (error) {
-        snprintf(page->reason, sizeof page->reason, "the workload ended with: %s",
-                 strerror(-error));
+        snprintf(page->reason, sizeof page->reason, "the workload ended with: %s", meaning(error));
         page->status = PAGE_FAILED;
         return 1;
     }

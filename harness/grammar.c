@@ -63,10 +63,10 @@ void grammar_suggest(char *error, size_t error_bytes, const char *word, const ch
 
 static int unknown_workload(const char *name, char *error)
 {
-    const char *names[64];
+    const char *names[128];
     size_t count = 0;
 
-    for (; count < workload_registry_count && count < 64; count++)
+    for (; count < workload_registry_count && count < 128; count++)
         names[count] = workload_registry[count]->name;
     snprintf(error, GRAMMAR_ERROR_BYTES, "no workload is called '%.64s'", name);
     grammar_suggest(error, GRAMMAR_ERROR_BYTES, name, names, count);

@@ -9,7 +9,7 @@
 
 #include <stddef.h>
 
-enum { GRAMMAR_ERROR_BYTES = 512, GRAMMAR_VALUES = 64 };
+enum { GRAMMAR_ERROR_BYTES = 1024, GRAMMAR_VALUES = 64 };
 
 /* The suites' sizes: which default a parameter takes when the user names none. */
 enum workload_size { SIZE_QUICK, SIZE_FULL };

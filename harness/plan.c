@@ -45,9 +45,9 @@ int cell_choose_geometry(struct cell *cell, char *reason)
 }
 
 /* What is beneath a pool allocator serves its large blocks, from whichever thread asks. */
-static unsigned raw_needs(const struct workload *workload)
+static unsigned raw_needs(const struct workload *workload, unsigned object_needs)
 {
-    return workload->raw_needs | (workload->object_needs & ALLOCATOR_THREADS);
+    return workload->raw_needs | (object_needs & ALLOCATOR_THREADS);
 }
 
 static void decide_availability(struct cell *cell)
@@ -57,6 +57,7 @@ static void decide_availability(struct cell *cell)
 
     const struct allocator *object = cell->row.object.allocator;
     const struct allocator *raw = cell->row.raw.allocator ? cell->row.raw.allocator : object;
+    unsigned object_needs = workload_object_needs(cell->workload, cell->values);
 
     if (cell->not_available[0])
         return;
@@ -64,8 +65,8 @@ static void decide_availability(struct cell *cell)
         snprintf(cell->not_available, sizeof cell->not_available, "%s", cell->row.not_available);
         return;
     }
-    if (lacks(cell, object, object->capabilities, cell->workload->object_needs) ||
-        lacks(cell, raw, row_raw_capabilities(&cell->row), raw_needs(cell->workload)))
+    if (lacks(cell, object, object->capabilities, object_needs) ||
+        lacks(cell, raw, row_raw_capabilities(&cell->row), raw_needs(cell->workload, object_needs)))
         return;
     if (raw->capabilities & ALLOCATOR_COLLECTED && !cell->workload->is_reachable) {
         snprintf(cell->not_available, sizeof cell->not_available,

@@ -14,7 +14,7 @@
 #include <jansson.h>
 
 enum {
-    PLAN_ERROR_BYTES = 768,
+    PLAN_ERROR_BYTES = 1280,
     PLAN_REASON_BYTES = 512,
     PLAN_MOST_ROUNDS = 1000,
     PLAN_CONTROL_ROUNDS = 6, /* the fewest that give a control an interval */

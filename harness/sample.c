@@ -85,13 +85,15 @@ static int start(struct session *session)
 
 /* Parks. */
 
+/* Threads that work at once need more than one core: those that a pinned thread starts would
+ * inherit its own. */
 static void pin(struct session *session)
 {
     cpu_set_t set;
     int cpu = session->settings->child_cpu;
 
     session->sample->cpu = -1;
-    if (cpu < 0)
+    if (cpu < 0 || (session->cell->workload->object_needs & ALLOCATOR_THREADS))
         return;
     CPU_ZERO(&set);
     CPU_SET((size_t)cpu, &set);

@@ -2,9 +2,9 @@
  * The suites as data. `quick` answers the main question in minutes, `full` takes every way and
  * every row at n = 10M, `articles` takes every published experiment, `pymalloc` sets ours beside
  * the real one, `survivors` is for the census of pools, `layers` shows who keeps memory between a
- * name and a page, `fidelity` is what `tidemark fidelity` compares. Leaves out the classic
- * workloads. The experiments are those that people published of CPython; docs/method.md says what
- * they are checked against.
+ * name and a page, `fidelity` is what `tidemark fidelity` compares, `classic` takes the workloads of
+ * other suites and papers (docs/workloads.md). Leaves out sizes. The experiments are those that
+ * people published of CPython; docs/method.md says what they are checked against.
  */
 #include "harness/suite.h"
 
@@ -243,6 +243,66 @@ static const struct suite_line fidelity_full_lines[] = {
     {0},
 };
 
+/* Threads need a row that any of them may call. */
+static const char *const by_threads[] = {
+    "glibc", "jemalloc", "mimalloc", "tcmalloc", "pymalloc-locked", NULL,
+};
+
+static const char *const by_one_thread[] = {
+    "glibc", "jemalloc", "mimalloc", "tcmalloc", "pymalloc", NULL,
+};
+
+/* Before 2.1 mimalloc's aligned blocks are not, and the workload says so by failing. */
+static const char *const by_alignment[] = {"glibc", "jemalloc", "tcmalloc", NULL};
+
+static const char *const by_region[] = {"bump", NULL};
+
+#define THREADED(workload)                                                                         \
+    {                                                                                              \
+        workload, by_threads, "objects", 0, 0                                                      \
+    }
+#define SINGLE(workload)                                                                           \
+    {                                                                                              \
+        workload, by_one_thread, "objects", 0, 0                                                   \
+    }
+
+static const struct suite_line classic_lines[] = {
+    THREADED("larson:threads=1..2"),
+    THREADED("xmalloc"),
+    THREADED("cache_scratch:threads=1..2"),
+    THREADED("cache_thrash:threads=1..2"),
+    THREADED("threadtest:threads=1..2"),
+    SINGLE("glibc_simple:size=16|64"),
+    THREADED("glibc_thread:threads=1..2"),
+    SINGLE("malloc_large"),
+    THREADED("mleak"),
+    THREADED("mstress"),
+    THREADED("rptest"),
+    THREADED("alloc_test:threads=1..2"),
+    THREADED("linux_scalability:threads=1..2"),
+    SINGLE("realloc_grow"),
+    {"aligned_mix", by_alignment, "objects", 0, 0},
+    SINGLE("calloc_zero"),
+    THREADED("phong"),
+    THREADED("sh6"),
+    THREADED("sh8"),
+    SINGLE("ffworst"),
+    SINGLE("hoardworst"),
+    THREADED("acdc"),
+    THREADED("fleet"),
+    SINGLE("request_server:how=blocks"),
+    {"request_server:how=region", by_region, "objects", 0, 0},
+    SINGLE("compiler_phases:how=blocks"),
+    {"compiler_phases:how=region", by_region, "objects", 0, 0},
+    SINGLE("documents:how=blocks"),
+    {"documents:how=region", by_region, "objects", 0, 0},
+    SINGLE("entity_pools:how=blocks|chunks"),
+    SINGLE("undo_stack"),
+    THREADED("server_day"),
+    SINGLE("fragment_drift"),
+    {0},
+};
+
 const struct suite suite_registry[] = {
     {"quick",
      "del, then collect: n = 5M, 6 rounds, 0.5 s idle, and one idle curve of 12 s an allocator",
@@ -264,6 +324,8 @@ const struct suite suite_registry[] = {
      1, SECOND / 20, fidelity_lines},
     {"fidelity_full", "the same, with other mallocs and every other article, one sample each",
      SIZE_FULL, 1, SECOND / 20, fidelity_full_lines},
+    {"classic", "the workloads of other suites and papers, and programs of a known shape, 3 rounds",
+     SIZE_QUICK, 3, SECOND / 2, classic_lines},
 };
 const size_t suite_registry_count = sizeof suite_registry / sizeof suite_registry[0];
 

@@ -70,10 +70,16 @@ class Lists(unittest.TestCase):
         hows = [p for p in listed["list_lifetime"]["parameters"] if p["name"] == "how"][0]
         self.assertEqual(hows["choices"], ["local", "global", "returned", "del_collect", "cycle", "cycle_collect"])
 
+    def test_an_unknown_workload_is_told_every_known_one(self):
+        refused = tidemark("run", "-w", "no_such_workload")
+        self.assertEqual(refused.returncode, 2)
+        for entry in json.loads(tidemark("list", "workloads", "--json").stdout):
+            self.assertIn(entry["name"], refused.stderr)
+
     def test_the_suites(self):
         listed = json.loads(tidemark("list", "suites", "--json").stdout)
         self.assertEqual([entry["name"] for entry in listed],
-                         ["quick", "full", "articles", "pymalloc", "survivors", "layers", "fidelity", "fidelity_full"])
+                         ["quick", "full", "articles", "pymalloc", "survivors", "layers", "fidelity", "fidelity_full", "classic"])
 
     def test_text_and_json_name_the_same(self):
         for what in ("allocators", "workloads", "suites"):
@@ -432,6 +438,25 @@ class Shows(Scratch):
             above = [max(phase["rss_bytes"] - cell["baseline_bytes"]["median"], 0) / 1e6 for phase in cell["phases"]]
             self.assertEqual(line[1::4], ["%.1f" % megabytes for megabytes in above])
             self.assertEqual(line[2::4], ["MB"] * len(above))
+
+    def test_threads_that_work_at_once_are_not_pinned(self):
+        tidemark("run", "-w", "threadtest:n=100,rounds=2", "-w", "bulk:n=1k", "-a", "glibc", "--rounds", "1", "-o",
+                 self.folder())
+        with open(self.folder() + "/plan.json", encoding="utf-8") as file:
+            names = [cell["workload"] for cell in json.load(file)["cells"]]
+        with open(self.folder() + "/samples.jsonl", encoding="utf-8") as file:
+            pinned = {names[sample["cell"]]: sample["cpu"] is not None for sample in map(json.loads, file)}
+        self.assertEqual(pinned, {"threadtest": False, "bulk": os.cpu_count() > 1})
+
+    def test_a_choice_may_need_more_of_a_row(self):
+        tidemark("run", "-w", "documents:n=1k,most=100,how=blocks|region", "-a", "glibc,bump", "--rounds", "1", "-o",
+                 self.folder())
+        shown = {(cell["params"]["how"], cell["allocator"]): cell["reason"]
+                 for cell in json.loads(tidemark("show", self.folder(), "--json").stdout) if not cell["control"]}
+        self.assertIsNone(shown["blocks", "glibc"])
+        self.assertIsNone(shown["region", "bump"])
+        self.assertIn("has no regions, which documents needs", shown["region", "glibc"])
+        self.assertIn("has no malloc, free, which documents needs", shown["blocks", "bump"])
 
     def test_json_and_phases_exclude_each_other(self):
         shown = tidemark("show", "--json", "--phases", self.scratch)

@@ -33,6 +33,23 @@ void workload_show_objects(struct workload_context *context, struct runtime *run
     context->objects = runtime;
 }
 
+void workload_rest(struct workload_context *context)
+{
+    context->end_phase(context);
+    if (context->idle_ns > 0)
+        context->sleep(context, context->idle_ns);
+}
+
+unsigned workload_object_needs(const struct workload *workload, const uint64_t *values)
+{
+    unsigned needs = workload->object_needs;
+
+    for (size_t i = 0; workload->parameters && workload->parameters[i].name; i++)
+        if (workload->parameters[i].needs)
+            needs |= workload->parameters[i].needs[values[i]];
+    return needs;
+}
+
 uint64_t workload_value(const struct workload_context *context, const char *name)
 {
     const struct parameter *parameters = context->workload->parameters;

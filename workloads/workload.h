@@ -18,7 +18,8 @@
 /*
  * What the sampler outside reads at each tick; it fills one cache line of the page that the harness
  * and its child share. One thread writes, with gauge_add: a plain load and a plain store, no locked
- * instruction and no system call.
+ * instruction and no system call. Threads that work at once keep counters of their own and tell the
+ * gauge seldom (team.h).
  */
 struct workload_gauge {
     _Alignas(64) _Atomic uint64_t object_bytes; /* the program's reachable objects */
@@ -55,6 +56,8 @@ struct parameter {
     enum parameter_kind kind;
     uint64_t minimum, maximum;  /* of a count, both accepted */
     const char *const *choices; /* of a choice, NULL-terminated */
+    const unsigned *needs;      /* of each choice: capabilities that the object allocator must have
+                                   beside      the workload's own; NULL: none */
     const char *quick, *full;   /* defaults in the two suites, written as a user would */
 };
 
@@ -79,12 +82,12 @@ struct workload {
     int is_reachable;
 
     /*
-     * Runs to the end and returns 0, or a negative errno when memory ran out. Calls
-     * workload_phase() at each boundary and workload_idle() last, touches the memory that it
-     * allocates, uses nothing of libc that allocates, and reads no clock. What it allocates before
-     * its first phase, such as a runtime's start-up, is part of the process's own baseline, which
-     * is taken there; what it does after workload_idle(), such as freeing what is left, is not
-     * measured.
+     * Runs to the end and returns 0, or a negative errno: -ENOMEM when memory ran out, -EBADMSG
+     * when a block is not aligned, not zeroed or not what was written to it. Calls workload_phase()
+     * at each boundary and workload_idle() last, touches the memory that it allocates, uses nothing
+     * of libc that allocates, and reads no clock. What it allocates before its first phase, such as
+     * a runtime's start-up, is part of the process's own baseline, which is taken there; what it
+     * does after workload_idle(), such as freeing what is left, is not measured.
      */
     int (*run)(struct workload_context *context);
 };
@@ -129,6 +132,15 @@ void workload_idle(struct workload_context *context);
  * that forgets it. program_start() calls it; a workload without an object runtime need not.
  */
 void workload_show_objects(struct workload_context *context, struct runtime *runtime);
+
+/*
+ * Ends the phase before and waits `idle_ns` in no phase: the curve goes on, and no phase counts the
+ * time. For a program that rests in between; begin a phase afterwards.
+ */
+void workload_rest(struct workload_context *context);
+
+/* Capabilities that the object allocator must have for these values. Thread-safe. */
+unsigned workload_object_needs(const struct workload *workload, const uint64_t *values);
 
 /* The value of a parameter: a count, or the index of a choice. Aborts on a name that the workload
  * does not have: that is a bug. */
