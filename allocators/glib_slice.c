@@ -68,10 +68,9 @@ static void *slice_calloc(size_t count, size_t size)
 
 static void slice_release(void *block)
 {
-    struct slice_header *header = (struct slice_header *)block - 1;
-
     if (!block)
         return;
+    struct slice_header *header = (struct slice_header *)block - 1;
     if (header->bytes > slice_most_bytes)
         slice_raw->free(header);
     else
@@ -91,13 +90,12 @@ static void *realloc_beneath(struct slice_header *header, size_t bytes)
 /* A slice cannot grow: as a GLib program, it takes another one and copies. */
 static void *slice_realloc(void *block, size_t size)
 {
-    const struct slice_header *header = (struct slice_header *)block - 1;
-
     if (!block)
         return slice_malloc(size);
+    struct slice_header *header = (struct slice_header *)block - 1;
     if (header->bytes > slice_most_bytes && size < SIZE_MAX - sizeof *header &&
         size + sizeof *header > slice_most_bytes)
-        return realloc_beneath((struct slice_header *)block - 1, size + sizeof *header);
+        return realloc_beneath(header, size + sizeof *header);
     void *moved = slice_malloc(size);
     if (!moved)
         return NULL;

@@ -63,29 +63,37 @@ static int tbb_open(const struct allocator *self, struct allocator_ops *ops,
     return 0;
 }
 
+static int is_within(const struct dl_phdr_info *info, uintptr_t address)
+{
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *header = &info->dlpi_phdr[i];
+        if (header->p_type == PT_LOAD &&
+            address - (info->dlpi_addr + header->p_vaddr) < header->p_memsz)
+            return 1;
+    }
+    return 0;
+}
+
 /* What it would print at its start if TBB_VERSION were set, "TBBmalloc: VERSION\t\t2021.8": no
  * function tells it, but the text lies in its read-only data. */
 static int find_version(struct dl_phdr_info *info, size_t bytes, void *data)
 {
-    static const char mark[] = "TBBmalloc: VERSION\t";
-    const uintptr_t within = (uintptr_t)tbb_msize;
-    const char *found = NULL;
-    int is_it = 0;
+    static const char mark[] = "TBBmalloc: VERSION\t\t";
 
     (void)bytes;
+    if (!is_within(info, (uintptr_t)tbb_msize))
+        return 0;
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *header = &info->dlpi_phdr[i];
         const char *start = (const char *)info->dlpi_addr + header->p_vaddr;
         if (header->p_type != PT_LOAD || !(header->p_flags & PF_R))
             continue;
-        is_it |= within - (uintptr_t)start < header->p_memsz;
-        if (!found)
-            found = memmem(start, header->p_filesz, mark, sizeof mark - 1);
+        const char *found = memmem(start, header->p_filesz, mark, sizeof mark - 1);
+        if (found)
+            snprintf(data, ALLOCATOR_TEXT_BYTES, "oneTBB %.*s",
+                     (int)strcspn(found + sizeof mark - 1, "\n"), found + sizeof mark - 1);
     }
-    if (is_it && found)
-        snprintf(data, ALLOCATOR_TEXT_BYTES, "oneTBB %.*s", (int)strcspn(found + sizeof mark, "\n"),
-                 found + sizeof mark);
-    return is_it;
+    return 1;
 }
 
 static void tbb_version(char *text)
