@@ -134,7 +134,7 @@ BUGS = {
          + "    if (header->maker != pthread_self())\n        header->next = header;\n    let_go();\n"),
     ),
     "a lock that a fork leaves held": Bug(
-        "fork_with_threads", r"it has not ended after 5 s, in the child of a fork, in (malloc|free)",
+        "fork_with_threads", r"it has not ended after 5 s, in the child of a fork, in (malloc|calloc|realloc|free)",
         *LOCKED,
         FREE_LOCKED,
     ),

@@ -290,7 +290,8 @@ class Articles(unittest.TestCase):
         self.assert_replayed("threads_shared:n=2M,threads=1|4|8", rows=("pymalloc", "glibc+tcache_count:0"))
 
     def test_pinning(self):
-        self.assert_replayed("pinning:n=2M,k=510|32130")
+        # What the interpreter made for itself between the survivors pins an arena more, now and then.
+        self.assert_replayed("pinning:n=2M,k=510|32130", arenas=2)
 
     def test_every_script_takes_what_its_workload_takes(self):
         """The names, and for a choice all that it may be; what each refuses, it refuses with status 2."""

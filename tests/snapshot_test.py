@@ -14,7 +14,7 @@ import unittest
 
 import sys
 sys.path.insert(0, "tests")
-from tidemark_run import Scratch, tidemark  # noqa: E402
+from tidemark_run import Scratch, not_run, tidemark  # noqa: E402
 
 LEAK = os.environ["SNAPSHOT_LEAK"]
 LEAK_CXX = os.environ["SNAPSHOT_LEAK_CXX"]
@@ -61,7 +61,7 @@ class Snapshots(Scratch):
         self.assertEqual(ran.returncode, status, ran.stderr)
         answer = json.loads(ran.stdout[ran.stdout.index("{\n"):])
         if by in ("line", "stack") and answer["symbols"] is None:
-            self.skipTest("needs lines: a build with libdw-dev")
+            not_run(self, "it needs lines: a build with libdw-dev")
         return answer, ran.stderr
 
     def refuse(self, *arguments, status=2):
@@ -339,7 +339,7 @@ class Programs(Snapshots):
     def test_program_without_the_loader_says_why_there_is_nothing(self):
         compiler = shutil.which("gcc")
         if not compiler:
-            self.skipTest("needs gcc")
+            not_run(self, "it needs gcc")
         source, program = self.folder("static.c"), self.folder("static")
         with open(source, "w", encoding="utf-8") as file:
             file.write("int main(void) { return 0; }\n")
