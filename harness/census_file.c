@@ -3,10 +3,10 @@
  * size is bounded, and a file that is not whole is none.
  */
 #define _GNU_SOURCE
-#define ZLIB_CONST /* what is packed is not written to */
 #include "harness/census_file.h"
 
 #include "harness/census_check.h"
+#include "harness/gzip_text.h"
 #include "harness/json_file.h"
 
 #include <errno.h>
@@ -16,14 +16,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 enum {
     NAME_BYTES = 64,
-    GZIP_WINDOW_BITS = 15 + 16, /* zlib's way to ask for gzip */
-    PACK_LEVEL = 6,
-    PACK_MEMORY = 8,
-    FIRST_ROOM_BYTES = 1 << 16,
 };
 
 static const char *path_of(size_t cell, char *path)
@@ -50,29 +45,6 @@ static size_t count_objects(const char *text)
     for (const char *at = strpbrk(text, "{["); at; at = strpbrk(at + 1, "{["))
         count++;
     return count;
-}
-
-/* The caller frees `*packed`. Returns 0 or -ENOMEM. */
-static int pack(const char *text, size_t length, char **packed, size_t *packed_bytes)
-{
-    z_stream stream = {.next_in = (z_const Bytef *)text, .avail_in = (uInt)length};
-
-    if (deflateInit2(&stream, PACK_LEVEL, Z_DEFLATED, GZIP_WINDOW_BITS, PACK_MEMORY,
-                     Z_DEFAULT_STRATEGY) != Z_OK)
-        return -ENOMEM;
-    uLong room = deflateBound(&stream, (uLong)length);
-    char *bytes = malloc(room);
-    stream.next_out = (Bytef *)bytes;
-    stream.avail_out = (uInt)room;
-    int result = bytes ? deflate(&stream, Z_FINISH) : Z_MEM_ERROR;
-    *packed_bytes = stream.total_out;
-    deflateEnd(&stream);
-    if (result != Z_STREAM_END) {
-        free(bytes);
-        return -ENOMEM;
-    }
-    *packed = bytes;
-    return 0;
 }
 
 /* Of census/, which is made where there is none. A link is not followed out of the run. Returns a
@@ -112,7 +84,7 @@ int census_file_write(int run_fd, const json_t *census)
         (strlen(text) > JSON_FILE_MOST_BYTES || count_objects(text) > JSON_FILE_MOST_OBJECTS))
         error = -EFBIG;
     if (!error)
-        error = pack(text, strlen(text), &packed, &packed_bytes);
+        error = gzip_text_pack(text, strlen(text), &packed, &packed_bytes);
     free(text);
     if (!error)
         error = write_packed(run_fd, cell, packed, packed_bytes);
@@ -128,48 +100,6 @@ static int refuse(char *error, int number, const char *path, const char *why)
     return number;
 }
 
-/* Makes room for more of what is unpacked. Returns 0, -ENOMEM, or -EFBIG beyond the bound. */
-static int grow(struct file_text *text, z_stream *stream)
-{
-    size_t room = text->length ? 2 * text->length : FIRST_ROOM_BYTES;
-
-    if (text->length > JSON_FILE_MOST_BYTES)
-        return -EFBIG;
-    /* One byte more than may be, to see that there is more. */
-    room = room < JSON_FILE_MOST_BYTES + 1 ? room : JSON_FILE_MOST_BYTES + 1;
-    char *bytes = realloc(text->bytes, room);
-    if (!bytes)
-        return -ENOMEM;
-    text->bytes = bytes;
-    stream->next_out = (Bytef *)bytes + text->length;
-    stream->avail_out = (uInt)(room - text->length);
-    text->length = room;
-    return 0;
-}
-
-/* Returns 0, -ENOMEM, -EFBIG, or -EINVAL for what is no gzip or has more behind it. */
-static int unpack(const struct file_text *packed, struct file_text *text)
-{
-    z_stream stream = {.next_in = (z_const Bytef *)packed->bytes, .avail_in = (uInt)packed->length};
-    int result = Z_OK, error = 0;
-
-    if (inflateInit2(&stream, GZIP_WINDOW_BITS) != Z_OK)
-        return -ENOMEM;
-    while (result == Z_OK && !error) {
-        if (stream.avail_out == 0)
-            error = grow(text, &stream);
-        if (!error)
-            result = inflate(&stream, Z_NO_FLUSH);
-    }
-    text->length = stream.total_out;
-    if (!error && (result != Z_STREAM_END || stream.avail_in > 0))
-        error = result == Z_MEM_ERROR ? -ENOMEM : -EINVAL;
-    if (!error && text->length > JSON_FILE_MOST_BYTES)
-        error = -EFBIG;
-    inflateEnd(&stream);
-    return error;
-}
-
 static int read_text(int run_fd, const char *path, struct file_text *text, char *error)
 {
     struct file_text packed;
@@ -177,7 +107,7 @@ static int read_text(int run_fd, const char *path, struct file_text *text, char 
 
     if (failed)
         return failed;
-    failed = unpack(&packed, text);
+    failed = gzip_text_unpack(&packed, JSON_FILE_MOST_BYTES, text);
     file_text_free(&packed);
     if (failed == -EFBIG)
         return refuse(error, failed, path, "it unpacks to more than 32 MiB");

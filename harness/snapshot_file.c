@@ -1,11 +1,11 @@
 /*
- * Packed with zlib, written beside its place and renamed. Leaves out plain JSON: what is read was
+ * Packed, written beside its place and renamed. Leaves out plain JSON: what is read was
  * written here, or says that it was not.
  */
 #define _GNU_SOURCE
-#define ZLIB_CONST /* what is packed is not written to */
 #include "harness/snapshot_file.h"
 
+#include "harness/gzip_text.h"
 #include "harness/json_file.h"
 #include "harness/snapshot_check.h"
 #include "harness/text.h"
@@ -19,15 +19,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
-enum {
-    GZIP_WINDOW_BITS = 15 + 16, /* zlib's way to ask for gzip */
-    PACK_LEVEL = 6,
-    PACK_MEMORY = 8,
-    STEP_BYTES = 1 << 20,
-    MOST_BYTES = JSON_FILE_MOST_LINES_BYTES,
-};
+enum { MOST_BYTES = JSON_FILE_MOST_LINES_BYTES };
 
 static int refuse(char *error, int number, const char *path, const char *why)
 {
@@ -76,29 +69,6 @@ int snapshot_file_try(const char *path, char *error)
     return failed ? refuse(error, failed, path, strerror(-failed)) : 0;
 }
 
-/* The caller frees `*packed`. Returns 0 or -ENOMEM. */
-static int pack(const char *text, size_t length, char **packed, size_t *packed_bytes)
-{
-    z_stream stream = {.next_in = (z_const Bytef *)text, .avail_in = (uInt)length};
-
-    if (deflateInit2(&stream, PACK_LEVEL, Z_DEFLATED, GZIP_WINDOW_BITS, PACK_MEMORY,
-                     Z_DEFAULT_STRATEGY) != Z_OK)
-        return -ENOMEM;
-    uLong room = deflateBound(&stream, (uLong)length);
-    char *bytes = malloc(room);
-    stream.next_out = (Bytef *)bytes;
-    stream.avail_out = (uInt)room;
-    int result = bytes ? deflate(&stream, Z_FINISH) : Z_MEM_ERROR;
-    *packed_bytes = stream.total_out;
-    deflateEnd(&stream);
-    if (result == Z_STREAM_END) {
-        *packed = bytes;
-        return 0;
-    }
-    free(bytes);
-    return -ENOMEM;
-}
-
 static int write_packed(const char *path, const char *packed, size_t packed_bytes)
 {
     char name[NAME_MAX + 1];
@@ -129,7 +99,7 @@ int snapshot_file_write(const char *path, const json_t *document, char *error)
     int failed = !text ? -ENOMEM : is_too_large(text) ? -EFBIG : 0;
 
     if (!failed)
-        failed = pack(text, strlen(text), &packed, &packed_bytes);
+        failed = gzip_text_pack(text, strlen(text), &packed, &packed_bytes);
     if (!failed && packed_bytes > JSON_FILE_MOST_BYTES)
         failed = -EFBIG;
     free(text);
@@ -141,50 +111,11 @@ int snapshot_file_write(const char *path, const json_t *document, char *error)
 
 /* --- Reading. --- */
 
-/* Room for another step; one byte more than may be, to see that there is more. */
-static int grow(struct file_text *text, size_t *room)
-{
-    if (text->length < *room)
-        return 0;
-    if (text->length > MOST_BYTES)
-        return -EFBIG;
-    char *bytes = realloc(text->bytes, *room + STEP_BYTES);
-    if (!bytes)
-        return -ENOMEM;
-    text->bytes = bytes;
-    *room += STEP_BYTES;
-    return 0;
-}
-
-/* Returns 0, -ENOMEM, -EFBIG, or -EINVAL for what is no gzip, not whole, or has more behind it. */
-static int unpack(const struct file_text *packed, struct file_text *text)
-{
-    z_stream stream = {.next_in = (z_const Bytef *)packed->bytes, .avail_in = (uInt)packed->length};
-    size_t room = 0;
-    int result = Z_OK, failed = 0;
-
-    if (inflateInit2(&stream, GZIP_WINDOW_BITS) != Z_OK)
-        return -ENOMEM;
-    while (!failed && result == Z_OK) {
-        failed = grow(text, &room);
-        if (failed)
-            break;
-        stream.next_out = (Bytef *)text->bytes + text->length;
-        stream.avail_out = (uInt)(room - text->length);
-        result = inflate(&stream, Z_NO_FLUSH);
-        text->length = room - stream.avail_out;
-    }
-    if (!failed && (result != Z_STREAM_END || stream.avail_in > 0))
-        failed = result == Z_MEM_ERROR ? -ENOMEM : -EINVAL;
-    inflateEnd(&stream);
-    return failed;
-}
-
 static json_t *parse(const char *path, const struct file_text *packed, char *error)
 {
-    struct file_text text = {.bytes = NULL};
+    struct file_text text;
     json_t *document = NULL;
-    int failed = unpack(packed, &text);
+    int failed = gzip_text_unpack(packed, MOST_BYTES, &text);
 
     if (failed == -EINVAL)
         refuse(error, failed, path, "it is damaged, not whole, or no snapshot");
