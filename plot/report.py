@@ -24,6 +24,7 @@ import findings_collection  # noqa: E402
 import findings_steadiness  # noqa: E402
 import memory_return  # noqa: E402
 import micro  # noqa: E402
+import overview  # noqa: E402
 import replay  # noqa: E402
 import run_folder  # noqa: E402
 import style  # noqa: E402
@@ -76,7 +77,7 @@ def main(arguments=None):
 
 def draw_all(run):
     """Draws every figure that the run has data for. Returns Pictures in reading order."""
-    return [*_draw_curves(run, long_idle=False), *_draw_replays(run), *_draw_curves(run, long_idle=True), *_draw_trade_off(run),
+    return [*_draw_overview(run), *_draw_curves(run, long_idle=False), *_draw_replays(run), *_draw_curves(run, long_idle=True), *_draw_trade_off(run),
             *_draw_maps(run), *_draw_survivors(run), *_draw_micro(run), *_draw_canary(run)]
 
 
@@ -120,10 +121,25 @@ def _draw_replays(run):
 
 
 def _draw_trade_off(run):
-    pairs = trade_off.candidates(run)
-    if pairs:
-        yield Picture(trade_off.draw(run, pairs, "trade-off"), "Time against retained memory",
+    parts = trade_off.parts(trade_off.candidates(run))
+    for number, pairs in enumerate(parts, 1):
+        name = f"trade-off-{number}" if len(parts) > 1 else "trade-off"
+        yield Picture(trade_off.draw(run, pairs, name), "Time against retained memory" + _part(number, parts),
                       "A dot per sample, the median of each row, and the Pareto front; the values are in the table of cells")
+
+
+def _part(number, parts):
+    return f" · {number} of {len(parts)}" if len(parts) > 1 else ""
+
+
+def _draw_overview(run):
+    pairs = overview.candidates(run)
+    parts = overview.parts(pairs) if pairs else []
+    for number, some in enumerate(parts, 1):
+        name = f"overview-{number}" if len(parts) > 1 else "overview"
+        yield Picture(overview.draw(run, some, name), "The field at a glance" + _part(number, parts),
+                      "A line per experiment, a column per row: time and peak over the best of the line, and the share kept of "
+                      "what could have gone back; the values are in the table of cells")
 
 
 def _draw_maps(run):

@@ -12,6 +12,7 @@ import style
 import words
 
 COLUMNS = 2
+MOST_PANELS = 12  # of one figure
 WIDE = 20  # ratio of the slowest to the fastest row from which on the time axis is logarithmic
 
 
@@ -21,6 +22,11 @@ def candidates(run):
              for experiment in run.experiments if not experiment.long_idle]
     return [(experiment, cells) for experiment, cells in pairs
             if sum(cell.ran and cell.wall_s is not None for cell in cells) > 1]
+
+
+def parts(pairs):
+    """Pairs for one figure each, so that none is longer than a person scrolls."""
+    return [pairs[at:at + MOST_PANELS] for at in range(0, len(pairs), MOST_PANELS)]
 
 
 def draw(run, pairs, name):
