@@ -23,6 +23,9 @@ static const struct check_deviation deviations[] = {
      "GLib ends the process when memory ends (mem_error in gslice.c)"},
     {"glib-slice", "fork_with_threads", "in the child of a fork",
      "GLib takes no care of forks: a lock of the slabs that another thread held stays held"},
+    {"tbb", "fork_with_threads", "in the child of a fork",
+     "libtbbmalloc asks for no call before a fork (it imports no pthread_atfork): a spin lock that "
+     "another thread held stays held"},
     {"jemalloc-arena", "region_churn", "after regions were destroyed",
      "in 5.3.0 some 8 KiB stay resident of each arena that was created and destroyed"},
     {"pmr-pool", "regions", "gives an address that is",

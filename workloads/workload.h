@@ -57,7 +57,7 @@ struct parameter {
     uint64_t minimum, maximum;  /* of a count, both accepted */
     const char *const *choices; /* of a choice, NULL-terminated */
     const unsigned *needs;      /* of each choice: capabilities that the object allocator must have
-                                   beside      the workload's own; NULL: none */
+                                   beside the workload's own; NULL: none */
     const char *quick, *full;   /* defaults in the two suites, written as a user would */
 };
 
