@@ -99,12 +99,12 @@ static int compare_lines(const void *left, const void *right)
 static json_t **sort_lines(const json_t *calls)
 {
     const size_t count = json_array_size(calls);
-    json_t **lines = malloc((count + 1) * sizeof *lines);
+    json_t **lines = malloc((count + 1) * sizeof(json_t *));
 
     for (size_t i = 0; lines && i < count; i++)
         lines[i] = json_array_get(calls, i);
     if (lines)
-        qsort(lines, count, sizeof *lines, compare_lines);
+        qsort(lines, count, sizeof(json_t *), compare_lines);
     return lines;
 }
 
