@@ -280,6 +280,10 @@ int main(int argc, char **argv)
     read_arguments(argc, argv, &arguments);
     struct page *page = map_page();
     child.page = page;
+    if (arguments.pass && arguments.pass->prepare && arguments.pass->prepare(page->reason) != 0) {
+        page->status = PAGE_NOT_AVAILABLE;
+        return 0;
+    }
     if (open_row(&row, arguments.object, arguments.raw, page->reason) != 0) {
         page->status = PAGE_NOT_AVAILABLE;
         return 0;
@@ -306,7 +310,8 @@ int main(int argc, char **argv)
         page->status = PAGE_NOT_AVAILABLE;
         return 0;
     }
-    step_test(page);
+    if (!arguments.pass) /* whose own calls it would be */
+        step_test(page);
     int error = arguments.workload->run(&context);
     end_phase(&context);
     if (error) {

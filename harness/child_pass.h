@@ -15,6 +15,12 @@ struct child_pass {
     const char *name; /* as struct pass has it: the value of --pass */
 
     /*
+     * The process has one thread and no allocator yet. Returns 0, or a negative errno with a
+     * sentence in `reason` (ALLOCATOR_TEXT_BYTES) that says what is missing here.
+     */
+    int (*prepare)(char *reason);
+
+    /*
      * The row is open and the workload has not begun; pass_writer.h is ready. May replace
      * `context->object` and `context->raw`. Returns 0, or a negative errno with a sentence in
      * `reason` (ALLOCATOR_TEXT_BYTES) that says what is missing here.

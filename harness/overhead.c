@@ -9,6 +9,7 @@
 #include "harness/clock.h"
 #include "harness/json_file.h"
 #include "harness/machine.h"
+#include "harness/overhead_ledger.h"
 #include "harness/overhead_snapshot.h"
 #include "harness/plan.h"
 #include "harness/process.h"
@@ -45,6 +46,9 @@ enum figure {
     PRELOADED_OBJECTS,
     RECORDED_MALLOCS,
     PRELOADED_MALLOCS,
+    PLAIN_CALL,
+    WATCHED_CALL,
+    TOLD_CALL,
     FIGURES
 };
 
@@ -78,6 +82,9 @@ static const struct {
     [RECORDED_MALLOCS] = {"snapshot_mallocs",
                           "of a program that is hardly more than malloc (list_lifetime)", "x", 0},
     [PRELOADED_MALLOCS] = {"snapshot_mallocs_preload", "the same, preloaded", "x", 0},
+    [PLAIN_CALL] = {"syscall", "a system call that does nothing: madvise of no bytes", "ns", 0},
+    [WATCHED_CALL] = {"syscall_watched", "the same in a child of --passes ledger", "ns", 0},
+    [TOLD_CALL] = {"syscall_told", "what the ledger tells as its time", "ns", 0},
 };
 
 struct measurement {
@@ -252,6 +259,19 @@ static int run_snapshots(struct measurement *measurement)
     return 0;
 }
 
+/* A machine where no process can be watched has no such figures. */
+static void run_ledger(struct measurement *measurement)
+{
+    struct overhead_ledger found;
+    char reason[LEDGER_REASON_BYTES];
+
+    if (overhead_ledger_measure(&found, reason) != 0)
+        return;
+    add(measurement, PLAIN_CALL, found.plain_ns);
+    add(measurement, WATCHED_CALL, (double)found.watched.trapped_call_ns);
+    add(measurement, TOLD_CALL, (double)found.watched.empty_call_ns);
+}
+
 /* One pair, its two in turns first, so that drift falls on both alike. */
 static int run_round(struct measurement *measurement, unsigned round)
 {
@@ -270,6 +290,8 @@ static int run_round(struct measurement *measurement, unsigned round)
     failed = run_child(measurement, 1, sampled_tick_ns, round);
     if (!failed)
         add(measurement, PARK_SMALL, (double)work_phase(&measurement->sample)->park_ns / 1e3);
+    if (!failed)
+        run_ledger(measurement);
     return failed ? failed : run_snapshots(measurement);
 }
 
@@ -363,8 +385,10 @@ json_t *overhead_measure(const struct overhead_options *options, const struct pr
     machine_choose_cpus(&measurement.settings.child_cpu, &measurement.settings.sampler_cpu);
     if (make_plan(&measurement) == 0 && measure_rounds(&measurement) == 0) {
         all = json_array();
-        for (int figure = 0; figure < FIGURES; figure++)
-            json_array_append_new(all, figure_to_json(&measurement, (enum figure)figure));
+        for (int figure = 0; figure < FIGURES; figure++) {
+            if (measurement.counts[figure] > 0)
+                json_array_append_new(all, figure_to_json(&measurement, (enum figure)figure));
+        }
         json_array_append_new(all, own_memory());
     }
     plan_free(&measurement.plan);
