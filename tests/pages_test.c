@@ -21,7 +21,9 @@
 
 #include <cmocka.h>
 
-enum { SPACE_BYTES = 1 << 22, PAGE = 4096, PAGES = SPACE_BYTES / PAGE };
+#define PAGE        ((size_t)4096)
+#define SPACE_BYTES ((size_t)4 << 20)
+#define PAGES       (SPACE_BYTES / PAGE)
 
 static uint64_t next_random(uint64_t *state)
 {
@@ -98,7 +100,9 @@ static void map_tells_where_blocks_overlap(void **state)
 
 /* --- The blocks that are held. --- */
 
-enum { SLOTS = 3000, STEPS = 60000, THREADS = 4 };
+#define SLOTS   ((size_t)3000)
+#define THREADS ((size_t)4)
+enum { STEPS = 60000 };
 
 static size_t fake_failing; /* the next realloc gives NULL */
 static size_t region_ends;
@@ -273,16 +277,16 @@ static void realloc_that_fails_keeps_the_block(void **state)
 
 static void blocks_of_a_region_live_until_it_ends(void **state)
 {
-    enum { BLOCKS = 500 }; /* more than one sheet */
+    const size_t block_count = 500; /* more than one sheet */
     void *region = object->region_create();
 
     (void)state;
     for (int round = 0; round < 3; round++) {
-        for (size_t i = 1; i <= BLOCKS; i++)
+        for (size_t i = 1; i <= block_count; i++)
             assert_non_null(object->region_alloc(region, i, 8));
         struct sum sum = sum_of_blocks();
-        assert_int_equal(sum.by_source[LIVE_REGION], BLOCKS);
-        assert_int_equal(sum.bytes, BLOCKS * (BLOCKS + 1) / 2);
+        assert_int_equal(sum.by_source[LIVE_REGION], block_count);
+        assert_int_equal(sum.bytes, block_count * (block_count + 1) / 2);
         object->region_reset(region);
         assert_int_equal(sum_of_blocks().count, 0);
     }
@@ -399,11 +403,11 @@ static void own_memory_is_told_from_all_else(void **state)
  * in the same mapping. */
 static void huge_pages_are_told_from_small_ones(void **state)
 {
-    enum { HUGE = 2 << 20 };
+    const size_t huge_bytes = (size_t)2 << 20;
     static struct seen seen;
     struct resident_sums sums;
     char *space = map_space();
-    char *aligned = (char *)(((uintptr_t)space + HUGE - 1) / HUGE * HUGE);
+    char *aligned = (char *)(((uintptr_t)space + huge_bytes - 1) / huge_bytes * huge_bytes);
 
     (void)state;
     madvise(space, SPACE_BYTES, MADV_HUGEPAGE);
@@ -420,9 +424,9 @@ static void huge_pages_are_told_from_small_ones(void **state)
         print_message("this machine gave no huge page\n");
         skip();
     }
-    assert_int_equal(resident, HUGE / PAGE);
-    assert_true(sums.anon_huge_bytes >= HUGE);
-    assert_true(seen.huge == HUGE / PAGE || seen.huge == 0); /* 0: Linux before 6.7 */
+    assert_int_equal(resident, huge_bytes / PAGE);
+    assert_true(sums.anon_huge_bytes >= huge_bytes);
+    assert_true(seen.huge == huge_bytes / PAGE || seen.huge == 0); /* 0: Linux before 6.7 */
     munmap(space, SPACE_BYTES);
 }
 
