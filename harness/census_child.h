@@ -1,7 +1,7 @@
 /*
  * The child's side of a census: what the object allocator tells of its pools, as lines of text on a
  * descriptor, phase by phase. Leaves out JSON and checks, which are the parent's
- * (harness/census.h). Written with write(2) from one static buffer: nothing is allocated.
+ * (harness/census.h).
  *
  * A line is a letter, and words after a blank each; numbers are decimal but for `a`:
  *
@@ -16,14 +16,9 @@
 #ifndef TIDEMARK_HARNESS_CENSUS_CHILD_H
 #define TIDEMARK_HARNESS_CENSUS_CHILD_H
 
-#include "harness/page.h"
+#include "harness/child_pass.h"
 
-enum {
-    CENSUS_BUFFER_BYTES = 1 << 16,
-    /* Of all lines. More than 40 million characters of JSON would come of them, which no reader
-       takes: the buffer that would pass it is not written, and nothing after it. */
-    CENSUS_MOST_LINE_BYTES = 64 << 20
-};
+extern const struct child_pass census_child_pass;
 
 /* Starts a census of the allocator whose `version` this is, written to `fd`. One per process at a
  * time. */

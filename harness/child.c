@@ -4,7 +4,7 @@
  * the heap is clean at the baseline. It is started by `tidemark run`; started by hand it says so.
  */
 #define _GNU_SOURCE
-#include "harness/census_child.h"
+#include "harness/child_pass.h"
 #include "harness/clock.h"
 #include "harness/open_row.h"
 #include "harness/page.h"
@@ -20,7 +20,7 @@
 
 struct child {
     struct page *page;
-    int makes_census;
+    const struct child_pass *pass; /* NULL: this child is measured */
     int has_baseline;
     int in_phase;
     /* Counters at the phase's begin; the page gets differences. */
@@ -84,8 +84,10 @@ static void end_phase(struct workload_context *context)
     phase->freed = atomic_load(&page->gauge.frees) != child->frees_at_start;
     page->phase_count++;
     child->in_phase = 0;
-    if (child->makes_census)
-        census_child_phase(context->object, phase);
+    if (child->pass) {
+        child->pass->phase_ended(context, phase);
+        pass_flush();
+    }
     park(page, PARK_PHASE);
 }
 
@@ -110,6 +112,8 @@ static void begin_phase(struct workload_context *context, const char *name)
     child->frees_at_start = atomic_load(&page->gauge.frees);
     child->in_phase = 1;
     atomic_store(&page->gauge.phase, page->phase_count + 1);
+    if (child->pass && child->pass->phase_begun)
+        child->pass->phase_begun(context, name);
     take_counters(&child->start, &page->gauge);
     child->start.begin_ns = clock_monotonic_ns();
 }
@@ -145,17 +149,17 @@ static void step_test(struct page *page)
 
 static const char usage_text[] =
     "usage: tidemark-child --object NAME [--raw NAME] --workload NAME [--set NAME=VALUE]...\n"
-    "                      [--seed N] [--idle-ns N] [--census]\n"
+    "                      [--seed N] [--idle-ns N] [--pass NAME]\n"
     "One sample in a fresh process. It is started by `tidemark run`, which gives it the shared "
     "page\n"
-    "and two pipes as descriptors 3, 4 and 5 (harness/page.h), and for --census a file as 6.\n";
+    "and two pipes as descriptors 3, 4 and 5 (harness/page.h), and for --pass a file as 6.\n";
 
 struct arguments {
     const char *object, *raw;
     const struct workload *workload;
     uint64_t values[WORKLOAD_PARAMETERS];
     uint64_t seed, idle_ns;
-    int makes_census;
+    const struct child_pass *pass;
 };
 
 static void usage_error(const char *problem, const char *value)
@@ -191,6 +195,15 @@ static uint64_t read_number(const char *text)
     return number;
 }
 
+static const struct child_pass *find_pass(const char *name)
+{
+    const struct child_pass *pass = child_pass_find(name);
+
+    if (!pass)
+        usage_error("no such pass", name);
+    return pass;
+}
+
 static void read_arguments(int argc, char **argv, struct arguments *arguments)
 {
     for (int i = 1; i < argc; i += 2) {
@@ -200,11 +213,6 @@ static void read_arguments(int argc, char **argv, struct arguments *arguments)
         if (!strcmp(flag, "--help")) {
             fputs(usage_text, stdout);
             exit(0);
-        }
-        if (!strcmp(flag, "--census")) {
-            arguments->makes_census = 1;
-            i--; /* it has no value */
-            continue;
         }
         if (!value)
             usage_error("a flag without its value", flag);
@@ -220,6 +228,8 @@ static void read_arguments(int argc, char **argv, struct arguments *arguments)
             arguments->seed = read_number(value);
         else if (!strcmp(flag, "--idle-ns"))
             arguments->idle_ns = read_number(value);
+        else if (!strcmp(flag, "--pass"))
+            arguments->pass = find_pass(value);
         else
             usage_error("unknown flag", flag);
     }
@@ -248,13 +258,17 @@ static const char *meaning(int error)
                              : strerror(-error);
 }
 
-static void begin_census(struct child *child, const struct open_row *row)
+/* Returns 0, or -1 with the reason on the page. */
+static int begin_pass(struct workload_context *context, const struct child_pass *pass,
+                      const struct open_row *row)
 {
-    char version[ALLOCATOR_TEXT_BYTES] = "";
+    struct child *child = context->harness;
 
-    row->object_allocator->version(version);
-    census_child_begin(CENSUS_FD, version);
-    child->makes_census = 1;
+    pass_writer_begin(PASS_FD);
+    if (pass->begin && pass->begin(context, row, child->page->reason) != 0)
+        return -1;
+    child->pass = pass;
+    return 0;
 }
 
 int main(int argc, char **argv)
@@ -288,8 +302,10 @@ int main(int argc, char **argv)
     };
     memcpy(context.values, arguments.values, sizeof context.values);
 
-    if (arguments.makes_census)
-        begin_census(&child, &row);
+    if (arguments.pass && begin_pass(&context, arguments.pass, &row) != 0) {
+        page->status = PAGE_NOT_AVAILABLE;
+        return 0;
+    }
     step_test(page);
     int error = arguments.workload->run(&context);
     end_phase(&context);

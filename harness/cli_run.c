@@ -6,6 +6,7 @@
 #include "harness/cli.h"
 #include "harness/json_file.h"
 #include "harness/machine.h"
+#include "harness/pass.h"
 #include "harness/proof.h"
 #include "harness/row_list.h"
 #include "harness/runner.h"
@@ -39,6 +40,8 @@ struct run_options {
     uint64_t warm_up_bytes;
     int no_control;
     int no_repeats;
+    unsigned passes;  /* a set (harness/pass.h) */
+    int chose_passes; /* 0: as the suite says */
     int no_census;
     int dry_run;
     int report;
@@ -57,6 +60,7 @@ enum option_key {
     OPTION_WARM_UP,
     OPTION_NO_CONTROL,
     OPTION_NO_REPEATS,
+    OPTION_PASSES,
     OPTION_NO_CENSUS,
     OPTION_SEED,
     OPTION_REPORT,
@@ -93,8 +97,13 @@ static const struct argp_option option_table[] = {
      "Measure no row twice: the run then shows no noise floor", 3},
     {"no-repeats", OPTION_NO_REPEATS, NULL, 0,
      "Run no round once more, whatever else used the machine", 3},
+    {"passes", OPTION_PASSES, "LIST", 0,
+     "What to look at after the rounds, in one further child of each cell for each, separated by "
+     "commas, or all or none: census, every pool of an allocator that can tell of them (default: "
+     "as the suite says, else census)",
+     3},
     {"no-census", OPTION_NO_CENSUS, NULL, 0,
-     "Take no census of pools after the rounds: tidemark stats then has nothing to tell", 3},
+     "The same passes without census: tidemark stats then has nothing to tell", 3},
     {"output", 'o', "FOLDER", 0, "The run folder, new or empty (default results/TIME-SUITE)", 4},
     {"report", OPTION_REPORT, NULL, 0, "Draw the report when the run has ended", 4},
     {"dry-run", 'n', NULL, 0, "Print the plan and measure nothing", 4},
@@ -170,7 +179,7 @@ static void check_conflicts(const struct run_options *options, struct argp_state
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
     struct run_options *options = state->input;
-    char error[ROW_ERROR_BYTES];
+    char error[ROW_ERROR_BYTES], why[PASS_ERROR_BYTES];
 
     note_option(options, key, argument);
     switch (key) {
@@ -217,6 +226,11 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case OPTION_NO_REPEATS:
         options->no_repeats = 1;
         return 0;
+    case OPTION_PASSES:
+        if (pass_parse_set(argument, &options->passes, why) != 0)
+            argp_error(state, "--passes: %s", why);
+        options->chose_passes = 1;
+        return 0;
     case OPTION_NO_CENSUS:
         options->no_census = 1;
         return 0;
@@ -261,7 +275,8 @@ const struct argp cli_run_parser = {
         "the round of all that is compared is run once more at the end, and both count. From six "
         "rounds and two rows on, one row of each workload is measured twice, which shows the "
         "noise. After all rounds each cell whose allocator can tell of its pools is run once more, "
-        "untimed, for its census, which `tidemark stats` prints. Each finished sample is stored "
+        "untimed, for its census, which `tidemark stats` prints, and so for what else --passes "
+        "asks for. Each finished sample is stored "
         "before the next one starts: Ctrl-C keeps what was "
         "measured, and --resume goes on from there, with the same build and libraries on the same "
         "machine."
@@ -378,6 +393,20 @@ static int plan_cells(struct plan *plan, const struct run_options *options, char
     return suite ? plan_suite(plan, options, suite, error) : -EINVAL;
 }
 
+static unsigned chosen_passes(const struct run_options *options)
+{
+    const struct suite *suite =
+        options->workload_count ? NULL : suite_find(options->suite ? options->suite : "quick");
+    unsigned passes = pass_bit(&census_pass);
+    char error[PASS_ERROR_BYTES];
+
+    if (options->chose_passes)
+        passes = options->passes;
+    else if (suite && suite->passes && pass_parse_set(suite->passes, &passes, error) != 0)
+        abort(); /* suite.c names what there is */
+    return options->no_census ? passes & ~pass_bit(&census_pass) : passes;
+}
+
 static int make_plan(struct plan *plan, const struct run_options *options, char *error)
 {
     plan->seed = options->seed;
@@ -387,8 +416,10 @@ static int make_plan(struct plan *plan, const struct run_options *options, char 
                                                            : machine_available_bytes() / 5 * 4;
     plan->warm_up_bytes = options->warm_up_bytes;
     plan->repeat_dirty = !options->no_repeats;
-    plan->census = !options->no_census;
-    return plan_cells(plan, options, error);
+    int failed = plan_cells(plan, options, error);
+    if (!failed)
+        plan->passes = chosen_passes(options);
+    return failed;
 }
 
 static void print_plan(const struct plan *plan)
@@ -606,7 +637,7 @@ int cli_run_suite(const struct cli_suite_run *asked, char *folder)
     options.folder = asked->folder;
     options.rounds = asked->rounds;
     options.tick_ns = asked->tick_ns;
-    options.no_control = options.no_repeats = options.no_census = 1;
+    options.no_control = options.no_repeats = options.chose_passes = 1;
     options.folder_used = folder;
     folder[0] = '\0';
     return plan_and_run(&options);

@@ -2,10 +2,10 @@
  * tidemark stats: what the census of a run tells, in the layout of sys._debugmallocstats(). Leaves
  * out the map of pools, which --json has whole and the report draws.
  */
-#include "harness/census_file.h"
 #include "harness/cli.h"
 #include "harness/grammar.h"
 #include "harness/json_file.h"
+#include "harness/pass_file.h"
 #include "harness/row.h"
 #include "harness/run_read.h"
 #include "harness/stats_text.h"
@@ -236,7 +236,7 @@ static void explain(const struct run_content *run, size_t index, char *reason)
                  json_text(cell, "host"));
     else if (allocator && !(allocator->capabilities & ALLOCATOR_CENSUS))
         snprintf(reason, REASON_BYTES, "%s tells of no pools", allocator->name);
-    else if (!json_is_true(json_object_get(run->plan, "census")))
+    else if (!pass_was_asked(run->plan, &census_pass))
         snprintf(reason, REASON_BYTES, "the run was made without");
     else if (!has_ok_sample(run->samples, index))
         snprintf(reason, REASON_BYTES, "no sample of it came to its end");
@@ -319,10 +319,9 @@ static int print_cell(struct printer *printer, const struct run_folder *folder,
                       const struct run_content *run, size_t index)
 {
     const json_t *cell = json_array_get(json_object_get(run->plan, "cells"), index);
-    char name[768], reason[REASON_BYTES], error[CENSUS_ERROR_BYTES],
-        message[RUN_FOLDER_ERROR_BYTES];
+    char name[768], reason[REASON_BYTES], error[PASS_ERROR_BYTES], message[RUN_FOLDER_ERROR_BYTES];
     json_t *census = NULL;
-    int failed = census_file_read(folder->fd, index, &census, error);
+    int failed = pass_file_read(folder->fd, &census_pass, index, &census, error);
 
     if (failed && failed != -ENOENT) {
         snprintf(message, sizeof message, "%.900s/%s", folder->path, error);

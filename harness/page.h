@@ -15,8 +15,8 @@
  *   and starts to sample.
  * - 'P' phase end.
  *
- * A child of the census pass has a fourth descriptor, a file of its own: at each phase's end,
- * before it parks, it writes there what its object allocator holds (harness/census_child.h).
+ * A child of a pass has a fourth descriptor, a file of its own: at each phase's end, before it
+ * parks, it writes there what it has looked at (harness/child_pass.h).
  *
  * A host that cannot touch memory to order (a real CPython) starts at 'B'.
  */
@@ -35,10 +35,10 @@ enum {
 
     /* Descriptors that every child is started with; a child in another language finds their numbers
        in the environment. */
-    PAGE_FD = 3,   /* TIDEMARK_PAGE_FD */
-    PARK_FD = 4,   /* TIDEMARK_PARK_FD */
-    GO_FD = 5,     /* TIDEMARK_GO_FD */
-    CENSUS_FD = 6, /* only with --census */
+    PAGE_FD = 3, /* TIDEMARK_PAGE_FD */
+    PARK_FD = 4, /* TIDEMARK_PARK_FD */
+    GO_FD = 5,   /* TIDEMARK_GO_FD */
+    PASS_FD = 6, /* only with --pass */
 };
 
 enum park_reason { PARK_READY = 'R', PARK_TOUCHED = 'T', PARK_BASELINE = 'B', PARK_PHASE = 'P' };

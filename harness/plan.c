@@ -6,6 +6,7 @@
 #include "harness/plan.h"
 
 #include "harness/geometry.h"
+#include "harness/pass.h"
 #include "harness/run_folder.h"
 #include "workloads/random.h"
 
@@ -340,19 +341,30 @@ static json_t *order_to_json(const struct plan *plan)
     return rounds;
 }
 
+static json_t *passes_to_json(const struct plan *plan)
+{
+    json_t *names = json_array();
+
+    for (size_t i = 0; i < pass_registry_count; i++) {
+        if (plan->passes & pass_bit(pass_registry[i]))
+            json_array_append_new(names, json_string(pass_registry[i]->name));
+    }
+    return names;
+}
+
 json_t *plan_to_json(const struct plan *plan)
 {
     json_t *cells = json_array();
 
     for (size_t i = 0; i < plan->cell_count; i++)
         json_array_append_new(cells, cell_to_json(&plan->cells[i]));
-    return json_pack("{s:i, s:s?, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:o, s:o}", "format",
+    return json_pack("{s:i, s:s?, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o}", "format",
                      RUN_FOLDER_FORMAT, "suite", plan->suite[0] ? plan->suite : NULL, "seed",
                      (json_int_t)plan->seed, "tick_ns", (json_int_t)plan->tick_ns, "timeout_ns",
                      (json_int_t)plan->timeout_ns, "memory_limit_bytes",
                      (json_int_t)plan->memory_limit_bytes, "warm_up_bytes",
-                     (json_int_t)plan->warm_up_bytes, "repeat_dirty", plan->repeat_dirty, "census",
-                     plan->census, "cells", cells, "order", order_to_json(plan));
+                     (json_int_t)plan->warm_up_bytes, "repeat_dirty", plan->repeat_dirty, "passes",
+                     passes_to_json(plan), "cells", cells, "order", order_to_json(plan));
 }
 
 const char *cell_format_parameters(const struct cell *cell, char *text, size_t text_bytes)

@@ -43,7 +43,7 @@ struct plan {
     uint64_t memory_limit_bytes;
     uint64_t warm_up_bytes; /* touched before the first sample, as far as the machine has them */
     int repeat_dirty;       /* 1: what a dirty sample belongs to is run once more */
-    int census;             /* 1: after all rounds, the census of each cell that can have one */
+    unsigned passes;        /* after all rounds, of each cell that suits: a set (harness/pass.h) */
     struct cell *cells;     /* owned; plan_free */
     size_t cell_count;
     json_t *settings; /* owned: what proof_of_plan was told of every tunable, by row; or NULL */

@@ -5,6 +5,7 @@
 #include "harness/plan_read.h"
 
 #include "harness/json_file.h"
+#include "harness/pass.h"
 #include "harness/text.h"
 
 #include <errno.h>
@@ -65,6 +66,28 @@ static int read_flag(const struct place *place, const char *key, int *flag)
     if (value && !json_is_boolean(value))
         return refuse(place, "%s is neither true nor false", key);
     *flag = json_is_true(value);
+    return 0;
+}
+
+/* Earlier versions said of the one pass that they had whether they took it; the first had none. */
+static int read_passes(const struct place *place, unsigned *passes)
+{
+    const json_t *names = json_object_get(place->object, "passes"), *name;
+    int census = 0;
+    size_t i;
+
+    if (read_flag(place, "census", &census) != 0)
+        return -EINVAL;
+    *passes = census ? pass_bit(&census_pass) : 0;
+    if (names && !json_is_array(names))
+        return refuse(place, "passes is no array");
+    json_array_foreach(names, i, name)
+    {
+        const struct pass *pass = json_is_string(name) ? pass_find(json_string_value(name)) : NULL;
+        if (!pass)
+            return refuse(place, "passes[%zu] is no pass of this version", i);
+        *passes |= pass_bit(pass);
+    }
     return 0;
 }
 
@@ -280,7 +303,7 @@ static int read_plan(const struct place *place, struct plan *plan)
         read_number(place, "timeout_ns", 1, INT64_MAX, &plan->timeout_ns) != 0 ||
         read_number(place, "memory_limit_bytes", 1, INT64_MAX, &plan->memory_limit_bytes) != 0 ||
         read_flag(place, "repeat_dirty", &plan->repeat_dirty) != 0 ||
-        read_flag(place, "census", &plan->census) != 0 ||
+        read_passes(place, &plan->passes) != 0 ||
         (json_object_get(place->object, "warm_up_bytes") &&
          read_number(place, "warm_up_bytes", 0, INT64_MAX, &plan->warm_up_bytes) != 0))
         return -EINVAL;

@@ -5,9 +5,9 @@
 #define _GNU_SOURCE
 #include "harness/run_start.h"
 
-#include "harness/census_pass.h"
 #include "harness/json_file.h"
 #include "harness/machine.h"
+#include "harness/pass.h"
 #include "harness/plan_read.h"
 #include "harness/programs.h"
 #include "harness/run_compare.h"
@@ -57,11 +57,13 @@ static int check_machine(const struct plan *plan, const struct program_paths *pa
     return differences ? -EINVAL : 0;
 }
 
-static int has_every_census(const struct run_start *start)
+static int has_every_pass(const struct run_start *start)
 {
-    for (size_t i = 0; i < start->tally.plan->cell_count; i++) {
-        if (census_pass_is_left(&start->tally, i, start->folder.fd))
-            return 0;
+    for (size_t p = 0; p < pass_registry_count; p++) {
+        for (size_t i = 0; i < start->tally.plan->cell_count; i++) {
+            if (pass_is_left(pass_registry[p], &start->tally, i, start->folder.fd))
+                return 0;
+        }
     }
     return 1;
 }
@@ -69,7 +71,7 @@ static int has_every_census(const struct run_start *start)
 /* 1 when nothing is left and its end was written too, so that there is nothing to do. */
 static int has_ended(const struct run_start *start)
 {
-    return has_every_census(start) && tally_left(&start->tally) == 0 &&
+    return has_every_pass(start) && tally_left(&start->tally) == 0 &&
            json_is_string(json_object_get(start->machine, "finished")) &&
            !json_is_true(json_object_get(start->machine, "interrupted"));
 }

@@ -6,10 +6,10 @@
 #include "harness/runner.h"
 
 #include "harness/canary.h"
-#include "harness/census_pass.h"
 #include "harness/clock.h"
 #include "harness/json_file.h"
 #include "harness/machine.h"
+#include "harness/pass.h"
 #include "harness/progress.h"
 #include "harness/record.h"
 #include "harness/run_read.h"
@@ -230,16 +230,16 @@ static int run_rounds(struct run *run)
     return failed;
 }
 
-static void take_census(struct run *run, size_t index)
+static void take_pass(struct run *run, const struct pass *pass, size_t index)
 {
-    char name[512], parameters[128], why[CENSUS_PASS_ERROR_BYTES], message[1536];
+    char name[512], parameters[128], why[PASS_REASON_BYTES], message[1536];
     const struct cell *cell = &run->plan->cells[index];
 
-    snprintf(name, sizeof name, "census of %s:%s on %.100s", cell->workload->name,
+    snprintf(name, sizeof name, "%s of %s:%s on %.100s", pass->name, cell->workload->name,
              cell_format_parameters(cell, parameters, sizeof parameters), cell->row.text);
     progress_show(&run->progress, name);
     run->sample.left_behind = 0;
-    int failed = census_pass_take(&run->settings, index, run->start->folder.fd, &run->sample, why);
+    int failed = pass_take(pass, &run->settings, index, run->start->folder.fd, &run->sample, why);
     if (run->sample.left_behind)
         report_left_behind(run, name);
     if (failed && failed != -EINTR) {
@@ -250,25 +250,34 @@ static void take_census(struct run *run, size_t index)
     run->progress.left_seconds -= run->start->tally.cells[index].seconds;
 }
 
-/* One further child of each cell that can tell of its pools, after all that is timed. What fails is
- * told, and the run is none the worse for it. */
-static void take_censuses(struct run *run)
+static void begin_pass_progress(struct run *run)
 {
     const struct tally *tally = &run->start->tally;
     size_t total = 0;
     double seconds = 0;
 
-    for (size_t i = 0; i < run->plan->cell_count; i++) {
-        if (!census_pass_is_left(tally, i, run->start->folder.fd))
-            continue;
-        total++;
-        seconds += tally->cells[i].seconds;
+    for (size_t p = 0; p < pass_registry_count; p++) {
+        for (size_t i = 0; i < run->plan->cell_count; i++) {
+            if (!pass_is_left(pass_registry[p], tally, i, run->start->folder.fd))
+                continue;
+            total++;
+            seconds += tally->cells[i].seconds;
+        }
     }
     progress_init(&run->progress, total);
     run->progress.left_seconds = seconds;
-    for (size_t i = 0; i < run->plan->cell_count && !interrupted; i++) {
-        if (census_pass_is_left(tally, i, run->start->folder.fd))
-            take_census(run, i);
+}
+
+/* One further child of each cell for each pass that it can have, after all that is timed. What
+ * fails is told, and the run is none the worse for it. */
+static void take_passes(struct run *run)
+{
+    begin_pass_progress(run);
+    for (size_t p = 0; p < pass_registry_count; p++) {
+        for (size_t i = 0; i < run->plan->cell_count && !interrupted; i++) {
+            if (pass_is_left(pass_registry[p], &run->start->tally, i, run->start->folder.fd))
+                take_pass(run, pass_registry[p], i);
+        }
     }
 }
 
@@ -377,7 +386,7 @@ static int measure(struct run *run)
     warm_up(run);
     int failed = run_rounds(run);
     if (!failed && !interrupted)
-        take_censuses(run);
+        take_passes(run);
     memory_parent_close(&run->memory_parent);
     progress_end(&run->progress);
     int concluded = conclude(run, why);

@@ -6,6 +6,7 @@
 #include "harness/sample.h"
 
 #include "harness/clock.h"
+#include "harness/pass.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -69,14 +70,16 @@ static int start(struct session *session)
     int error = command_for_cell(&command, session->settings->paths, session->cell,
                                  session->settings->plan->seed, session->sample->pad_bytes);
 
-    if (!error && session->settings->makes_census)
-        error = command_add(&command, "--census");
+    if (!error && session->settings->pass)
+        error = command_add(&command, "--pass");
+    if (!error && session->settings->pass)
+        error = command_add(&command, session->settings->pass->name);
     if (error)
         return error;
     make_group(session);
     const struct spawn_extras extras = {
         .group_procs_fd = session->group.procs_fd,
-        .census_fd = session->settings->makes_census ? session->settings->census_fd : -1};
+        .pass_fd = session->settings->pass ? session->settings->pass_fd : -1};
     error = spawn_child(&session->child, command.argv, &command.environment, &extras);
     if (error)
         memory_group_remove(&session->group);

@@ -14,6 +14,8 @@
 
 #include <signal.h>
 
+struct pass; /* harness/pass.h */
+
 enum sample_status {
     SAMPLE_OK,
     SAMPLE_NOT_AVAILABLE, /* something is missing on this machine */
@@ -74,8 +76,8 @@ struct sample_settings {
                                             the memory limit */
     int child_cpu, sampler_cpu;          /* -1: not pinned */
     const volatile sig_atomic_t *interrupted;
-    int makes_census; /* 1: the child, of the objects host, writes its census to `census_fd` */
-    int census_fd;
+    const struct pass *pass; /* NULL, or what the child, of the objects host, is for */
+    int pass_fd;             /* the child of a pass writes there */
 };
 
 /*

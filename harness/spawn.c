@@ -23,7 +23,7 @@
 /* The child's ends; each is -1 when closed. */
 struct child_ends {
     int page_fd, park_fd, go_fd, stderr_fd;
-    int census_fd; /* the caller's, or -1: there is none */
+    int pass_fd; /* the caller's, or -1: there is none */
 };
 
 static void close_end(int *fd)
@@ -45,14 +45,14 @@ static void close_ends(struct child_ends *ends)
 static int place_descriptors(const struct child_ends *ends)
 {
     enum { ENDS = 5 };
-    const int wanted[ENDS] = {STDERR_FILENO, PAGE_FD, PARK_FD, GO_FD, CENSUS_FD};
+    const int wanted[ENDS] = {STDERR_FILENO, PAGE_FD, PARK_FD, GO_FD, PASS_FD};
     const int given[ENDS] = {ends->stderr_fd, ends->page_fd, ends->park_fd, ends->go_fd,
-                             ends->census_fd};
-    const int count = ends->census_fd < 0 ? ENDS - 1 : ENDS;
+                             ends->pass_fd};
+    const int count = ends->pass_fd < 0 ? ENDS - 1 : ENDS;
     int moved[ENDS];
 
     for (int i = 0; i < count; i++) {
-        moved[i] = fcntl(given[i], F_DUPFD, CENSUS_FD + 1);
+        moved[i] = fcntl(given[i], F_DUPFD, PASS_FD + 1);
         if (moved[i] < 0)
             return -errno;
     }
@@ -140,7 +140,7 @@ static int make_ends(struct spawned *child, struct child_ends *ends)
 int spawn_child(struct spawned *child, char *const argv[], const struct environment *environment,
                 const struct spawn_extras *extras)
 {
-    struct child_ends ends = {-1, -1, -1, -1, extras->census_fd};
+    struct child_ends ends = {-1, -1, -1, -1, extras->pass_fd};
     struct spawned started = {
         .pid = -1, .pid_fd = -1, .park_fd = -1, .go_fd = -1, .stderr_fd = -1, .statm_fd = -1};
     int error = make_ends(&started, &ends);

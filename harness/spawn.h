@@ -1,7 +1,7 @@
 /*
  * Starts a child with the shared page and the two pipes, and ends it. Leaves out what is said over
  * them (harness/sample.h). A child is its own process group, dies with its parent
- * (PR_SET_PDEATHSIG) and inherits no descriptor but the three, that of its census, and stdio.
+ * (PR_SET_PDEATHSIG) and inherits no descriptor but the three, that of its pass, and stdio.
  */
 #ifndef TIDEMARK_HARNESS_SPAWN_H
 #define TIDEMARK_HARNESS_SPAWN_H
@@ -26,7 +26,7 @@ struct spawned {
 /* What a child may be given beside page and pipes; the caller keeps both descriptors. */
 struct spawn_extras {
     int group_procs_fd; /* of the memory group that it enters; -1: it stays in this process's own */
-    int census_fd;      /* becomes its CENSUS_FD; -1: it has none */
+    int pass_fd;        /* becomes its PASS_FD; -1: it has none */
 };
 
 /*

@@ -2,8 +2,8 @@
  * The suites as data. `quick` answers the main question in minutes, `full` takes every way and
  * every row at n = 10M, `articles` takes every published experiment, `pymalloc` sets ours beside
  * the real one, `survivors` is for the census of pools, `layers` shows who keeps memory between a
- * name and a page, `fidelity` is what `tidemark fidelity` compares, `classic` takes the workloads of
- * other suites and papers (docs/workloads.md). Leaves out sizes. The experiments are those that
+ * name and a page, `fidelity` is what `tidemark fidelity` compares, `classic` takes the workloads
+ * of other suites and papers (docs/workloads.md). Leaves out sizes. The experiments are those that
  * people published of CPython; docs/method.md says what they are checked against.
  */
 #include "harness/suite.h"
@@ -304,28 +304,64 @@ static const struct suite_line classic_lines[] = {
 };
 
 const struct suite suite_registry[] = {
-    {"quick",
-     "del, then collect: n = 5M, 6 rounds, 0.5 s idle, and one idle curve of 12 s an allocator",
-     SIZE_QUICK, 6, SECOND / 2, quick_lines},
-    {"full", "every way and every row at n = 10M, 6 rounds, real CPython on five mallocs beside it",
-     SIZE_FULL, 6, SECOND / 2, full_lines},
-    {"articles",
-     "every experiment of the articles, 3 rounds, real CPython on two mallocs beside it",
-     SIZE_QUICK, 3, SECOND / 10, articles_lines},
-    {"pymalloc", "our pymalloc beside CPython's own, at n = 10M, 12 rounds", SIZE_FULL, 12, 0,
-     pymalloc_lines},
-    {"survivors",
-     "which pools and arenas one block in k keeps from going back, k = 2 to 1000, one sample each",
-     SIZE_QUICK, 1, 0, survivors_lines},
-    {"layers",
-     "from del to the page: who keeps memory at each layer, n = 10M, 3 rounds, and 12 s of decay",
-     SIZE_FULL, 3, SECOND / 10, layers_lines},
-    {"fidelity", "what tidemark fidelity holds against real CPythons, one sample each", SIZE_FULL,
-     1, SECOND / 20, fidelity_lines},
-    {"fidelity_full", "the same, with other mallocs and every other article, one sample each",
-     SIZE_FULL, 1, SECOND / 20, fidelity_full_lines},
-    {"classic", "the workloads of other suites and papers, and programs of a known shape, 3 rounds",
-     SIZE_QUICK, 3, SECOND / 2, classic_lines},
+    {.name = "quick",
+     .summary =
+         "del, then collect: n = 5M, 6 rounds, 0.5 s idle, and one idle curve of 12 s an allocator",
+     .size = SIZE_QUICK,
+     .rounds = 6,
+     .idle_ns = SECOND / 2,
+     .lines = quick_lines},
+    {.name = "full",
+     .summary =
+         "every way and every row at n = 10M, 6 rounds, real CPython on five mallocs beside it",
+     .size = SIZE_FULL,
+     .rounds = 6,
+     .idle_ns = SECOND / 2,
+     .lines = full_lines},
+    {.name = "articles",
+     .summary = "every experiment of the articles, 3 rounds, real CPython on two mallocs beside it",
+     .size = SIZE_QUICK,
+     .rounds = 3,
+     .idle_ns = SECOND / 10,
+     .lines = articles_lines},
+    {.name = "pymalloc",
+     .summary = "our pymalloc beside CPython's own, at n = 10M, 12 rounds",
+     .size = SIZE_FULL,
+     .rounds = 12,
+     .idle_ns = 0,
+     .lines = pymalloc_lines},
+    {.name = "survivors",
+     .summary = "which pools and arenas one block in k keeps from going back, k = 2 to 1000, one "
+                "sample each",
+     .size = SIZE_QUICK,
+     .rounds = 1,
+     .idle_ns = 0,
+     .lines = survivors_lines},
+    {.name = "layers",
+     .summary = "from del to the page: who keeps memory at each layer, n = 10M, 3 rounds, and 12 s "
+                "of decay",
+     .size = SIZE_FULL,
+     .rounds = 3,
+     .idle_ns = SECOND / 10,
+     .lines = layers_lines},
+    {.name = "fidelity",
+     .summary = "what tidemark fidelity holds against real CPythons, one sample each",
+     .size = SIZE_FULL,
+     .rounds = 1,
+     .idle_ns = SECOND / 20,
+     .lines = fidelity_lines},
+    {.name = "fidelity_full",
+     .summary = "the same, with other mallocs and every other article, one sample each",
+     .size = SIZE_FULL,
+     .rounds = 1,
+     .idle_ns = SECOND / 20,
+     .lines = fidelity_full_lines},
+    {.name = "classic",
+     .summary = "the workloads of other suites and papers, and programs of a known shape, 3 rounds",
+     .size = SIZE_QUICK,
+     .rounds = 3,
+     .idle_ns = SECOND / 2,
+     .lines = classic_lines},
 };
 const size_t suite_registry_count = sizeof suite_registry / sizeof suite_registry[0];
 

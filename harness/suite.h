@@ -23,6 +23,7 @@ struct suite {
     unsigned rounds;
     uint64_t idle_ns;
     const struct suite_line *lines; /* ends with workload == NULL */
+    const char *passes;             /* as --passes takes them; NULL: census */
 };
 
 extern const struct suite suite_registry[];

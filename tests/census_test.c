@@ -6,8 +6,8 @@
 #define _GNU_SOURCE
 #include "harness/census_check.h"
 #include "harness/census_child.h"
-#include "harness/census_file.h"
 #include "harness/json_file.h"
+#include "harness/pass_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -174,7 +174,7 @@ static void test_a_census_that_was_cut_is_none_wherever_it_was_cut(void **state)
 /* More than the bound of all lines: the child stops, and its last phase is not whole. */
 static void tell_too_much(const struct allocator_census *to)
 {
-    for (size_t i = 0; i < CENSUS_MOST_LINE_BYTES / 8; i++)
+    for (size_t i = 0; i < PASS_MOST_BYTES / 8; i++)
         to->pool(to->context, 1000, 1000);
 }
 
@@ -185,8 +185,8 @@ static void test_a_child_stops_at_the_bound(void **state)
     char *lines = write_lines(&endless, 2, &length);
 
     (void)state;
-    assert_true(length <= CENSUS_MOST_LINE_BYTES);
-    assert_true(length > CENSUS_MOST_LINE_BYTES - CENSUS_BUFFER_BYTES);
+    assert_true(length <= PASS_MOST_BYTES);
+    assert_true(length > PASS_MOST_BYTES - PASS_BUFFER_BYTES);
     assert_null(memmem(lines, length, "e\n", 2));
     free(lines);
 }
@@ -361,12 +361,12 @@ static void test_a_census_comes_back_as_it_was_written(void **state)
     (void)state;
     json_t *census = made(), *back = NULL;
 
-    assert_int_equal(census_file_read(run_fd, CELL, &back, error), -ENOENT);
-    assert_false(census_file_is_there(run_fd, CELL));
-    assert_int_equal(census_file_write(run_fd, census), 0);
-    assert_true(census_file_is_there(run_fd, CELL));
-    assert_false(census_file_is_there(run_fd, CELL + 1));
-    assert_int_equal(census_file_read(run_fd, CELL, &back, error), 0);
+    assert_int_equal(pass_file_read(run_fd, &census_pass, CELL, &back, error), -ENOENT);
+    assert_false(pass_file_is_there(run_fd, &census_pass, CELL));
+    assert_int_equal(pass_file_write(run_fd, &census_pass, census), 0);
+    assert_true(pass_file_is_there(run_fd, &census_pass, CELL));
+    assert_false(pass_file_is_there(run_fd, &census_pass, CELL + 1));
+    assert_int_equal(pass_file_read(run_fd, &census_pass, CELL, &back, error), 0);
     assert_true(json_equal(back, census));
     json_decref(back);
     /* Nothing else is left in the folder. */
@@ -389,7 +389,7 @@ static void assert_unreadable(const char *because)
     json_t *untouched = (json_t *)error;
     json_t *census = untouched;
 
-    assert_true(census_file_read(run_fd, CELL, &census, error) < 0);
+    assert_true(pass_file_read(run_fd, &census_pass, CELL, &census, error) < 0);
     assert_ptr_equal(census, untouched);
     if (!strstr(error, because) || !strstr(error, "census/000003.json.gz"))
         fail_msg("expected '%s', got '%s'", because, error);
@@ -425,10 +425,10 @@ static void test_a_file_that_is_none_is_refused_by_name(void **state)
     assert_unreadable("version");
     put_packed(expected, 1);
     json_t *census;
-    assert_int_equal(census_file_read(run_fd, CELL, &census, error), 0);
+    assert_int_equal(pass_file_read(run_fd, &census_pass, CELL, &census, error), 0);
     json_decref(census);
     assert_int_equal(renameat(run_fd, "census/000003.json.gz", run_fd, "census/000004.json.gz"), 0);
-    assert_int_equal(census_file_read(run_fd, CELL + 1, &census, error), -EINVAL);
+    assert_int_equal(pass_file_read(run_fd, &census_pass, CELL + 1, &census, error), -EINVAL);
     assert_non_null(strstr(error, "another cell"));
 }
 
@@ -438,7 +438,7 @@ static void test_a_file_that_is_cut_or_longer_is_damaged(void **state)
     json_t *census = made();
 
     (void)state;
-    assert_int_equal(census_file_write(run_fd, census), 0);
+    assert_int_equal(pass_file_write(run_fd, &census_pass, census), 0);
     json_decref(census);
     int fd = openat(run_fd, "census/000003.json.gz", O_RDONLY);
     ssize_t length = read(fd, bytes, sizeof bytes - 1);
@@ -462,7 +462,7 @@ static void test_no_link_is_followed_out_of_the_run(void **state)
     assert_int_equal(mkdir(elsewhere, 0777), 0);
     assert_int_equal(symlinkat("elsewhere", run_fd, "census"), 0);
     json_t *census = made();
-    assert_true(census_file_write(run_fd, census) < 0);
+    assert_true(pass_file_write(run_fd, &census_pass, census) < 0);
     json_decref(census);
     assert_int_equal(rmdir(elsewhere), 0); /* still empty */
 }
@@ -475,14 +475,14 @@ static void test_what_no_reader_takes_is_not_written(void **state)
 
     for (size_t i = 0; i < JSON_FILE_MOST_OBJECTS; i++)
         json_array_append_new(arenas, json_array());
-    assert_int_equal(census_file_write(run_fd, census), -EFBIG);
+    assert_int_equal(pass_file_write(run_fd, &census_pass, census), -EFBIG);
     json_array_clear(arenas);
     json_t *numbers = json_array();
     for (size_t i = 0; i < JSON_FILE_MOST_BYTES / 20; i++)
         json_array_append_new(numbers, json_integer(INT64_MAX));
     json_array_append_new(arenas, numbers);
-    assert_int_equal(census_file_write(run_fd, census), -EFBIG);
-    assert_false(census_file_is_there(run_fd, CELL));
+    assert_int_equal(pass_file_write(run_fd, &census_pass, census), -EFBIG);
+    assert_false(pass_file_is_there(run_fd, &census_pass, CELL));
     json_decref(census);
 }
 

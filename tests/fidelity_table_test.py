@@ -376,7 +376,7 @@ class Measured(Scratch):
         self.assertEqual((running.returncode, stdout), (130, ""), stderr)
         self.assertIn("tidemark run --resume " + folder, stderr)
         plan = read_json(os.path.join(folder, "plan.json"))
-        self.assertEqual((plan["suite"], plan["census"], plan["repeat_dirty"]), ("fidelity", False, False))
+        self.assertEqual((plan["suite"], plan["passes"], plan["repeat_dirty"]), ("fidelity", [], False))
         shown = tidemark("fidelity", folder)
         self.assertEqual(shown.returncode, 1)
         self.assertIn("did not finish", shown.stderr)

@@ -1,6 +1,7 @@
 /* plan.json is read back as the plan that wrote it, or refused by the name of what does not fit; a
  * tally counts each stored sample once. Leaves out the folder (run_folder_test.c) and a run that
  * goes on (resume_test.py). */
+#include "harness/pass.h"
 #include "harness/plan_read.h"
 #include "harness/tally.h"
 
@@ -314,7 +315,7 @@ static void test_controls_repeats_and_warm_up_are_read_back(void **state)
 {
     (void)state;
     plan.repeat_dirty = 1;
-    plan.census = 1;
+    plan.passes = pass_bit(&census_pass);
     plan.warm_up_bytes = 12345678;
     add("list_lifetime:n=3M", "objects", 6);
     assert_int_equal(plan_add_controls(&plan), 0);
@@ -327,7 +328,7 @@ static void test_controls_repeats_and_warm_up_are_read_back(void **state)
     assert_true(again.cells[again.cell_count - 1].is_control);
     assert_false(again.cells[0].is_control);
     assert_true(again.repeat_dirty);
-    assert_true(again.census);
+    assert_int_equal(again.passes, pass_bit(&census_pass));
     assert_int_equal(again.warm_up_bytes, 12345678);
 }
 
@@ -335,16 +336,16 @@ static void test_a_plan_of_an_earlier_version_has_none_of_them(void **state)
 {
     (void)state;
     plan.repeat_dirty = 1;
-    plan.census = 1;
+    plan.passes = pass_bit(&census_pass);
     json_object_del(json, "repeat_dirty");
-    json_object_del(json, "census");
+    json_object_del(json, "passes");
     json_object_del(json, "warm_up_bytes");
     for (size_t i = 0; i < plan.cell_count; i++)
         json_object_del(cell(i), "control");
     if (plan_from_json(&again, json, error) != 0)
         fail_msg("%s", error);
     assert_false(again.repeat_dirty);
-    assert_false(again.census);
+    assert_int_equal(again.passes, 0);
     assert_int_equal(again.warm_up_bytes, 0);
     assert_int_equal(plan_controls(&again), 0);
 }
@@ -361,6 +362,11 @@ static void test_flags_of_the_wrong_type_are_refused(void **state)
     json_object_set_new(json, "census", json_integer(1));
     assert_refused("census", "neither true nor false");
     json_object_set_new(json, "census", json_false());
+    json_object_set_new(json, "passes", json_true());
+    assert_refused("passes", "no array");
+    json_object_set_new(json, "passes", json_pack("[s]", "xray"));
+    assert_refused("passes[0]", "no pass");
+    json_object_del(json, "passes");
     json_object_set_new(json, "warm_up_bytes", json_integer(-1));
     assert_refused("warm_up_bytes", "-1");
 }

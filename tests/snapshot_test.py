@@ -23,6 +23,13 @@ PYTHON = "/usr/bin/python3"
 MARK = re.compile(r"LEAK \w+ (\d+) (\d+)")
 
 
+# Small, where it is not the number of blocks that makes it so.
+SMALL = {"realloc_grow": "limit=100k", "ffworst": "live=100k", "hoardworst": "each=300k", "acdc": "quanta=8",
+         "fragment_drift": "live=100k"}
+# They free all that they have before a phase ends.
+HOLDS_NOTHING = {"xmalloc", "cache_scratch", "cache_thrash", "threadtest", "glibc_simple", "linux_scalability"}
+
+
 def workloads():
     """Each with its profiles: [None] for one without."""
     for workload in json.loads(tidemark("list", "workloads", "--json").stdout):
@@ -78,9 +85,9 @@ class Workloads(Snapshots):
             for profile in profiles:
                 with self.subTest(workload=name, profile=profile):
                     kept = self.folder("%s-%s" % (name, profile))
-                    spec = "%s:n=3k%s" % (name, ",profile=" + profile if profile else "")
+                    spec = "%s:%s%s" % (name, SMALL.get(name, "n=3k"), ",profile=" + profile if profile else "")
                     answer, _ = self.snapshot("-w", spec, "-a", "glibc", "-o", kept, by="type")
-                    self.assertGreater(len(answer["snapshots"]), 2)
+                    self.assertGreater(len(answer["snapshots"]), 1)
                     for snapshot in answer["snapshots"]:
                         self.assertEqual(snapshot["size_bytes"], snapshot["live_bytes"], snapshot)
                         self.assertEqual(snapshot["lost"], 0)
@@ -89,7 +96,8 @@ class Workloads(Snapshots):
                         self.assertEqual(sum(sizes), snapshot["size_bytes"])
                         if profile:
                             self.assertNotIn("(storage)", [row["type"] for row in types["rows"]])
-                    self.assertGreater(max(snapshot["size_bytes"] for snapshot in answer["snapshots"]), 200)
+                    most = max(snapshot["size_bytes"] for snapshot in answer["snapshots"])
+                    self.assertTrue(most > 200 or name in HOLDS_NOTHING, (name, most))
 
     def free_lists(self, phase, profile):
         """Of the tracemalloc article's program, by type: {type: (bytes, count)}, of what waits in free lists."""

@@ -3,9 +3,8 @@
  * size is bounded, and a file that is not whole is none.
  */
 #define _GNU_SOURCE
-#include "harness/census_file.h"
+#include "harness/pass_file.h"
 
-#include "harness/census_check.h"
 #include "harness/gzip_text.h"
 #include "harness/json_file.h"
 
@@ -21,18 +20,18 @@ enum {
     NAME_BYTES = 64,
 };
 
-static const char *path_of(size_t cell, char *path)
+static const char *path_of(const struct pass *pass, size_t cell, char *path)
 {
-    snprintf(path, NAME_BYTES, "census/%06zu.json.gz", cell);
+    snprintf(path, NAME_BYTES, "%s/%06zu.json.gz", pass->name, cell);
     return path;
 }
 
-int census_file_is_there(int run_fd, size_t cell)
+int pass_file_is_there(int run_fd, const struct pass *pass, size_t cell)
 {
     char path[NAME_BYTES];
     struct stat info;
 
-    return fstatat(run_fd, path_of(cell, path), &info, AT_SYMLINK_NOFOLLOW) == 0;
+    return fstatat(run_fd, path_of(pass, cell, path), &info, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /* --- Writing. --- */
@@ -47,35 +46,36 @@ static size_t count_objects(const char *text)
     return count;
 }
 
-/* Of census/, which is made where there is none. A link is not followed out of the run. Returns a
- * descriptor or a negative errno. */
-static int open_folder(int run_fd)
+/* Made where there is none. A link is not followed out of the run. Returns a descriptor or a
+ * negative errno. */
+static int open_folder(int run_fd, const char *name)
 {
-    if (mkdirat(run_fd, "census", 0777) == 0)
+    if (mkdirat(run_fd, name, 0777) == 0)
         fsync(run_fd);
     else if (errno != EEXIST)
         return -errno;
-    int fd = openat(run_fd, "census", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = openat(run_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     return fd < 0 ? -errno : fd;
 }
 
-static int write_packed(int run_fd, size_t cell, const char *packed, size_t packed_bytes)
+static int write_packed(int run_fd, const struct pass *pass, size_t cell, const char *packed,
+                        size_t packed_bytes)
 {
     char path[NAME_BYTES];
-    int folder_fd = open_folder(run_fd);
+    int folder_fd = open_folder(run_fd, pass->name);
 
     if (folder_fd < 0)
         return folder_fd;
-    int error =
-        json_file_replace(folder_fd, strchr(path_of(cell, path), '/') + 1, packed, packed_bytes);
+    int error = json_file_replace(folder_fd, strchr(path_of(pass, cell, path), '/') + 1, packed,
+                                  packed_bytes);
     close(folder_fd);
     return error;
 }
 
-int census_file_write(int run_fd, const json_t *census)
+int pass_file_write(int run_fd, const struct pass *pass, const json_t *json)
 {
-    size_t cell = (size_t)json_integer_value(json_object_get(census, "cell"));
-    char *text = json_dumps(census, JSON_COMPACT);
+    size_t cell = (size_t)json_integer_value(json_object_get(json, "cell"));
+    char *text = json_dumps(json, JSON_COMPACT);
     char *packed = NULL;
     size_t packed_bytes;
     int error = text ? 0 : -ENOMEM;
@@ -87,7 +87,7 @@ int census_file_write(int run_fd, const json_t *census)
         error = gzip_text_pack(text, strlen(text), &packed, &packed_bytes);
     free(text);
     if (!error)
-        error = write_packed(run_fd, cell, packed, packed_bytes);
+        error = write_packed(run_fd, pass, cell, packed, packed_bytes);
     free(packed);
     return error;
 }
@@ -96,7 +96,7 @@ int census_file_write(int run_fd, const json_t *census)
 
 static int refuse(char *error, int number, const char *path, const char *why)
 {
-    snprintf(error, CENSUS_ERROR_BYTES, "%s: %s", path, why);
+    snprintf(error, PASS_ERROR_BYTES, "%s: %s", path, why);
     return number;
 }
 
@@ -119,34 +119,34 @@ static int read_text(int run_fd, const char *path, struct file_text *text, char 
 static json_t *parse(int run_fd, const char *path, char *error)
 {
     struct file_text text = {0};
-    json_t *census = NULL;
+    json_t *json = NULL;
 
     if (read_text(run_fd, path, &text, error) == 0)
-        census = json_file_parse(path, &text, error);
+        json = json_file_parse(path, &text, error);
     file_text_free(&text);
-    return census;
+    return json;
 }
 
-int census_file_read(int run_fd, size_t cell, json_t **census, char *error)
+int pass_file_read(int run_fd, const struct pass *pass, size_t cell, json_t **json, char *error)
 {
-    char path[NAME_BYTES], what[CENSUS_ERROR_BYTES];
+    char path[NAME_BYTES], what[PASS_ERROR_BYTES];
 
-    path_of(cell, path);
-    if (!census_file_is_there(run_fd, cell))
+    path_of(pass, cell, path);
+    if (!pass_file_is_there(run_fd, pass, cell))
         return refuse(error, -ENOENT, path, strerror(ENOENT));
     json_t *read = parse(run_fd, path, error);
     if (!read)
         return -EINVAL;
-    int failed = census_check(read, what);
+    int failed = pass->check(read, what);
     if (!failed && json_integer_value(json_object_get(read, "cell")) != (json_int_t)cell) {
         snprintf(what, sizeof what, "cell: it is another cell's");
         failed = -EINVAL;
     }
     if (failed) {
-        snprintf(error, CENSUS_ERROR_BYTES, "%s: %.400s", path, what);
+        snprintf(error, PASS_ERROR_BYTES, "%s: %.400s", path, what);
         json_decref(read);
         return failed;
     }
-    *census = read;
+    *json = read;
     return 0;
 }
