@@ -162,7 +162,7 @@ static int take(struct pages_look *look)
 
 int pages_look(struct pages_look *look)
 {
-    struct pages_look taken = {.has_usable = 1, .has_mapped = 1};
+    struct pages_look taken = {.has_usable = live_blocks_has_usable(LIVE_OBJECT), .has_mapped = 1};
     const int error = take(&taken);
 
     if (error)
