@@ -25,8 +25,12 @@ static struct {
 static void put_string(const char *text)
 {
     pass_put('"');
-    for (; *text; text++)
-        pass_put(*text < ' ' || *text > '~' || *text == '"' || *text == '\\' ? '?' : *text);
+    for (; *text; text++) {
+        if (*text < ' ' || *text > '~' || *text == '"' || *text == '\\')
+            pass_put('?');
+        else
+            pass_put(*text);
+    }
     pass_put('"');
 }
 

@@ -14,4 +14,12 @@ void table_print(FILE *out, const json_t *summary);
 /* The same cells phase by phase: what is resident at the end of each, and how long it took. */
 void table_print_phases(FILE *out, const json_t *summary);
 
+/*
+ * Prints a block for each experiment: the line that names it, `columns`, then `row` for each of its
+ * cells. `row` gets the name of the cell's row; `width` is that of the widest.
+ */
+typedef void table_columns(FILE *out, const json_t *cell, int width);
+typedef void table_row(FILE *out, const json_t *cell, int width, const char *name);
+void table_print_blocks(FILE *out, const json_t *summary, table_columns *columns, table_row *row);
+
 #endif
