@@ -330,9 +330,21 @@ static void the_stack_is_of_the_process(void **state)
     assert_about(look.held_bytes, before.held_bytes);
 }
 
+static char before[4 << 20]; /* touched before the baseline */
+
+static void what_was_there_before_is_of_the_process(void **state)
+{
+    const struct pages_look look = look_now();
+
+    (void)state;
+    assert_true(look.process_bytes >= sizeof before - 2 * PAGE);
+    assert_true(look.held_bytes < sizeof before); /* what other tests have touched */
+}
+
 static int begin(void **state)
 {
     (void)state;
+    memset(before, 1, sizeof before);
     space = mmap(NULL, SPACE_BYTES + 2 * MIB, PROT_READ | PROT_WRITE,
                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (space == MAP_FAILED || pages_look_begin(&object, &raw) != 0)
@@ -346,6 +358,7 @@ static int begin(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_there_before_is_of_the_process),
         cmocka_unit_test_teardown(one_block_a_page_is_one_page_a_block, empty_space),
         cmocka_unit_test_teardown(rounding_of_a_bump_pointer_is_told, empty_space),
         cmocka_unit_test_teardown(untouched_bytes_are_live_and_not_resident, empty_space),
