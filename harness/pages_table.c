@@ -138,6 +138,7 @@ static void print_phase(FILE *out, const json_t *phase)
         fprintf(out, " %9s", "n/a");
     print_factor(out, floor, has_usable ? usable : requested, 7);
     print_factor(out, resident, floor, 7);
+    print_note(out, "by huge pages", part(phase, "floor_mapped_bytes") - floor);
     print_note(out, "LazyFree", part(phase, "lazyfree_bytes"));
     print_note(out, "untouched", part(phase, "requested_bytes") - requested);
     fputc('\n', out);
@@ -168,7 +169,7 @@ void pages_table_print(FILE *out, const json_t *summary)
           "can stay unless blocks\n"
           "are moved. resident: all that the allocator has, LazyFree included. untouched: "
           "requested, in pages that are not\n"
-          "resident.\n"
+          "resident. by huge pages: so much more than pages where a huge page counts whole.\n"
           "rounding, holes, held: by which factor usable is more than requested, pages than usable "
           "(than requested\n"
           "where usable is n/a), resident than pages; - where that is of less than 1 MiB.\n",

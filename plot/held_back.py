@@ -12,6 +12,7 @@ REQUESTED, ROUNDING, HOLES, HELD = "#5b5b5b", "#a9a9a9", style.SKY, style.VERMIL
 ROOM = 1.62         # of the longest bar, for the words behind each
 BAR = 0.62          # of the distance between rows
 ROW_HEIGHT = 0.36   # inches
+DOTTED = (0, (1, 1))  # the line of the second mark
 LEAST_SHARE = 0.004  # of the axis: a held part that is shorter gets no words of its own
 
 
@@ -68,6 +69,7 @@ def _title(rows):
 
 
 def _caption(run, rows):
+    huge = any(_is_huge(phase) for one in rows for phase in (one.fullest, one.last))
     lazy = any(phase.held_lazily >= 0.05 for one in rows for phase in one.phases)
     silent = [words.plain(one.cell.allocator, 24) for one in rows if one.fullest.usable is None]
     silent_text = f"{words.listing(silent)} tell no usable size: rounding and holes are one part there. "
@@ -75,9 +77,15 @@ def _caption(run, rows):
             "before the first phase and without the process's files and stack. The black mark is the floor: pages with at "
             "least one byte that the program asked for and still holds; unless blocks are moved, they stay. Right of "
             "it: free pages, which could go back, and the allocator's own tables. "
+            + ("Dotted mark: the floor by huge pages, of which a byte holds 2 MiB until they are split. " if huge else "")
             + ("Hatched: freed lazily (MADV_FREE), resident until the system is short of memory. " if lazy else "")
             + (silent_text.replace(" tell ", " tells ") if len(silent) == 1 else silent_text if silent else "")
             + "One process each, not timed. " + style.machine_caption(run, [one.cell for one in rows], count=False))
+
+
+def _is_huge(phase):
+    """Whether huge pages move the floor by more than 1 % of what is resident."""
+    return phase.mapped is not None and phase.mapped - phase.floor > 0.01 * phase.resident
 
 
 def _name_phases(phases):
@@ -96,6 +104,9 @@ def _draw_bars(axis, phases):
             axis.barh(place, phase.held_lazily, BAR, left=phase.resident - phase.held_lazily, color="white", edgecolor=HELD,
                       hatch="////", linewidth=0.8)
         axis.plot([phase.floor] * 2, [place - 0.44, place + 0.44], color=style.INK, linewidth=1.6, solid_capstyle="butt")
+        if _is_huge(phase):
+            axis.plot([min(phase.mapped, phase.resident)] * 2, [place - 0.44, place + 0.44], color=style.INK, linewidth=1.6,
+                      linestyle=DOTTED)
         axis.annotate(_say_bar(phase, axis.get_xlim()[1]), (phase.resident, place), xytext=(5, 0),
                       textcoords="offset points", va="center", fontsize=style.SMALL)
     axis.tick_params(axis="y", length=0)

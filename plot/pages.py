@@ -14,7 +14,9 @@ MOST_BYTES = 2**56
 # A part, and what contains it; either may be null.
 CONTAINED = (("requested_resident_bytes", "usable_resident_bytes"), ("requested_resident_bytes", "floor_bytes"),
              ("requested_resident_bytes", "requested_bytes"), ("usable_resident_bytes", "floor_bytes"),
-             ("floor_bytes", "live_page_bytes"), ("floor_bytes", "resident_bytes"), ("lazyfree_bytes", "rss_bytes"))
+             ("floor_bytes", "live_page_bytes"), ("floor_bytes", "floor_mapped_bytes"), ("floor_bytes", "resident_bytes"),
+             ("lazyfree_bytes", "rss_bytes"))
+OPTIONAL = ("usable_resident_bytes", "floor_mapped_bytes")
 
 
 @dataclass
@@ -30,6 +32,7 @@ class Phase:
     resident: float
     lazy: float
     untouched: float  # requested, in no resident page
+    mapped: float     # as floor, a huge page counted whole; None where the kernel does not tell
 
     @property
     def held(self):
@@ -81,7 +84,7 @@ def _read_file(path, index):
 
 def _read_phase(record, where):
     names = sorted({name for pair in CONTAINED for name in pair} | {"held_bytes"})
-    sizes = {name: get(record, name, int, where, optional=name == "usable_resident_bytes", least=0) for name in names}
+    sizes = {name: get(record, name, int, where, optional=name in OPTIONAL, least=0) for name in names}
     for name, size in sizes.items():
         if size is not None and size > MOST_BYTES:
             raise RunError(f"{where}: '{name}' is {size}, wanted no more than 2**56")
@@ -90,7 +93,7 @@ def _read_phase(record, where):
             raise RunError(f"{where}: '{part}' is {sizes[part]}, more than '{whole}', {sizes[whole]}")
     if sizes["resident_bytes"] != sizes["floor_bytes"] + sizes["held_bytes"]:
         raise RunError(f"{where}: 'resident_bytes' is not the sum of 'floor_bytes' and 'held_bytes'")
-    usable = sizes["usable_resident_bytes"]
-    return Phase(get(record, "name", str, where), sizes["requested_resident_bytes"] / MB,
-                 None if usable is None else usable / MB, sizes["floor_bytes"] / MB, sizes["resident_bytes"] / MB,
-                 sizes["lazyfree_bytes"] / MB, (sizes["requested_bytes"] - sizes["requested_resident_bytes"]) / MB)
+    megabytes = {name: None if size is None else size / MB for name, size in sizes.items()}
+    return Phase(get(record, "name", str, where), megabytes["requested_resident_bytes"], megabytes["usable_resident_bytes"],
+                 megabytes["floor_bytes"], megabytes["resident_bytes"], megabytes["lazyfree_bytes"],
+                 megabytes["requested_bytes"] - megabytes["requested_resident_bytes"], megabytes["floor_mapped_bytes"])

@@ -24,11 +24,12 @@ import words  # noqa: E402
 MB = 1_000_000
 
 
-def phase_of(name, requested, usable, floor, held, lazy=0, untouched=0):
+def phase_of(name, requested, usable, floor, held, lazy=0, untouched=0, mapped=None):
     """Of such a phase what plot/ reads, from MB."""
     sizes = {"requested_bytes": requested + untouched, "requested_resident_bytes": requested,
              "usable_resident_bytes": usable, "floor_bytes": floor, "live_page_bytes": floor + untouched,
-             "held_bytes": held, "resident_bytes": floor + held, "lazyfree_bytes": lazy, "rss_bytes": floor + held + 5}
+             "held_bytes": held, "resident_bytes": floor + held, "lazyfree_bytes": lazy, "rss_bytes": floor + held + 5,
+             "floor_mapped_bytes": mapped}
     return {"name": name, **{key: None if size is None else round(size * MB) for key, size in sizes.items()}}
 
 
@@ -135,6 +136,13 @@ class Drawn(Held):
         hatched = [bar for axis in figure.axes for bar in axis.patches if bar.get_hatch()]
         self.assertEqual([round(bar.get_width(), 3) for bar in hatched], [6])
         self.assertIn("Hatched: freed lazily", " ".join(text.get_text() for text in figure.texts))
+
+    def test_a_floor_by_huge_pages_is_marked_where_it_differs(self):
+        put_pages(self.folder, 0, [phase_of("build", 5, 5, 6, 90, mapped=80), phase_of("idle", 5, 5, 6, 90, mapped=6)])
+        figure, _ = self.bars()
+        dotted = [[list(line.get_xdata()) for line in axis.lines if line.is_dashed()] for axis in figure.axes]
+        self.assertEqual(dotted, [[[80, 80]], []])
+        self.assertIn("Dotted mark: the floor by huge pages", " ".join(text.get_text() for text in figure.texts))
 
     def test_words_stay_inside_the_picture(self):
         self.put_all()
