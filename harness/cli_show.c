@@ -1,58 +1,102 @@
 /* tidemark show: a run's table, computed afresh from its samples. Leaves out pictures (tidemark
  * plot). */
 #include "harness/cli.h"
+#include "harness/ledger_text.h"
 #include "harness/micro_results.h"
 #include "harness/micro_table.h"
+#include "harness/pages_text.h"
 #include "harness/run_folder.h"
-#include "harness/show_ledger.h"
+#include "harness/show_pass.h"
 #include "harness/table.h"
 
 #include <stdio.h>
+
+enum { OPTION_PAGES = 256 };
+
+/* The option of each table of its own. */
+static const struct view_option {
+    int key;
+    const char *name;
+    struct pass_view view;
+} view_options[] = {
+    {'s', "--syscalls", {&ledger_pass, "system calls", 0, ledger_text_print}},
+    {OPTION_PAGES, "--pages", {&pages_pass, "pages", 0, pages_text_print}},
+};
 
 struct show_options {
     const char *run;
     int json;
     int phases;
-    int syscalls;
+    const struct view_option *view; /* NULL: the run's own table */
 };
+
+static const struct view_option *find_view(int key)
+{
+    for (size_t i = 0; i < sizeof view_options / sizeof view_options[0]; i++) {
+        if (view_options[i].key == key)
+            return &view_options[i];
+    }
+    return NULL;
+}
+
+static void check_combination(const struct show_options *options, struct argp_state *state)
+{
+    const struct view_option *view = options->view;
+
+    if (view && options->phases && !view->view.is_of_phases)
+        argp_error(state, "%s is by phase: leave --phases out", view->name);
+    if (!view && options->json && options->phases)
+        argp_error(state, "--json has the phases: leave --phases out");
+}
+
+static error_t choose_view(struct show_options *options, int key, struct argp_state *state)
+{
+    const struct view_option *view = find_view(key);
+
+    if (!view)
+        return ARGP_ERR_UNKNOWN;
+    if (options->view && options->view != view)
+        argp_error(state, "%s and %s are two tables: one at a time", options->view->name,
+                   view->name);
+    options->view = view;
+    return 0;
+}
 
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
     struct show_options *options = state->input;
 
-    if (key == ARGP_KEY_INIT) {
-        state->child_inputs[0] = &options->run;
-        return 0;
-    }
     (void)argument;
     switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &options->run;
+        return 0;
     case 'j':
         options->json = 1;
         return 0;
     case 'p':
         options->phases = 1;
         return 0;
-    case 's':
-        options->syscalls = 1;
-        return 0;
     case ARGP_KEY_END:
-        if (options->phases && options->syscalls)
-            argp_error(state, "--syscalls is by phase: leave --phases out");
-        if (options->json && options->phases)
-            argp_error(state, "--json has the phases: leave --phases out");
+        check_combination(options, state);
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return choose_view(options, key, state);
     }
 }
 
 static const struct argp_option option_table[] = {
-    {"json", 'j', NULL, 0, "Print the summary as JSON, one object per cell (results/FORMAT.md)", 0},
+    {"json", 'j', NULL, 0,
+     "Print as JSON, one object per cell, what the table is made of (results/FORMAT.md)", 0},
     {"phases", 'p', NULL, 0,
      "Print what is resident at the end of each phase, and how long the phase took", 0},
     {"syscalls", 's', NULL, 0,
      "Print the system calls of each phase that map, give back or advise on memory, by kind (a run "
      "with --passes ledger)",
+     0},
+    {"pages", OPTION_PAGES, NULL, 0,
+     "Print what the program holds at the end of each phase, the pages that this takes, and what "
+     "is held back besides (a run with --passes pages)",
      0},
     {0},
 };
@@ -105,25 +149,32 @@ static int print_tables(const char *run, const json_t *summary)
     return micro ? CLI_OK : CLI_FAILED;
 }
 
+static int show_run(const struct show_options *options)
+{
+    json_t *summary = cli_read_summary("show", options->run);
+    int status = CLI_OK;
+
+    if (!summary)
+        return CLI_FAILED;
+    if (options->json) {
+        json_dumpf(summary, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
+        putchar('\n');
+    } else if (options->phases) {
+        table_print_phases(stdout, summary);
+    } else {
+        status = print_tables(options->run, summary);
+    }
+    json_decref(summary);
+    return status;
+}
+
 int cli_show(int argc, char **argv)
 {
     struct show_options options = {0};
-    int status = CLI_OK;
 
     argp_parse(&cli_show_parser, argc, argv, 0, NULL, &options);
-    if (options.syscalls)
-        return cli_finish("show", show_ledger(options.run, options.json));
-    json_t *summary = cli_read_summary("show", options.run);
-    if (!summary)
-        return CLI_FAILED;
-    if (options.json) {
-        json_dumpf(summary, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
-        putchar('\n');
-    } else if (options.phases) {
-        table_print_phases(stdout, summary);
-    } else {
-        status = print_tables(options.run, summary);
-    }
-    json_decref(summary);
-    return cli_finish("show", status);
+    if (!options.view)
+        return cli_finish("show", show_run(&options));
+    return cli_finish("show",
+                      show_pass(&options.view->view, options.run, options.json, options.phases));
 }

@@ -175,35 +175,31 @@ static void print_phase(FILE *out, const json_t *phase)
     print_difference(out, phase, sums.net_bytes);
 }
 
-static void print_row(FILE *out, const json_t *cell)
+static void print_headings(FILE *out, const json_t *cell, int width)
+{
+    (void)cell, (void)width;
+    fprintf(out, "    %-10s %-*s %9s %7s %10s %10s %9s %9s\n", "phase", CALL_WIDTH, "call", "calls",
+            "failed", "bytes", "net", "time", "longest");
+}
+
+static void print_row(FILE *out, const json_t *cell, int width, const char *name)
 {
     const json_t *ledger = json_object_get(cell, "ledger"), *phase;
-    char name[ROW_TEXT_BYTES], clock[TEXT_NUMBER_BYTES], empty[TEXT_NUMBER_BYTES];
+    char clock[TEXT_NUMBER_BYTES], empty[TEXT_NUMBER_BYTES];
     size_t i;
 
-    fprintf(out, "  %s  (a call that does nothing: %s, of it the clock %s)\n",
-            row_short_name(json_text(cell, "allocator"), name),
+    (void)width;
+    fprintf(out, "  %s  (a call that does nothing: %s, of it the clock %s)\n", name,
             text_format_duration(empty, (double)number_in(ledger, "empty_call_ns")),
             text_format_duration(clock, (double)number_in(ledger, "clock_ns")));
     print_outside(out, "opening the row", json_object_get(ledger, "opening"));
     json_array_foreach(json_object_get(ledger, "phases"), i, phase) print_phase(out, phase);
 }
 
-void ledger_text_print(FILE *out, const json_t *cells)
+void ledger_text_print(FILE *out, const json_t *cells, int by_phase)
 {
-    const json_t *before = NULL, *cell;
-    size_t i;
-
-    json_array_foreach(cells, i, cell)
-    {
-        if (!before || !table_same_experiment(before, cell)) {
-            table_print_experiment(out, cell);
-            fprintf(out, "    %-10s %-*s %9s %7s %10s %10s %9s %9s\n", "phase", CALL_WIDTH, "call",
-                    "calls", "failed", "bytes", "net", "time", "longest");
-        }
-        print_row(out, cell);
-        before = cell;
-    }
+    (void)by_phase;
+    table_print_blocks(out, cells, print_headings, print_row);
     fputs("\nOf one child of each cell that was not measured. bytes: what the calls were about, in "
           "whole pages.\n"
           "net: by how much they changed what is mapped, against the kernel's VmSize. time: of the "

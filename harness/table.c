@@ -123,12 +123,12 @@ static void print_reason(FILE *out, const json_t *cell)
     fprintf(out, " %s: %s", json_text(cell, "status"), reason);
 }
 
-static void print_cell(FILE *out, const json_t *cell, int row_width, int is_short)
+static void print_cell(FILE *out, const json_t *cell, int row_width, const char *name)
 {
-    char text[TEXT_NUMBER_BYTES], name[ROW_TEXT_BYTES];
+    char text[TEXT_NUMBER_BYTES];
     const json_t *wall = json_object_get(cell, "wall_ns");
 
-    fprintf(out, "  %-*s", row_width, row_name(cell, is_short, name));
+    fprintf(out, "  %-*s", row_width, name);
     if (has(wall, "median")) {
         fprintf(out, " %9s", text_format_duration(text, part(wall, "median")));
         print_interval(out, wall);
@@ -175,14 +175,14 @@ static void print_lazy(FILE *out, const json_t *cell, int row_width)
 }
 
 /* What is resident at the end of each phase above the baseline, and what the phase took. */
-static void print_cell_phases(FILE *out, const json_t *cell, int row_width, int is_short)
+static void print_cell_phases(FILE *out, const json_t *cell, int row_width, const char *name)
 {
-    char bytes[TEXT_NUMBER_BYTES], time[TEXT_NUMBER_BYTES], name[ROW_TEXT_BYTES];
+    char bytes[TEXT_NUMBER_BYTES], time[TEXT_NUMBER_BYTES];
     const double baseline_bytes = part(json_object_get(cell, "baseline_bytes"), "median");
     size_t i;
     const json_t *phase;
 
-    fprintf(out, "  %-*s", row_width, row_name(cell, is_short, name));
+    fprintf(out, "  %-*s", row_width, name);
     json_array_foreach(json_object_get(cell, "phases"), i, phase)
     {
         double above_bytes = part(phase, "rss_bytes") - baseline_bytes;
@@ -288,14 +288,11 @@ static void print_steadiness(FILE *out, const json_t *summary, int is_short)
     fprintf(out, " samples taken once more for them: %zu\n", sum(summary, "repeats"));
 }
 
-typedef void print_columns(FILE *out, const json_t *cell, int row_width);
-typedef void print_row(FILE *out, const json_t *cell, int row_width, int is_short);
-
-/* One block per experiment. */
-static void print_blocks(FILE *out, const json_t *summary, print_columns *columns, print_row *row)
+void table_print_blocks(FILE *out, const json_t *summary, table_columns *columns, table_row *row)
 {
     const int is_short = can_be_short(summary);
     const int row_width = widest_row(summary, is_short);
+    char name[ROW_TEXT_BYTES];
     const json_t *before = NULL, *cell;
     size_t i;
 
@@ -307,14 +304,14 @@ static void print_blocks(FILE *out, const json_t *summary, print_columns *column
             table_print_experiment(out, cell);
             columns(out, cell, row_width);
         }
-        row(out, cell, row_width, is_short);
+        row(out, cell, row_width, row_name(cell, is_short, name));
         before = cell;
     }
 }
 
 void table_print_phases(FILE *out, const json_t *summary)
 {
-    print_blocks(out, summary, print_phase_names, print_cell_phases);
+    table_print_blocks(out, summary, print_phase_names, print_cell_phases);
     fputs("\nOf each phase: what is resident at its end above the process's own baseline, and how "
           "long it took; medians.\n",
           out);
@@ -322,7 +319,7 @@ void table_print_phases(FILE *out, const json_t *summary)
 
 void table_print(FILE *out, const json_t *summary)
 {
-    print_blocks(out, summary, print_headings, print_cell);
+    table_print_blocks(out, summary, print_headings, print_cell);
     fputs("\npeak is absolute; retained is above the process's own baseline, at the end of the "
           "last phase.\n"
           "given back: share of the peak that went back, against the objects that the program "

@@ -20,4 +20,12 @@ int table_same_experiment(const json_t *a, const json_t *b);
 /* An empty line, and one that names the experiment of a cell. */
 void table_print_experiment(FILE *out, const json_t *cell);
 
+/*
+ * Prints a block for each experiment: the line that names it, `columns`, then `row` for each of its
+ * cells. `row` gets the name of the cell's row; `width` is that of the widest.
+ */
+typedef void table_columns(FILE *out, const json_t *cell, int width);
+typedef void table_row(FILE *out, const json_t *cell, int width, const char *name);
+void table_print_blocks(FILE *out, const json_t *summary, table_columns *columns, table_row *row);
+
 #endif

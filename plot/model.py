@@ -146,8 +146,8 @@ class Curve:
 class Run:
     """
     `missing`: (workload, params, allocator) of planned cells that summary.json lacks; `micro`: what micro/ has, by file;
-    `readings`: by sample, None of a version that took no canary; `censuses`: what census.py read, in the order of the cells.
-    Controls are in no experiment.
+    `readings`: by sample, None of a version that took no canary; `censuses`: what census.py read, in the order of the cells;
+    `pages`: what pages.py did. Controls are in no experiment.
     """
     folder: str
     name: str
@@ -161,3 +161,4 @@ class Run:
     controls: list = field(default_factory=list)
     repeat_dirty: bool = False
     censuses: list = field(default_factory=list)
+    pages: list = field(default_factory=list)

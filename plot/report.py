@@ -21,7 +21,9 @@ import checked  # noqa: E402
 import findings  # noqa: E402
 import findings_census  # noqa: E402
 import findings_collection  # noqa: E402
+import findings_pages  # noqa: E402
 import findings_steadiness  # noqa: E402
+import held_back  # noqa: E402
 import memory_return  # noqa: E402
 import micro  # noqa: E402
 import overview  # noqa: E402
@@ -78,7 +80,7 @@ def main(arguments=None):
 def draw_all(run):
     """Draws every figure that the run has data for. Returns Pictures in reading order."""
     return [*_draw_overview(run), *_draw_curves(run, long_idle=False), *_draw_replays(run), *_draw_curves(run, long_idle=True), *_draw_trade_off(run),
-            *_draw_maps(run), *_draw_survivors(run), *_draw_micro(run), *_draw_canary(run)]
+            *_draw_held(run), *_draw_maps(run), *_draw_survivors(run), *_draw_micro(run), *_draw_canary(run)]
 
 
 def _slug(*parts, taken=None):
@@ -142,6 +144,15 @@ def _draw_overview(run):
                       "what could have gone back; the values are in the table of cells")
 
 
+def _draw_held(run):
+    taken = set()
+    for experiment, rows in held_back.candidates(run):
+        name = _slug("held-back", experiment.workload, *map(words.count, experiment.params.values()), taken=taken)
+        yield Picture(held_back.draw(run, experiment, rows, name),
+                      f"Who holds memory back · {words.experiment(experiment)}", "A bar per row, of what is resident: "
+                      + "; ".join(f"{words.plain(one.cell.allocator)}: {held_back.say(one)}" for one in rows))
+
+
 def _draw_maps(run):
     taken = set()
     for one, left_out in address_map.choose(run.censuses):
@@ -192,7 +203,8 @@ def write_report(run, pictures):
         run=run, machine=run.machine, words=words, pictures=pictures, steadiness=findings_steadiness.read_section(run), articles=findings.read_articles(run),
         versions=words.versions(cell for experiment in run.experiments for cell in experiment.cells),
         sections=[*findings_collection.read_sections(run), *findings.read_lifetimes(run), *findings.read_replays(run),
-                  *findings.read_idles(run), *findings_census.read_sections(run), *findings.read_troubles(run)])
+                  *findings.read_idles(run), *findings_pages.read_sections(run), *findings_census.read_sections(run),
+                  *findings.read_troubles(run)])
 
     def write(path):
         with open(path, "w", encoding="utf-8") as file:

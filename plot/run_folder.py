@@ -11,6 +11,7 @@ import reprlib
 import numpy
 
 import census
+import pages
 from checked import MIB, NUMBER, RunError, decode, get, get_flag, read_json, read_lines, read_packed
 from model import Cell, Control, Curve, Experiment, Figure, Phase, Reading, Run, Sample
 
@@ -45,7 +46,8 @@ def read_run(folder):
     return Run(folder, os.path.basename(os.path.abspath(folder)), get(plan, "suite", str, path, optional=True),
                get(plan, "tick_ns", NUMBER, path, least=0) / SECOND, machine, _group(cells), missing,
                _read_micro(os.path.join(folder, "micro")), readings, controls,
-               bool(get_flag(plan, "repeat_dirty", path)), census.read_censuses(folder, cells))
+               bool(get_flag(plan, "repeat_dirty", path)), census.read_censuses(folder, cells),
+               pages.read_pages(folder, cells))
 
 
 def read_curve(run, sample):
