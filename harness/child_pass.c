@@ -5,10 +5,11 @@
 #include "harness/child_pass.h"
 
 #include "harness/census_child.h"
+#include "harness/latency_child.h"
 
 #include <string.h>
 
-static const struct child_pass *const registry[] = {&census_child_pass};
+static const struct child_pass *const registry[] = {&census_child_pass, &latency_child_pass};
 
 const struct child_pass *child_pass_find(const char *name)
 {

@@ -4,6 +4,7 @@
 #include "harness/micro_results.h"
 #include "harness/micro_table.h"
 #include "harness/run_folder.h"
+#include "harness/show_latency.h"
 #include "harness/table.h"
 
 #include <stdio.h>
@@ -12,6 +13,7 @@ struct show_options {
     const char *run;
     int json;
     int phases;
+    int latency;
 };
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -30,6 +32,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case 'p':
         options->phases = 1;
         return 0;
+    case 'l':
+        options->latency = 1;
+        return 0;
     case ARGP_KEY_END:
         if (options->json && options->phases)
             argp_error(state, "--json has the phases: leave --phases out");
@@ -43,6 +48,10 @@ static const struct argp_option option_table[] = {
     {"json", 'j', NULL, 0, "Print the summary as JSON, one object per cell (results/FORMAT.md)", 0},
     {"phases", 'p', NULL, 0,
      "Print what is resident at the end of each phase, and how long the phase took", 0},
+    {"latency", 'l', NULL, 0,
+     "Print how long each call took, p50 to the slowest (a run with --passes latency); with "
+     "--phases by phase",
+     0},
     {0},
 };
 
@@ -59,7 +68,8 @@ const struct argp cli_show_parser = {
            "\vExample:\n"
            "  tidemark show results/2026-01-31T120000Z-quick\n"
            "  tidemark show results/2026-01-31T120000Z-quick --phases\n"
-           "  tidemark show results/2026-01-31T120000Z-quick --json",
+           "  tidemark show results/2026-01-31T120000Z-quick --json\n"
+           "  tidemark show results/2026-01-31T120000Z-quick --latency --phases",
 };
 
 /* The results of tidemark micro in the folder; NULL when they cannot be read, which it says. */
@@ -99,6 +109,8 @@ int cli_show(int argc, char **argv)
     int status = CLI_OK;
 
     argp_parse(&cli_show_parser, argc, argv, 0, NULL, &options);
+    if (options.latency)
+        return cli_finish("show", show_latency(options.run, options.json, options.phases));
     json_t *summary = cli_read_summary("show", options.run);
     if (!summary)
         return CLI_FAILED;

@@ -53,6 +53,7 @@ extern const size_t pass_registry_count;
 
 /* The passes. */
 extern const struct pass census_pass;
+extern const struct pass latency_pass;
 
 /* The pass of that name, or NULL. Thread-safe. */
 const struct pass *pass_find(const char *name);

@@ -52,8 +52,7 @@ static const char *row_name(const json_t *cell, int is_short, char *name)
     return name;
 }
 
-/* Two cells are of one experiment when only their rows differ. */
-static int same_experiment(const json_t *a, const json_t *b)
+int table_same_experiment(const json_t *a, const json_t *b)
 {
     static const char *const keys[] = {"workload", "params", "host", "idle_ns"};
 
@@ -64,8 +63,7 @@ static int same_experiment(const json_t *a, const json_t *b)
     return 1;
 }
 
-/* The line that names the experiment of a cell. */
-static void print_experiment(FILE *out, const json_t *cell)
+void table_print_experiment(FILE *out, const json_t *cell)
 {
     const double idle_ns = json_number_value(json_object_get(cell, "idle_ns"));
     char idle[TEXT_NUMBER_BYTES];
@@ -305,8 +303,8 @@ static void print_blocks(FILE *out, const json_t *summary, print_columns *column
     {
         if (is_control(cell))
             continue;
-        if (!before || !same_experiment(before, cell)) {
-            print_experiment(out, cell);
+        if (!before || !table_same_experiment(before, cell)) {
+            table_print_experiment(out, cell);
             columns(out, cell, row_width);
         }
         row(out, cell, row_width, is_short);
