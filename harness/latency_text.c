@@ -254,6 +254,23 @@ static void print_clock(FILE *out, const json_t *cells)
             text_format_duration(cost, json_number_value(json_object_get(worst, "call_cost_ns"))));
 }
 
+/* Why the kernel told nothing, where it did not: of the first such cell. */
+static void print_missing(FILE *out, const json_t *cells)
+{
+    size_t i;
+    const json_t *cell;
+
+    json_array_foreach(cells, i, cell)
+    {
+        const json_t *latency = json_object_get(cell, "latency");
+        if (json_is_true(json_object_get(latency, "events")))
+            continue;
+        fprintf(out, "page faults and switches are not known: perf_event_open: %s\n",
+                json_text(latency, "no_events_because"));
+        return;
+    }
+}
+
 void latency_text_print(FILE *out, const json_t *cells, int by_phase)
 {
     const int width = widest_name(cells, by_phase);
@@ -270,4 +287,5 @@ void latency_text_print(FILE *out, const json_t *cells, int by_phase)
         before = cell;
     }
     print_clock(out, cells);
+    print_missing(out, cells);
 }
