@@ -1,6 +1,6 @@
 /*
  * The suites as data. `quick` answers the main question in minutes, `full` takes every way and
- * every row at n = 10M, `articles` takes every published experiment, `pymalloc` sets ours beside
+ * every row at n = 10M, `python` takes every published experiment, `pymalloc` sets ours beside
  * the real one, `survivors` is for the census of pools, `layers` shows who keeps memory between a
  * name and a page, `fidelity` is what `tidemark fidelity` compares, `classic` takes the workloads
  * of other suites and papers (docs/workloads.md). Leaves out sizes. The experiments are those that
@@ -75,7 +75,7 @@ static const char *const python_two[] = {"pymalloc", "glibc", NULL};
         workload, python_two, "python3", 0, 0                                                      \
     }
 
-static const struct suite_line articles_lines[] = {
+static const struct suite_line python_lines[] = {
     {"del_collect:profile=2.7,way=pass|del|del_collect|collect_without_del", beneath_2_7, "objects",
      0, 0},
     ARTICLE("del_collect:profile=3.11,way=pass|del_collect,source=range|xrange"),
@@ -318,12 +318,12 @@ const struct suite suite_registry[] = {
      .rounds = 6,
      .idle_ns = SECOND / 2,
      .lines = full_lines},
-    {.name = "articles",
+    {.name = "python",
      .summary = "every experiment of the articles, 3 rounds, real CPython on two mallocs beside it",
      .size = SIZE_QUICK,
      .rounds = 3,
      .idle_ns = SECOND / 10,
-     .lines = articles_lines},
+     .lines = python_lines},
     {.name = "pymalloc",
      .summary = "our pymalloc beside CPython's own, at n = 10M, 12 rounds",
      .size = SIZE_FULL,

@@ -79,7 +79,7 @@ class Lists(unittest.TestCase):
     def test_the_suites(self):
         listed = json.loads(tidemark("list", "suites", "--json").stdout)
         self.assertEqual([entry["name"] for entry in listed],
-                         ["quick", "full", "articles", "pymalloc", "survivors", "layers", "fidelity", "fidelity_full", "classic"])
+                         ["quick", "full", "python", "pymalloc", "survivors", "layers", "fidelity", "fidelity_full", "classic"])
 
     def test_text_and_json_name_the_same(self):
         for what in ("allocators", "workloads", "suites"):
