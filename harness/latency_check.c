@@ -181,11 +181,11 @@ static int check_slowest(const struct place *place, double tick_ns,
     uint64_t most_ticks = all->most;
     size_t i;
 
-    if (!json_is_array(slowest) || json_array_size(slowest) > LATENCY_SLOWEST ||
+    if (!json_is_array(slowest) || json_array_size(slowest) > LATENCY_MOST_SLOWEST ||
         json_array_size(slowest) > all->count)
         return refuse(place,
                       "slowest: wanted an array of at most %d, and of no more than there are",
-                      LATENCY_SLOWEST);
+                      LATENCY_MOST_SLOWEST);
     json_array_foreach(slowest, i, entry)
     {
         const struct place at = element(place, "slowest", i, entry);

@@ -367,6 +367,8 @@ static void put_classes(unsigned spot_index, const struct latency_spot *spot)
 
 static void put_spot(unsigned layer, unsigned operation, const struct latency_spot *spot)
 {
+    static struct latency_slow calls[LATENCY_MOST_SLOWEST];
+
     pass_put_text("{\"layer\":\"");
     pass_put_text(latency_layer_name(layer));
     pass_put_text("\",\"operation\":\"");
@@ -375,11 +377,12 @@ static void put_spot(unsigned layer, unsigned operation, const struct latency_sp
     put_field("faulted_count", spot->faulted_count);
     put_field("faulted_ticks", spot->faulted_ticks);
     put_classes(latency_spot_of(layer, operation), spot);
+    const unsigned count = latency_spot_sort(spot, calls);
     pass_put_text(",\"slowest\":[");
-    for (unsigned i = 0; i < spot->slow_count; i++) {
+    for (unsigned i = 0; i < count; i++) {
         if (i > 0)
             pass_put(',');
-        put_slow(&spot->slow[i]);
+        put_slow(&calls[i]);
     }
     pass_put_text("]}");
 }

@@ -27,7 +27,10 @@ enum latency_operation {
 
 enum {
     LATENCY_SPOTS = LATENCY_LAYERS * LATENCY_OPERATIONS,
-    LATENCY_SLOWEST = 16, /* that are kept of each */
+    /* Calls that are kept of each: so many of those that lost the processor against their will, and
+       so many of all others. On a busy machine the former would be all. */
+    LATENCY_SLOWEST = 16,
+    LATENCY_MOST_SLOWEST = 2 * LATENCY_SLOWEST,
     /* Size classes: 0 is no size, or one that is not known; 1 is up to 8 bytes, each further one
        twice that; the last is all above 1 MiB. */
     LATENCY_LEAST_CLASS_BITS = 3,

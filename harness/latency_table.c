@@ -58,25 +58,32 @@ void latency_table_give_back(struct latency_table *table)
     pthread_mutex_unlock(&tables.lock);
 }
 
-static struct latency_slow *least_slow(struct latency_spot *spot)
+static struct latency_slow *least_of(struct latency_slowest *slowest)
 {
-    struct latency_slow *least = &spot->slow[0];
+    struct latency_slow *least = &slowest->calls[0];
 
-    for (unsigned i = 1; i < spot->slow_count; i++) {
-        if (spot->slow[i].call.ticks < least->call.ticks)
-            least = &spot->slow[i];
+    for (unsigned i = 1; i < slowest->count; i++) {
+        if (slowest->calls[i].call.ticks < least->call.ticks)
+            least = &slowest->calls[i];
     }
     return least;
 }
 
+static void keep(struct latency_slowest *slowest, const struct latency_slow *slow)
+{
+    if (slow->call.ticks <= slowest->least_ticks)
+        return;
+    if (slowest->count < LATENCY_SLOWEST)
+        slowest->calls[slowest->count++] = *slow;
+    else
+        *least_of(slowest) = *slow;
+    if (slowest->count == LATENCY_SLOWEST)
+        slowest->least_ticks = least_of(slowest)->call.ticks;
+}
+
 static void keep_slow(struct latency_spot *spot, const struct latency_slow *slow)
 {
-    if (spot->slow_count < LATENCY_SLOWEST)
-        spot->slow[spot->slow_count++] = *slow;
-    else
-        *least_slow(spot) = *slow;
-    if (spot->slow_count == LATENCY_SLOWEST)
-        spot->slow_ticks = least_slow(spot)->call.ticks;
+    keep(slow->events.preemptions > 0 ? &spot->preempted : &spot->undisturbed, slow);
 }
 
 void latency_table_keep(struct latency_table *table, unsigned spot_index,
@@ -103,15 +110,10 @@ void latency_tables_reset(void)
     }
 }
 
-static void sort_slowest_first(struct latency_slow *slow, unsigned count)
+static void merge_slowest(struct latency_spot *spot, const struct latency_slowest *other)
 {
-    for (unsigned i = 1; i < count; i++) {
-        const struct latency_slow one = slow[i];
-        unsigned at = i;
-        for (; at > 0 && slow[at - 1].call.ticks < one.call.ticks; at--)
-            slow[at] = slow[at - 1];
-        slow[at] = one;
-    }
+    for (unsigned i = 0; i < other->count; i++)
+        keep_slow(spot, &other->calls[i]);
 }
 
 static void merge_spot(struct latency_spot *spot, const struct latency_spot *other)
@@ -119,10 +121,30 @@ static void merge_spot(struct latency_spot *spot, const struct latency_spot *oth
     spot->classes |= other->classes;
     spot->faulted_count += other->faulted_count;
     spot->faulted_ticks += other->faulted_ticks;
-    for (unsigned i = 0; i < other->slow_count; i++) {
-        if (other->slow[i].call.ticks > spot->slow_ticks)
-            keep_slow(spot, &other->slow[i]);
-    }
+    merge_slowest(spot, &other->undisturbed);
+    merge_slowest(spot, &other->preempted);
+}
+
+/* Puts a call at its place among `count` sorted ones. */
+static void insert(struct latency_slow *calls, unsigned count, const struct latency_slow *slow)
+{
+    unsigned at = count;
+
+    for (; at > 0 && calls[at - 1].call.ticks < slow->call.ticks; at--)
+        calls[at] = calls[at - 1];
+    calls[at] = *slow;
+}
+
+unsigned latency_spot_sort(const struct latency_spot *spot,
+                           struct latency_slow calls[LATENCY_MOST_SLOWEST])
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < spot->undisturbed.count; i++)
+        insert(calls, count++, &spot->undisturbed.calls[i]);
+    for (unsigned i = 0; i < spot->preempted.count; i++)
+        insert(calls, count++, &spot->preempted.calls[i]);
+    return count;
 }
 
 void latency_tables_spot(unsigned spot_index, struct latency_spot *spot)
@@ -130,7 +152,6 @@ void latency_tables_spot(unsigned spot_index, struct latency_spot *spot)
     memset(spot, 0, sizeof *spot);
     for (unsigned i = 0; i < tables.count; i++)
         merge_spot(spot, &tables.all[i]->spots[spot_index]);
-    sort_slowest_first(spot->slow, spot->slow_count);
 }
 
 void latency_tables_histogram(unsigned spot_index, unsigned size_class,

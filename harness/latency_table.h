@@ -28,14 +28,18 @@ struct latency_slow {
     struct thread_event_counts events;
 };
 
+/* The slowest calls of one kind, in no order. */
+struct latency_slowest {
+    unsigned count;
+    uint64_t least_ticks; /* what a call has to pass to be kept: 0 until all places are taken */
+    struct latency_slow calls[LATENCY_SLOWEST];
+};
+
 /* One operation of one layer. */
 struct latency_spot {
     uint32_t classes; /* bit i: histogram i has values */
-    uint32_t slow_count;
-    uint64_t
-        slow_ticks; /* what an operation has to pass to be kept: 0 until all places are taken */
-    struct latency_slow slow[LATENCY_SLOWEST]; /* in no order */
-    uint64_t faulted_count, faulted_ticks;     /* operations with a page fault, and their time */
+    struct latency_slowest undisturbed, preempted;
+    uint64_t faulted_count, faulted_ticks; /* operations with a page fault, and their time */
 };
 
 /* Some 3 MiB of address space, of which a page of 4 KiB is taken when it is first written to. */
@@ -54,8 +58,8 @@ struct latency_table *latency_table_take(void);
 /* The thread that has it ends: another may take it, with all that is in it. Thread-safe. */
 void latency_table_give_back(struct latency_table *table);
 
-/* Keeps a call that passed the spot's `slow_ticks`, and what happened between the marks. By the
- * thread that has the table. */
+/* Keeps a call that may be among the slowest, and what happened between the marks. By the thread
+ * that has the table. */
 void latency_table_keep(struct latency_table *table, unsigned spot_index,
                         const struct latency_call *call, struct thread_events_mark before,
                         struct thread_events_mark after);
@@ -75,7 +79,7 @@ static inline void latency_table_add(struct latency_table *table, unsigned spot_
         spot->faulted_count++;
         spot->faulted_ticks += call->ticks;
     }
-    if (__builtin_expect(call->ticks > spot->slow_ticks, 0))
+    if (__builtin_expect(call->ticks > spot->undisturbed.least_ticks, 0))
         latency_table_keep(table, spot_index, call, before, after);
 }
 
@@ -84,8 +88,12 @@ static inline void latency_table_add(struct latency_table *table, unsigned spot_
 /* Empties them. */
 void latency_tables_reset(void);
 
-/* The spot of all threads: its classes, its slowest sorted, the slowest first. */
+/* The spot of all threads. */
 void latency_tables_spot(unsigned spot_index, struct latency_spot *spot);
+
+/* All that are kept of a spot, the slowest first, into `calls`. Returns how many. */
+unsigned latency_spot_sort(const struct latency_spot *spot,
+                           struct latency_slow calls[LATENCY_MOST_SLOWEST]);
 
 /* The histogram of all threads. */
 void latency_tables_histogram(unsigned spot_index, unsigned size_class,

@@ -19,9 +19,8 @@ enum { NAME_BYTES = ROW_TEXT_BYTES + 64, OPERATION_WIDTH = 18 };
 /* What is printed of one operation: of one phase, or of all. */
 struct line {
     struct latency_histogram histogram;
-    const json_t *slowest; /* of all of it, or NULL */
-    const char *phase;     /* that it happened in */
-    uint64_t faulted;
+    const json_t *slowest; /* that kept the processor as long as it wanted it, or NULL */
+    const char *phase;     /* that it was in */
     double faulted_ns;
     int knows_faults;
 };
@@ -44,17 +43,31 @@ static int is_of(const json_t *operation, unsigned spot)
                   latency_operation_name(spot % LATENCY_OPERATIONS)) == 0;
 }
 
+/* The slowest that was not preempted, as far as that is known; NULL when all that were kept were.
+ */
+static const json_t *slowest_of(const json_t *operation)
+{
+    size_t i;
+    const json_t *slow;
+
+    json_array_foreach(json_object_get(operation, "slowest"), i, slow)
+    {
+        if (whole(slow, "preemptions") == 0)
+            return slow;
+    }
+    return NULL;
+}
+
 static void add_operation(struct line *line, const json_t *operation, const char *phase)
 {
     static struct latency_histogram one;
     char error[LATENCY_JSON_ERROR_BYTES];
-    const json_t *slowest = json_array_get(json_object_get(operation, "slowest"), 0);
+    const json_t *slowest = slowest_of(operation);
 
     if (latency_json_read(operation, &one, error) != 0)
         return; /* the file was checked: it cannot be */
     latency_histogram_merge(&line->histogram, &one);
     line->knows_faults = json_is_integer(json_object_get(operation, "faulted_count"));
-    line->faulted += whole(operation, "faulted_count");
     line->faulted_ns += json_number_value(json_object_get(operation, "faulted_ns"));
     if (slowest && (!line->slowest || whole(slowest, "ticks") > whole(line->slowest, "ticks"))) {
         line->slowest = slowest;
@@ -125,7 +138,7 @@ static void print_size(FILE *out, const json_t *slow)
         fprintf(out, "up to %" JSON_INTEGER_FORMAT " B, ", json_integer_value(most));
 }
 
-/* "32 B, in build: 3 page faults, 1 mapping" */
+/* "12.3 us  32 B, in build: 3 page faults, 1 mapping" */
 static void print_slowest(FILE *out, const struct line *line)
 {
     const json_t *slow = line->slowest;
@@ -133,6 +146,7 @@ static void print_slowest(FILE *out, const struct line *line)
 
     if (!slow)
         return;
+    print_time(out, json_number_value(json_object_get(slow, "ns")));
     fputs("  ", out);
     print_size(out, slow);
     fprintf(out, "in %s: ", line->phase);
@@ -224,9 +238,9 @@ static int widest_name(const json_t *cells, int by_phase)
 
 static void print_headings(FILE *out, int width)
 {
-    fprintf(out, "  %-*s %-*s %11s %8s %9s %9s %9s %9s %8s  %s\n", width, "row", OPERATION_WIDTH,
-            "operation", "calls", "share", "p50", "p99", "p99.9", "max", "faults",
-            "the slowest: where, and what the kernel did in it");
+    fprintf(out, "  %-*s %-*s %11s %8s %9s %9s %9s %9s %8s %9s  %s\n", width, "row",
+            OPERATION_WIDTH, "operation", "calls", "share", "p50", "p99", "p99.9", "max", "faults",
+            "slowest", "that kept its processor: its size, where, what the kernel did in it");
 }
 
 /* What the clock adds: of the cell in which it was the most. */

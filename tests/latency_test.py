@@ -213,11 +213,13 @@ class KnownTimes(Latency):
         self.assertGreaterEqual(slow, CALLS // 1000)
         self.assertLess(slow, CALLS // 1000 + 20, "but for what took the processor away")
         self.assertGreaterEqual(malloc["sum_ticks"] * tick_ns, CALLS // 1000 * 1e6)
-        self.assertEqual(len(malloc["slowest"]), 16)
-        begins = [one["at_ns"] for one in malloc["slowest"]]
+        slowest = [one for one in malloc["slowest"] if not one["preemptions"]]
+        self.assertEqual(len(slowest), 16)
+        self.assertEqual(malloc["slowest"], sorted(malloc["slowest"], key=lambda one: -one["ticks"]))
+        begins = [one["at_ns"] for one in slowest]
         self.assertGreater(max(begins) - min(begins), 15e6, "each of them waited for those before it")
         self.assertLess(max(begins), 1e9 * 60)
-        for one in malloc["slowest"]:
+        for one in slowest:
             self.assertEqual((one["size_bytes"], one["least_bytes"], one["most_bytes"]), (48, 33, 64))
             self.assertGreaterEqual(one["ns"], 1e6)
 
@@ -230,12 +232,10 @@ class KnownTimes(Latency):
         self.assertEqual(malloc["faulted_count"], CALLS // 1000)
         self.assertGreaterEqual(malloc["faulted_ns"], CALLS // 1000 * 1e6)
         self.assertEqual(free["faulted_count"], 0)
-        tagged = [one for one in malloc["slowest"] if one["page_faults"]]
-        self.assertGreater(len(tagged), 8, "a busy machine may have put others among them")
-        for one in tagged:
+        for one in (one for one in malloc["slowest"] if not one["preemptions"]):
             self.assertEqual((one["page_faults"], one["mappings"]), (3, 1))
-            self.assertGreater(one["switches"], one["preemptions"], "it slept")
-        self.assertRegex(self.show().stdout, r"malloc .* 48 B, in build: (3 page faults, 1 mapping, )?\d+ switch")
+            self.assertGreaterEqual(one["switches"], 1, "it slept")
+        self.assertRegex(self.show().stdout, r"malloc .* [0-9.]+ ms  48 B, in build: 3 page faults, 1 mapping, \d+ switch")
 
     def test_a_call_that_does_nothing_costs_what_the_clock_does(self):
         self.run_into("-w", "bulk:n=500k,size=48", "--idle", "0s", *QUIET, "-a", "fast=" + self.planted(False))
@@ -279,7 +279,7 @@ class WithoutTheKernel(Latency):
         for one in malloc["slowest"]:
             self.assertEqual([one[key] for key in ("page_faults", "switches", "preemptions", "mappings")], [None] * 4)
         shown = self.show().stdout
-        self.assertRegex(shown, r"malloc .* n/a  48 B, in build: not known")
+        self.assertRegex(shown, r"malloc .* n/a +[0-9.]+ [num]s  48 B, in build: not known")
         self.assertIn("Permission denied", shown)
 
     def test_without_the_table_the_sizes_of_freed_blocks_are_unknown(self):
@@ -314,7 +314,7 @@ class Files(Latency):
             ((*first, "sizes", 0, "least_bytes"), None, "least_bytes"), ((*first, "slowest", 0, "ticks"), 1, "ticks"),
             ((*first, "slowest", 1, "ns"), 1, "ns"), ((*first, "slowest", 2, "page_faults"), -1, "page_faults"),
             ((*first, "slowest", 2, "thread"), None, "thread"), ((*first, "slowest", 15, "ticks"), 2**40, "ticks"),
-            ((*first, "slowest"), [{}] * 17, "slowest"), ((*first, "faulted_count"), CALLS + 1, "faulted_count"),
+            ((*first, "slowest"), [{}] * 33, "slowest"), ((*first, "faulted_count"), CALLS + 1, "faulted_count"),
             (("phases", 0, "name"), "x" * 24, "name"), (("phases", 0, "unrecorded"), None, "unrecorded"),
             (("phases", 0, "operations"), {}, "operations"),
         )
