@@ -77,8 +77,9 @@ def main(arguments=None):
 
 def draw_all(run):
     """Draws every figure that the run has data for. Returns Pictures in reading order."""
+    latencies = latency.read_latencies(run)  # first: what is refused leaves no figure
     return [*_draw_curves(run, long_idle=False), *_draw_replays(run), *_draw_curves(run, long_idle=True), *_draw_trade_off(run),
-            *_draw_maps(run), *_draw_survivors(run), *_draw_latencies(run), *_draw_micro(run), *_draw_canary(run)]
+            *_draw_maps(run), *_draw_survivors(run), *_draw_latencies(run, latencies), *_draw_micro(run), *_draw_canary(run)]
 
 
 def _slug(*parts, taken=None):
@@ -154,8 +155,8 @@ def _draw_survivors(run):
                           "Arenas by their blocks in use after the frees, measured and binomial")
 
 
-def _draw_latencies(run):
-    taken, latencies = set(), latency.read_latencies(run)
+def _draw_latencies(run, latencies):
+    taken = set()
     for experiment in run.experiments:
         found = [one for one in latencies if one.cell in experiment.cells and one.operations]
         if found:
