@@ -37,7 +37,7 @@ struct thread_event_counts {
 
 /*
  * Starts to record for the calling thread alone. Returns 0, or a negative errno with `events`
- * closed: every mark is then equal. Two descriptors and 24 KiB of locked memory; some 20 µs.
+ * closed: every mark is then equal. Two descriptors and 20 KiB of locked memory; some 20 µs.
  */
 int thread_events_open(struct thread_events *events);
 
