@@ -99,9 +99,10 @@ static const struct argp_option option_table[] = {
      "Run no round once more, whatever else used the machine", 3},
     {"passes", OPTION_PASSES, "LIST", 0,
      "What to look at after the rounds, in one further child of each cell for each, separated by "
-     "commas, or all or none: census, every pool of an allocator that can tell of them; ledger, "
-     "the system calls that map, give back or advise on memory; pages, what the program holds, the "
-     "pages that this takes, and what is held back (default: as the suite says, else census)",
+     "commas, or all or none: census, every pool of an allocator that can tell of them; latency, "
+     "how long each call took; ledger, the system calls that map, give back or advise on memory; "
+     "pages, what the program holds, the pages that this takes, and what is held back (default: as "
+     "the suite says, else census)",
      3},
     {"no-census", OPTION_NO_CENSUS, NULL, 0,
      "The same passes without census: tidemark stats then has nothing to tell", 3},

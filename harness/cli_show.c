@@ -1,6 +1,7 @@
 /* tidemark show: a run's table, computed afresh from its samples. Leaves out pictures (tidemark
  * plot). */
 #include "harness/cli.h"
+#include "harness/latency_text.h"
 #include "harness/ledger_text.h"
 #include "harness/micro_results.h"
 #include "harness/micro_table.h"
@@ -19,6 +20,7 @@ static const struct view_option {
     const char *name;
     struct pass_view view;
 } view_options[] = {
+    {'l', "--latency", {&latency_pass, "latencies", 1, latency_text_print}},
     {'s', "--syscalls", {&ledger_pass, "system calls", 0, ledger_text_print}},
     {OPTION_PAGES, "--pages", {&pages_pass, "pages", 0, pages_text_print}},
 };
@@ -90,6 +92,10 @@ static const struct argp_option option_table[] = {
      "Print as JSON, one object per cell, what the table is made of (results/FORMAT.md)", 0},
     {"phases", 'p', NULL, 0,
      "Print what is resident at the end of each phase, and how long the phase took", 0},
+    {"latency", 'l', NULL, 0,
+     "Print how long each call took, p50 to the slowest (a run with --passes latency); with "
+     "--phases by phase",
+     0},
     {"syscalls", 's', NULL, 0,
      "Print the system calls of each phase that map, give back or advise on memory, by kind (a run "
      "with --passes ledger)",
@@ -115,7 +121,8 @@ const struct argp cli_show_parser = {
            "  tidemark show results/2026-01-31T120000Z-quick\n"
            "  tidemark show results/2026-01-31T120000Z-quick --phases\n"
            "  tidemark show results/2026-01-31T120000Z-quick --json\n"
-           "  tidemark show results/2026-01-31T120000Z-quick --syscalls",
+           "  tidemark show results/2026-01-31T120000Z-quick --syscalls\n"
+           "  tidemark show results/2026-01-31T120000Z-quick --latency --phases",
 };
 
 /* The results of tidemark micro in the folder; NULL when they cannot be read, which it says. */

@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-const struct pass *const pass_registry[] = {&census_pass, &ledger_pass, &pages_pass};
+const struct pass *const pass_registry[] = {&census_pass, &latency_pass, &ledger_pass, &pages_pass};
 const size_t pass_registry_count = sizeof pass_registry / sizeof pass_registry[0];
 
 /* --- Sets. --- */

@@ -52,7 +52,7 @@ extern const struct pass *const pass_registry[];
 extern const size_t pass_registry_count;
 
 /* The passes. */
-extern const struct pass census_pass, ledger_pass, pages_pass;
+extern const struct pass census_pass, latency_pass, ledger_pass, pages_pass;
 
 /* The pass of that name, or NULL. Thread-safe. */
 const struct pass *pass_find(const char *name);

@@ -24,6 +24,7 @@ import findings_collection  # noqa: E402
 import findings_pages  # noqa: E402
 import findings_steadiness  # noqa: E402
 import held_back  # noqa: E402
+import latency  # noqa: E402
 import memory_return  # noqa: E402
 import micro  # noqa: E402
 import overview  # noqa: E402
@@ -79,8 +80,10 @@ def main(arguments=None):
 
 def draw_all(run):
     """Draws every figure that the run has data for. Returns Pictures in reading order."""
-    return [*_draw_overview(run), *_draw_curves(run, long_idle=False), *_draw_replays(run), *_draw_curves(run, long_idle=True), *_draw_trade_off(run),
-            *_draw_held(run), *_draw_maps(run), *_draw_survivors(run), *_draw_micro(run), *_draw_canary(run)]
+    latencies = latency.read_latencies(run)  # first: what is refused leaves no figure
+    return [*_draw_overview(run), *_draw_curves(run, long_idle=False), *_draw_replays(run), *_draw_curves(run, long_idle=True),
+            *_draw_trade_off(run), *_draw_held(run), *_draw_maps(run), *_draw_survivors(run), *_draw_latencies(run, latencies),
+            *_draw_micro(run), *_draw_canary(run)]
 
 
 def _slug(*parts, taken=None):
@@ -178,6 +181,17 @@ def _draw_survivors(run):
             name = _slug(name, "histogram", taken=taken)
             yield Picture(survivors.draw_histograms(run, series, name), f"How many blocks hold an arena · bulk: {title}",
                           "Arenas by their blocks in use after the frees, measured and binomial")
+
+
+def _draw_latencies(run, latencies):
+    taken = set()
+    for experiment in run.experiments:
+        found = [one for one in latencies if one.cell in experiment.cells and one.operations]
+        if found:
+            name = _slug("latency", experiment.workload, *map(words.count, experiment.params.values()), taken=taken)
+            yield Picture(latency.draw(run, experiment, found, name), f"How long each call took · {words.experiment(experiment)}",
+                          "Time of a call by percentile, a line per row; " + "; ".join(
+                              latency.say(found, operation) for operation in latency.choose(found)))
 
 
 def _draw_micro(run):
