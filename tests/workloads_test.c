@@ -82,13 +82,13 @@ static const struct allocator_ops libc_ops = {
 };
 
 /* Values of each parameter: `tiny` for a count, or what of its bounds is nearest, three of
- * threads and of rounds, 0 for a choice, unless set afterwards. */
+ * threads, of rounds and of numbers to factor, 0 for a choice, unless set afterwards. */
 static void tiny_values(const struct workload *workload, uint64_t tiny, uint64_t *values)
 {
     for (size_t i = 0; workload->parameters[i].name; i++) {
         const struct parameter *parameter = &workload->parameters[i];
-        int is_few =
-            strcmp(parameter->name, "threads") == 0 || strcmp(parameter->name, "rounds") == 0;
+        int is_few = strcmp(parameter->name, "threads") == 0 ||
+                     strcmp(parameter->name, "rounds") == 0 || strcmp(workload->name, "cfrac") == 0;
         uint64_t count = is_few ? 3 : tiny;
         if (count < parameter->minimum)
             count = parameter->minimum;
