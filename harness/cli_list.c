@@ -85,6 +85,7 @@ static json_t *parameter_to_json(const struct parameter *parameter)
     if (parameter->kind == PARAMETER_COUNT) {
         json_object_set_new(object, "minimum", json_integer((json_int_t)parameter->minimum));
         json_object_set_new(object, "maximum", json_integer((json_int_t)parameter->maximum));
+        json_object_set_new(object, "scales", json_boolean(parameter->scales));
         return object;
     }
     json_t *choices = json_array();

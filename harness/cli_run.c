@@ -10,6 +10,7 @@
 #include "harness/proof.h"
 #include "harness/row_list.h"
 #include "harness/runner.h"
+#include "harness/scale.h"
 #include "harness/suite.h"
 #include "harness/table.h"
 #include "harness/text.h"
@@ -32,6 +33,7 @@ struct run_options {
     size_t host_count;
     const char *folder;
     uint64_t rounds; /* 0: as the suite says */
+    double scale;
     uint64_t seed;
     uint64_t idle_ns; /* UINT64_MAX: as the suite says */
     uint64_t tick_ns;
@@ -52,6 +54,7 @@ struct run_options {
 
 enum option_key {
     OPTION_HOST = 256,
+    OPTION_SCALE,
     OPTION_ROUNDS,
     OPTION_IDLE,
     OPTION_TICK,
@@ -76,6 +79,10 @@ static const struct argp_option option_table[] = {
      "name:param=value,...; a value may be a sweep (1|2, 1..8, 1M..16M*2); may be repeated", 1},
     {"host", OPTION_HOST, "HOST", 0,
      "objects (default), python3, or a path to a CPython; with -w; may be repeated", 1},
+    {"scale", OPTION_SCALE, "FACTOR", 0,
+     "Multiply what workloads do and hold, named or usual, 0.001 to 1000 (default 1: made for 2 "
+     "cores and 8 GiB)",
+     2},
     {"rounds", OPTION_ROUNDS, "N", 0,
      "Samples of each cell, 1 to 1000 (default 6: the fewest with a 95 % interval)", 2},
     {"idle", OPTION_IDLE, "TIME", 0,
@@ -194,6 +201,11 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         return 0;
     case OPTION_HOST:
         add_word(state, options->hosts, &options->host_count, argument);
+        return 0;
+    case OPTION_SCALE:
+        if (scale_parse(argument, &options->scale) != 0)
+            argp_error(state, "--scale: '%s' is no factor from 0.001 to 1000 (written 2 or 0.25)",
+                       argument);
         return 0;
     case OPTION_ROUNDS:
         read_number(state, "--rounds", argument, 1, PLAN_MOST_ROUNDS, &options->rounds);
@@ -411,6 +423,7 @@ static unsigned chosen_passes(const struct run_options *options)
 
 static int make_plan(struct plan *plan, const struct run_options *options, char *error)
 {
+    plan->scale = options->scale;
     plan->seed = options->seed;
     plan->tick_ns = options->tick_ns;
     plan->timeout_ns = options->timeout_ns;
@@ -442,7 +455,10 @@ static void print_plan(const struct plan *plan)
     printf("%zu cells", plan->cell_count - plan_controls(plan));
     if (plan_controls(plan) > 0)
         printf(" + %zu control cell%s", plan_controls(plan), plan_controls(plan) == 1 ? "" : "s");
-    printf(", %zu samples, seed %" PRIu64 "\n", plan_samples(plan), plan->seed);
+    printf(", %zu samples, seed %" PRIu64, plan_samples(plan), plan->seed);
+    if (plan->scale != 1)
+        printf(", scale %g", plan->scale);
+    putchar('\n');
 }
 
 static const char *default_folder(const struct plan *plan, char *path, size_t path_bytes)
@@ -582,6 +598,15 @@ static int run_and_tell(struct plan *plan, const struct run_options *options)
     return status;
 }
 
+static void tell_scale_notes(const struct plan *plan)
+{
+    size_t i;
+    const json_t *note;
+
+    json_array_foreach(plan->scale_notes, i, note)
+        fprintf(stderr, "tidemark run: --scale %g: %s\n", plan->scale, json_string_value(note));
+}
+
 /* The plan of a new run; an earlier one brings its own. Returns CLI_OK, or the exit status that
  * ends this program. */
 static int prepare(struct plan *plan, const struct run_options *options)
@@ -592,6 +617,7 @@ static int prepare(struct plan *plan, const struct run_options *options)
         return CLI_OK;
     if (make_plan(plan, options, error) != 0)
         return cli_usage_error("run", error);
+    tell_scale_notes(plan);
     int status = prove_tunables(plan);
     /* Now it is known which rows can run: a control is of one that can. */
     if (status == CLI_OK && !options->no_control && plan_add_controls(plan) != 0)
@@ -620,6 +646,7 @@ static int plan_and_run(const struct run_options *options)
 }
 
 static const struct run_options usual_options = {
+    .scale = 1,
     .seed = 1,
     .idle_ns = UINT64_MAX,
     .tick_ns = 1000000,

@@ -8,6 +8,7 @@
 #include "harness/geometry.h"
 #include "harness/pass.h"
 #include "harness/run_folder.h"
+#include "harness/scale.h"
 #include "workloads/random.h"
 
 #include <errno.h>
@@ -181,6 +182,19 @@ static int resolve_host(struct cell *model, const struct plan_request *request, 
     return 0;
 }
 
+/* When that was asked for. */
+static int scale_values(struct plan *plan, struct workload_words *words)
+{
+    if (plan->scale == 0 || plan->scale == 1)
+        return 0;
+    if (!plan->scale_notes)
+        plan->scale_notes = json_array();
+    if (!plan->scale_notes)
+        return -ENOMEM;
+    scale_words(words, plan->scale, plan->scale_notes);
+    return 0;
+}
+
 int plan_add(struct plan *plan, const struct plan_request *request, char *error)
 {
     struct workload_words words;
@@ -191,6 +205,8 @@ int plan_add(struct plan *plan, const struct plan_request *request, char *error)
 
     if (!failed)
         failed = grammar_parse_workload(&words, request->workload, request->size, error);
+    if (!failed)
+        failed = scale_values(plan, &words);
     if (!failed)
         failed = resolve_host(&model, request, error);
     if (!failed)
@@ -352,16 +368,22 @@ static json_t *passes_to_json(const struct plan *plan)
     return names;
 }
 
+static json_t *scale_notes_to_json(const struct plan *plan)
+{
+    return plan->scale_notes ? json_incref(plan->scale_notes) : json_array();
+}
+
 json_t *plan_to_json(const struct plan *plan)
 {
     json_t *cells = json_array();
 
     for (size_t i = 0; i < plan->cell_count; i++)
         json_array_append_new(cells, cell_to_json(&plan->cells[i]));
-    return json_pack("{s:i, s:s?, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o}", "format",
-                     RUN_FOLDER_FORMAT, "suite", plan->suite[0] ? plan->suite : NULL, "seed",
-                     (json_int_t)plan->seed, "tick_ns", (json_int_t)plan->tick_ns, "timeout_ns",
-                     (json_int_t)plan->timeout_ns, "memory_limit_bytes",
+    return json_pack("{s:i, s:s?, s:f, s:o, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o}", "format",
+                     RUN_FOLDER_FORMAT, "suite", plan->suite[0] ? plan->suite : NULL, "scale",
+                     plan->scale == 0 ? 1.0 : plan->scale, "scale_notes", scale_notes_to_json(plan),
+                     "seed", (json_int_t)plan->seed, "tick_ns", (json_int_t)plan->tick_ns,
+                     "timeout_ns", (json_int_t)plan->timeout_ns, "memory_limit_bytes",
                      (json_int_t)plan->memory_limit_bytes, "warm_up_bytes",
                      (json_int_t)plan->warm_up_bytes, "repeat_dirty", plan->repeat_dirty, "passes",
                      passes_to_json(plan), "cells", cells, "order", order_to_json(plan));
@@ -392,4 +414,6 @@ void plan_free(struct plan *plan)
     plan->tunables = NULL;
     json_decref(plan->settings);
     plan->settings = NULL;
+    json_decref(plan->scale_notes);
+    plan->scale_notes = NULL;
 }

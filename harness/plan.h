@@ -43,6 +43,8 @@ struct plan {
     uint64_t memory_limit_bytes;
     uint64_t warm_up_bytes; /* touched before the first sample, as far as the machine has them */
     int repeat_dirty;       /* 1: what a dirty sample belongs to is run once more */
+    double scale;           /* of parameters that scale (harness/scale.h); 0: as they are, as 1 */
+    json_t *scale_notes;    /* owned: where a bound stopped that, as scale_words has it; or NULL */
     unsigned passes;        /* after all rounds, of each cell that suits: a set (harness/pass.h) */
     struct cell *cells;     /* owned; plan_free */
     size_t cell_count;

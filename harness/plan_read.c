@@ -91,6 +91,17 @@ static int read_passes(const struct place *place, unsigned *passes)
     return 0;
 }
 
+/* Earlier versions had none: their sizes were as written. */
+static int read_scale(const struct place *place, double *scale)
+{
+    const json_t *value = json_object_get(place->object, "scale");
+
+    if (value && !(json_is_number(value) && json_number_value(value) > 0))
+        return refuse(place, "scale is no number above 0");
+    *scale = value ? json_number_value(value) : 1;
+    return 0;
+}
+
 static int read_text(const struct place *place, const char *key, const char **text)
 {
     const json_t *value;
@@ -293,6 +304,7 @@ static int read_plan(const struct place *place, struct plan *plan)
     if (!json_is_object(place->object))
         return refuse(place, "it is no object");
     if (read_text_or_null(place, "suite", plan->suite, sizeof plan->suite) != 0 ||
+        read_scale(place, &plan->scale) != 0 ||
         read_number(place, "seed", 0, INT64_MAX, &plan->seed) != 0)
         return -EINVAL;
     /* The cells first: those of `tidemark micro` are none, and its limits are 0. */

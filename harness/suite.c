@@ -290,6 +290,8 @@ static const struct suite_line classic_lines[] = {
     SINGLE("hoardworst"),
     THREADED("acdc"),
     THREADED("fleet"),
+    SINGLE("barnes"),
+    SINGLE("cfrac"),
     SINGLE("request_server:how=blocks"),
     {"request_server:how=region", by_region, "objects", 0, 0},
     SINGLE("compiler_phases:how=blocks"),

@@ -377,6 +377,63 @@ static void a_block_that_has_changed_fails(void **state)
     assert_int_equal(recording.live_blocks, 1); /* it is left alone */
 }
 
+/* Blocks one after another and never again: what is spoiled may be freed by then. */
+static struct {
+    _Alignas(16) unsigned char room[1 << 24];
+    size_t used, requests, spoiled_at; /* 0: never */
+    unsigned char *before;
+    size_t before_bytes;
+} spoiler;
+
+static void *spoiler_malloc(size_t bytes)
+{
+    enum { DIGITS_AT_LEAST = 12 }; /* so that it is a digit which changes, no count of them */
+    size_t at = spoiler.used;
+
+    spoiler.used += (bytes + 15) / 16 * 16;
+    assert_true(spoiler.used <= sizeof spoiler.room);
+    if (++spoiler.requests >= spoiler.spoiled_at && spoiler.spoiled_at &&
+        spoiler.before_bytes >= DIGITS_AT_LEAST) {
+        spoiler.before[spoiler.before_bytes - 1] ^= 1;
+        spoiler.spoiled_at = 0;
+    }
+    spoiler.before = &spoiler.room[at];
+    spoiler.before_bytes = bytes;
+    return spoiler.before;
+}
+
+static void spoiler_free(void *block)
+{
+    (void)block;
+}
+
+static int run_spoiled(size_t spoiled_at)
+{
+    static const char *const settings[] = {"n", "1", "digits", "12", NULL};
+    static const struct allocator_ops ops = {.malloc = spoiler_malloc, .free = spoiler_free};
+
+    spoiler.used = spoiler.requests = spoiler.before_bytes = 0;
+    spoiler.spoiled_at = spoiled_at;
+    return run(&ops, "cfrac", settings);
+}
+
+/* Not each one is used again; of those that are, the values of the fraction are held together at
+ * every step. */
+static void a_number_that_has_changed_is_found_out(void **state)
+{
+    size_t found = 0;
+
+    (void)state;
+    assert_int_equal(run_spoiled(0), 0);
+    const size_t amid = spoiler.requests / 2;
+    for (size_t at = amid; at < amid + 200; at++) {
+        int error = run_spoiled(at);
+        assert_true(error == 0 || error == -EBADMSG);
+        found += error == -EBADMSG;
+    }
+    assert_true(found >= 20); /* 29; without that look at each step 12 */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -395,6 +452,7 @@ int main(void)
         cmocka_unit_test(a_block_that_is_not_aligned_fails),
         cmocka_unit_test(a_block_that_is_not_zeroed_fails),
         cmocka_unit_test(a_block_that_has_changed_fails),
+        cmocka_unit_test(a_number_that_has_changed_is_found_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,6 +107,8 @@ class Usage(Scratch):
 
     def test_bad_numbers_name_the_value_and_the_bounds(self):
         self.assert_refused(["run", "--rounds", "0"], "'0'", "between 1 and 1000")
+        self.assert_refused(["run", "--scale", "0"], "'0'", "0.001 to 1000")
+        self.assert_refused(["run", "--scale", "half"], "'half'", "0.25")
         self.assert_refused(["run", "--idle", "5"], "'5'", "0.5s")
         self.assert_refused(["run", "--tick", "1us"], "'1us'", "100us and 1s")
         self.assert_refused(["run", "--memory-limit", "1MB"], "'1MB'", "MiB")
@@ -386,6 +388,23 @@ class Noise(Scratch):
                 with open(run + "/plan.json", encoding="utf-8") as file:
                     plan = json.load(file)
                 self.assertEqual((plan["repeat_dirty"], plan["warm_up_bytes"]), kept)
+
+    def test_one_factor_scales_suites_and_workloads_alike(self):
+        planned = tidemark("run", "quick", "--scale", "0.1", "--dry-run")
+        self.assertEqual(planned.returncode, 0, planned.stderr)
+        self.assertIn("del_collect:n=500000,", planned.stdout)
+        self.assertIn("seed 1, scale 0.1", planned.stdout)
+        words = ("run", "-w", "list_lifetime:n=100k", "-w", "cfrac:n=3,digits=8", "--scale", "0.1", "--idle", "20ms", "-a",
+                 "glibc", "--rounds", "1", "--warm-up", "0", "-o", self.folder())
+        ran = tidemark(*words)
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        self.assertIn("--scale 0.1: cfrac: n is 1, the least that it takes", ran.stderr)
+        with open(self.folder() + "/plan.json", encoding="utf-8") as file:
+            plan = json.load(file)
+        self.assertEqual((plan["scale"], plan["scale_notes"]), (0.1, ["cfrac: n is 1, the least that it takes"]))
+        self.assertEqual([cell["params"]["n"] for cell in plan["cells"]], ["10000", "1"])
+        again = tidemark("run", "--resume", self.folder())
+        self.assertEqual(again.returncode, 0, again.stderr)
 
     def test_an_interrupted_warm_up_is_an_interrupted_run(self):
         with subprocess.Popen([TIDEMARK, "run", *SMALL[:2], "-a", "glibc", "--warm-up", "64GiB", "-o", self.folder()],

@@ -317,6 +317,7 @@ static void test_controls_repeats_and_warm_up_are_read_back(void **state)
     plan.repeat_dirty = 1;
     plan.passes = pass_bit(&census_pass);
     plan.warm_up_bytes = 12345678;
+    plan.scale = 0.25;
     add("list_lifetime:n=3M", "objects", 6);
     assert_int_equal(plan_add_controls(&plan), 0);
     assert_int_equal(plan_controls(&plan), 1);
@@ -330,6 +331,7 @@ static void test_controls_repeats_and_warm_up_are_read_back(void **state)
     assert_true(again.repeat_dirty);
     assert_int_equal(again.passes, pass_bit(&census_pass));
     assert_int_equal(again.warm_up_bytes, 12345678);
+    assert_true(again.scale == 0.25);
 }
 
 static void test_a_plan_of_an_earlier_version_has_none_of_them(void **state)
@@ -340,6 +342,7 @@ static void test_a_plan_of_an_earlier_version_has_none_of_them(void **state)
     json_object_del(json, "repeat_dirty");
     json_object_del(json, "passes");
     json_object_del(json, "warm_up_bytes");
+    json_object_del(json, "scale");
     for (size_t i = 0; i < plan.cell_count; i++)
         json_object_del(cell(i), "control");
     if (plan_from_json(&again, json, error) != 0)
@@ -347,6 +350,7 @@ static void test_a_plan_of_an_earlier_version_has_none_of_them(void **state)
     assert_false(again.repeat_dirty);
     assert_int_equal(again.passes, 0);
     assert_int_equal(again.warm_up_bytes, 0);
+    assert_true(again.scale == 1);
     assert_int_equal(plan_controls(&again), 0);
 }
 
@@ -356,6 +360,11 @@ static void test_flags_of_the_wrong_type_are_refused(void **state)
     json_object_set_new(cell(1), "control", json_integer(1));
     assert_refused("cells[1].control", "neither true nor false");
     json_object_set_new(cell(1), "control", json_false());
+    json_object_set_new(json, "scale", json_string("1"));
+    assert_refused("scale", "no number above 0");
+    json_object_set_new(json, "scale", json_integer(0));
+    assert_refused("scale", "no number above 0");
+    json_object_set_new(json, "scale", json_integer(1));
     json_object_set_new(json, "repeat_dirty", json_null());
     assert_refused("repeat_dirty", "neither true nor false");
     json_object_set_new(json, "repeat_dirty", json_false());

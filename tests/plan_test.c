@@ -1,7 +1,10 @@
-/* Which cells of a plan get an A/A control, and in which order rounds are repeated. Leaves out how
+/* Which cells of a plan get an A/A control, in which order rounds are repeated, and one factor for
+ * all sizes. Leaves out how
  * cells come to be (grammar_test.c) and how a plan is read back (plan_read_test.c). */
 #include "harness/plan.h"
+#include "harness/scale.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -187,11 +190,76 @@ static void test_a_repeat_has_an_order_of_its_own_that_stays(void **state)
     assert_memory_not_equal(repeated, next, sizeof next);
 }
 
+/* --- One factor for all sizes. --- */
+
+static void test_what_there_is_to_do_scales_and_a_block_does_not(void **state)
+{
+    (void)state;
+    plan.scale = 0.25;
+    add("steady:n=1000,size=48", "objects", 1, 5, "glibc", NULL);
+    assert_int_equal(plan.cells[0].values[0], 250);
+    assert_int_equal(plan.cells[0].values[1], 48);
+    assert_int_equal(plan.cells[0].values[2], 1250000); /* the usual 5M */
+    assert_int_equal(json_array_size(plan.scale_notes), 0);
+}
+
+static void test_a_swept_value_scales_and_those_that_meet_are_one(void **state)
+{
+    (void)state;
+    plan.scale = 0.01;
+    add("cfrac:n=20|60|800,digits=8|9", "objects", 1, 5, "glibc", NULL);
+    assert_int_equal(plan.cell_count, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(plan.cells[i].values[0], i % 2 == 0 ? 1 : 8);
+    assert_int_equal(plan.cells[0].values[1], 8);
+    assert_int_equal(plan.cells[2].values[1], 9);
+}
+
+static void test_a_bound_that_is_in_the_way_is_told_once(void **state)
+{
+    (void)state;
+    plan.scale = 0.01;
+    add("cfrac:n=2|3", "objects", 1, 5, "glibc", NULL);
+    add("cfrac:n=2,digits=9", "objects", 1, 5, "glibc", NULL);
+    assert_int_equal(plan.cell_count, 2);
+    assert_int_equal(json_array_size(plan.scale_notes), 1);
+    assert_string_equal(json_string_value(json_array_get(plan.scale_notes, 0)),
+                        "cfrac: n is 1, the least that it takes");
+    plan.scale = 1000;
+    add("cfrac:n=2000", "objects", 1, 5, "glibc", NULL);
+    assert_int_equal(plan.cells[2].values[0], 1000000);
+    assert_string_equal(json_string_value(json_array_get(plan.scale_notes, 1)),
+                        "cfrac: n is 1000000, the most that it takes");
+}
+
+static void test_a_factor_is_a_plain_number_within_its_bounds(void **state)
+{
+    static const char *const bad[] = {"",    "-1",  "+1",  " 1",    "1 ", "1e3", "0x10",
+                                      "inf", "nan", "1,5", "1.2.3", "2x", "."};
+    double factor = 7;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(scale_parse(bad[i], &factor), -EINVAL);
+    assert_int_equal(scale_parse("0", &factor), -ERANGE);
+    assert_int_equal(scale_parse("0.0009", &factor), -ERANGE);
+    assert_int_equal(scale_parse("1000.1", &factor), -ERANGE);
+    assert_true(factor == 7);
+    assert_int_equal(scale_parse("0.25", &factor), 0);
+    assert_true(factor == 0.25);
+    assert_int_equal(scale_parse("1000", &factor), 0);
+    assert_true(factor == 1000);
+}
+
 #define plan_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        plan_test(test_what_there_is_to_do_scales_and_a_block_does_not),
+        plan_test(test_a_swept_value_scales_and_those_that_meet_are_one),
+        plan_test(test_a_bound_that_is_in_the_way_is_told_once),
+        plan_test(test_a_factor_is_a_plain_number_within_its_bounds),
         plan_test(test_a_control_is_the_first_row_again),
         plan_test(test_a_row_that_cannot_run_is_no_reference),
         plan_test(test_what_a_collector_cannot_see_is_not_available_on_it),

@@ -82,13 +82,13 @@ static const struct allocator_ops libc_ops = {
 };
 
 /* Values of each parameter: `tiny` for a count, or what of its bounds is nearest, three of
- * threads and of rounds, 0 for a choice, unless set afterwards. */
+ * threads, of rounds and of numbers to factor, 0 for a choice, unless set afterwards. */
 static void tiny_values(const struct workload *workload, uint64_t tiny, uint64_t *values)
 {
     for (size_t i = 0; workload->parameters[i].name; i++) {
         const struct parameter *parameter = &workload->parameters[i];
-        int is_few =
-            strcmp(parameter->name, "threads") == 0 || strcmp(parameter->name, "rounds") == 0;
+        int is_few = strcmp(parameter->name, "threads") == 0 ||
+                     strcmp(parameter->name, "rounds") == 0 || strcmp(workload->name, "cfrac") == 0;
         uint64_t count = is_few ? 3 : tiny;
         if (count < parameter->minimum)
             count = parameter->minimum;
@@ -260,6 +260,58 @@ static void the_smallest_count_runs(void **state)
 {
     (void)state;
     for_every_choice(check_smallest);
+}
+
+/* A tenth of the suite `quick`, and a tenth of that. */
+
+static void scaled_values(const struct workload *workload, double factor, uint64_t *values)
+{
+    for (size_t i = 0; workload->parameters[i].name; i++) {
+        const struct parameter *parameter = &workload->parameters[i];
+        assert_int_equal(parameter_parse(parameter, parameter->quick, &values[i]), 0);
+        parameter_scale(parameter, factor, &values[i]);
+    }
+}
+
+static uint64_t work_at(const struct workload *workload, double factor)
+{
+    uint64_t values[WORKLOAD_PARAMETERS] = {0};
+    struct witness witness;
+
+    scaled_values(workload, factor, values);
+    run_on(&witness, workload, values, 0, &libc_ops);
+    assert_int_equal(witness.error, 0);
+    return witness.gauge.operations;
+}
+
+static void each_workload_does_less_at_a_smaller_scale(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < workload_registry_count; i++) {
+        const struct workload *workload = workload_registry[i];
+        if (work_at(workload, 0.01) >= work_at(workload, 0.1))
+            fail_msg("%s does as much at a tenth of its size", workload->name);
+    }
+}
+
+static void what_does_not_scale_stays(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < workload_registry_count; i++) {
+        const struct parameter *parameters = workload_registry[i]->parameters;
+        for (size_t j = 0; parameters[j].name; j++) {
+            uint64_t value = 8;
+            int is_cut = parameter_scale(&parameters[j], 0.5, &value);
+            if (!parameters[j].scales)
+                assert_int_equal(value, 8);
+            else if (!is_cut)
+                assert_int_equal(value, 4);
+            /* A choice, and what every workload would be another one with. */
+            if (parameters[j].kind == PARAMETER_CHOICE || strcmp(parameters[j].name, "size") == 0 ||
+                strcmp(parameters[j].name, "threads") == 0)
+                assert_false(parameters[j].scales);
+        }
+    }
 }
 
 /* Phases. */
@@ -871,6 +923,8 @@ int main(void)
         cmocka_unit_test(idle_comes_last_and_only_when_asked_for),
         cmocka_unit_test(running_out_of_memory_is_an_error_and_no_leak),
         cmocka_unit_test(the_smallest_count_runs),
+        cmocka_unit_test(each_workload_does_less_at_a_smaller_scale),
+        cmocka_unit_test(what_does_not_scale_stays),
         cmocka_unit_test(the_runtime_stands_before_the_first_phase),
         cmocka_unit_test(del_collect_has_its_phases_in_order),
         cmocka_unit_test(list_lifetime_has_its_phases_in_order),

@@ -138,6 +138,7 @@ static const struct parameter async_tasks_parameters[] = {
         .name = "n",
         .summary = "tasks",
         .kind = PARAMETER_COUNT,
+        .scales = 1,
         .minimum = 1,
         .maximum = 100000000,
         .quick = "200k",

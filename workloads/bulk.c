@@ -20,6 +20,7 @@ static const struct parameter parameters[] = {
     {.name = "n",
      .summary = "blocks",
      .kind = PARAMETER_COUNT,
+     .scales = 1,
      .minimum = 1,
      .maximum = 100000000,
      .quick = "5M",

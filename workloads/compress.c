@@ -398,6 +398,7 @@ static const struct parameter compress_parameters[] = {
         .name = "n",
         .summary = "bytes to compress; in lines of 64 where they repeat",
         .kind = PARAMETER_COUNT,
+        .scales = 1,
         .minimum = 1,
         .maximum = 1000000000,
         .quick = "32M",

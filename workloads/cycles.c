@@ -199,6 +199,7 @@ static const struct parameter cycles_parameters[] = {
         .name = "n",
         .summary = "ints in each of two lists, or nodes",
         .kind = PARAMETER_COUNT,
+        .scales = 1,
         .minimum = 1,
         .maximum = 100000000,
         .quick = "1M",

@@ -116,6 +116,7 @@ static const struct parameter dedupe_set_parameters[] = {
         .name = "n",
         .summary = "ints in the list",
         .kind = PARAMETER_COUNT,
+        .scales = 1,
         .minimum = 1,
         .maximum = 100000000,
         .quick = "1M",

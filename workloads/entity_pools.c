@@ -164,7 +164,7 @@ static int entity_pools_run(struct workload_context *context)
 }
 
 static const struct parameter parameters[] = {
-    PARAMETER_COUNTED("n", "places of each of four kinds", 1, 10000000, "20k", "100k"),
+    PARAMETER_SCALED("n", "places of each of four kinds", 1, 10000000, "20k", "100k"),
     PARAMETER_COUNTED("frames", "frames, in each of which one place in fifty is drawn", 1, 10000000,
                       "2k", "5k"),
     {.name = "how",

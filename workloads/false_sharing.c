@@ -49,8 +49,8 @@ struct false_sharing false_sharing_of(const struct workload_context *context)
 }
 
 const struct parameter false_sharing_parameters[] = {
-    PARAMETER_COUNTED("n", "blocks that each thread makes, one after the other", 1, 1000000, "1k",
-                      "1k"),
+    PARAMETER_SCALED("n", "blocks that each thread makes, one after the other", 1, 1000000, "1k",
+                     "1k"),
     PARAMETER_COUNTED("size", "bytes of a block", 1, 4096, "8", "8"),
     PARAMETER_COUNTED("writes", "times that a block is written, shared out among the threads", 1,
                       1000000000, "20k", "2M"),

@@ -121,9 +121,9 @@ static int fleet_run(struct workload_context *context)
 }
 
 static const struct parameter parameters[] = {
-    PARAMETER_COUNTED("n", "births on each thread", 1, 10000000000, "1M", "50M"),
-    PARAMETER_COUNTED("live", "bytes that are live, of all threads together", 1, 10000000000, "64M",
-                      "250M"),
+    PARAMETER_SCALED("n", "births on each thread", 1, 10000000000, "1M", "50M"),
+    PARAMETER_SCALED("live", "bytes that are live, of all threads together", 1, 10000000000, "64M",
+                     "250M"),
     PARAMETER_THREADS,
     {0},
 };

@@ -103,7 +103,7 @@ static int fragment_drift_run(struct workload_context *context)
 }
 
 static const struct parameter parameters[] = {
-    PARAMETER_COUNTED("live", "bytes that are live", 1, 10000000000, "32M", "250M"),
+    PARAMETER_SCALED("live", "bytes that are live", 1, 10000000000, "32M", "250M"),
     PARAMETER_COUNTED("turns", "times the live bytes that an epoch makes", 1, 100000, "2", "5"),
     {0},
 };

@@ -152,6 +152,7 @@ static const struct parameter free_list_pressure_parameters[] = {
         .name = "n",
         .summary = "objects alive at a time",
         .kind = PARAMETER_COUNT,
+        .scales = 1,
         .minimum = 1,
         .maximum = 100000000,
         .quick = "1M",

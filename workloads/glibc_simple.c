@@ -95,8 +95,8 @@ static int glibc_simple_run(struct workload_context *context)
 }
 
 static const struct parameter parameters[] = {
-    PARAMETER_COUNTED("n", "blocks of each phase, rounded up to whole turns", 1, 10000000000, "10M",
-                      "100M"),
+    PARAMETER_SCALED("n", "blocks of each phase, rounded up to whole turns", 1, 10000000000, "10M",
+                     "100M"),
     PARAMETER_COUNTED("live", "blocks of a turn: 25, 100, 400 and 1600 at the source", 1, 1000000,
                       "400", "400"),
     PARAMETER_COUNTED("size", "bytes of a block: 16, 32 and 64 at the source", 1, 1000000, "64",

@@ -80,7 +80,7 @@ static int glibc_thread_run(struct workload_context *context)
 }
 
 static const struct parameter parameters[] = {
-    PARAMETER_COUNTED("n", "blocks that each thread replaces", 1, 1000000000, "5M", "50M"),
+    PARAMETER_SCALED("n", "blocks that each thread replaces", 1, 1000000000, "5M", "50M"),
     PARAMETER_COUNTED("slots", "blocks of each thread", 1, 1000000, "1024", "1024"),
     PARAMETER_THREADS,
     {0},

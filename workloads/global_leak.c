@@ -152,6 +152,7 @@ static const struct parameter global_leak_parameters[] = {
         .name = "n",
         .summary = "requests",
         .kind = PARAMETER_COUNT,
+        .scales = 1,
         .minimum = 1,
         .maximum = 100000000,
         .quick = "500k",

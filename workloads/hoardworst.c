@@ -82,8 +82,8 @@ static int hoardworst_run(struct workload_context *context)
 }
 
 static const struct parameter parameters[] = {
-    PARAMETER_COUNTED("each", "bytes that are made of each size", GROUP_BYTES, 1000000000,
-                      "16777216", "67108864"),
+    PARAMETER_SCALED("each", "bytes that are made of each size", GROUP_BYTES, 1000000000,
+                     "16777216", "67108864"),
     {0},
 };
 

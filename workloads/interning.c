@@ -104,6 +104,7 @@ static const struct parameter interning_parameters[] = {
         .name = "n",
         .summary = "strings in the list",
         .kind = PARAMETER_COUNT,
+        .scales = 1,
         .minimum = 1,
         .maximum = 100000000,
         .quick = "2M",

@@ -61,7 +61,7 @@ static int malloc_large_run(struct workload_context *context)
 }
 
 static const struct parameter parameters[] = {
-    PARAMETER_COUNTED("n", "blocks that are made", 1, 10000000, "100", "2k"),
+    PARAMETER_SCALED("n", "blocks that are made", 1, 10000000, "100", "2k"),
     PARAMETER_COUNTED("slots", "blocks that are kept", 1, 10000, "8", "20"),
     PARAMETER_COUNTED("least", "bytes of the smallest; the largest has five times as many", 1,
                       100000000, "5242880", "5242880"),

@@ -84,8 +84,8 @@ static int realloc_grow_run(struct workload_context *context)
 }
 
 static const struct parameter parameters[] = {
-    PARAMETER_COUNTED("limit", "bytes that no vector exceeds", FIRST_BYTES, 1000000000, "16777216",
-                      "67108864"),
+    PARAMETER_SCALED("limit", "bytes that no vector exceeds", FIRST_BYTES, 1000000000, "16777216",
+                     "67108864"),
     PARAMETER_COUNTED("rounds", "times that all three vectors grow from nothing", 1, 1000000, "8",
                       "16"),
     {0},

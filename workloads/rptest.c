@@ -176,7 +176,7 @@ static int rptest_run(struct workload_context *context)
 }
 
 static const struct parameter parameters[] = {
-    PARAMETER_COUNTED("n", "loops of each thread", 1, 100000000, "3k", "50k"),
+    PARAMETER_SCALED("n", "loops of each thread", 1, 100000000, "3k", "50k"),
     PARAMETER_THREADS,
     {0},
 };

@@ -83,7 +83,7 @@ static int sh6_run(struct workload_context *context)
 }
 
 static const struct parameter parameters[] = {
-    PARAMETER_COUNTED("n", "blocks that each thread makes", 1, 10000000000, "5M", "100M"),
+    PARAMETER_SCALED("n", "blocks that each thread makes", 1, 10000000000, "5M", "100M"),
     PARAMETER_COUNTED("slots", "blocks that the ring of a thread holds", RING_PARTS, 10000000,
                       "10k", "10k"),
     PARAMETER_THREADS,

@@ -95,11 +95,11 @@ static int sh8_run(struct workload_context *context)
 }
 
 static const struct parameter parameters[] = {
-    PARAMETER_COUNTED("n", "blocks that each thread makes", 1, 10000000000, "5M", "100M"),
+    PARAMETER_SCALED("n", "blocks that each thread makes", 1, 10000000000, "5M", "100M"),
     PARAMETER_COUNTED("slots", "blocks that the ring of a thread holds", RING_PARTS, 10000000,
                       "10k", "10k"),
-    PARAMETER_COUNTED("given", "blocks of the main thread that each thread frees", 1, 100000000,
-                      "500k", "5M"),
+    PARAMETER_SCALED("given", "blocks of the main thread that each thread frees", 1, 100000000,
+                     "500k", "5M"),
     PARAMETER_THREADS,
     {0},
 };

@@ -145,11 +145,18 @@ static inline void worker_unstrand(struct worker *worker, size_t bytes)
                               memory_order_relaxed);
 }
 
-/* Parameters, as the classic workloads write them. */
+/* Parameters, as the classic workloads write them: figures, and how much there is to do or to hold
+ * (`scales` of workload.h). */
 #define PARAMETER_COUNTED(what, text, least, most, usual_quick, usual_full)                        \
     {                                                                                              \
         .name = (what), .summary = (text), .kind = PARAMETER_COUNT, .minimum = (least),            \
         .maximum = (most), .quick = (usual_quick), .full = (usual_full)                            \
+    }
+
+#define PARAMETER_SCALED(what, text, least, most, usual_quick, usual_full)                         \
+    {                                                                                              \
+        .name = (what), .summary = (text), .kind = PARAMETER_COUNT, .minimum = (least),            \
+        .maximum = (most), .scales = 1, .quick = (usual_quick), .full = (usual_full)               \
     }
 
 #define PARAMETER_THREADS                                                                          \

@@ -166,6 +166,7 @@ static const struct parameter threads_shared_parameters[] = {
         .name = "n",
         .summary = "strings that are made, one sixteenth of them alive at a time",
         .kind = PARAMETER_COUNT,
+        .scales = 1,
         .minimum = 1,
         .maximum = 1000000000,
         .quick = "8M",

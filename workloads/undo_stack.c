@@ -93,7 +93,7 @@ static int undo_stack_run(struct workload_context *context)
 }
 
 static const struct parameter parameters[] = {
-    PARAMETER_COUNTED("n", "steps: edits, undos and redos", 1, 10000000000, "5M", "50M"),
+    PARAMETER_SCALED("n", "steps: edits, undos and redos", 1, 10000000000, "5M", "50M"),
     PARAMETER_COUNTED("limit", "edits that can be undone", 1, 100000000, "100k", "500k"),
     {0},
 };

@@ -295,6 +295,7 @@ static const struct parameter user_batches_parameters[] = {
         .name = "n",
         .summary = "users, of some 9 KB each",
         .kind = PARAMETER_COUNT,
+        .scales = 1,
         .minimum = 1,
         .maximum = 10000000,
         .quick = "20k",

@@ -148,6 +148,7 @@ static const struct parameter waste_parameters[] = {
         .name = "n",
         .summary = "objects, in lists of a hundred",
         .kind = PARAMETER_COUNT,
+        .scales = 1,
         .minimum = 1,
         .maximum = 100000000,
         .quick = "500k",

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,6 +124,24 @@ int parameter_parse(const struct parameter *parameter, const char *text, uint64_
     if (parameter->kind == PARAMETER_CHOICE)
         return parse_choice(parameter, text, value);
     return parse_count(parameter, text, value);
+}
+
+int parameter_scale(const struct parameter *parameter, double factor, uint64_t *value)
+{
+    double scaled = round((double)*value * factor);
+
+    if (!parameter->scales || factor == 1)
+        return 0;
+    if (scaled < (double)parameter->minimum) {
+        *value = parameter->minimum;
+        return 1;
+    }
+    if (scaled > (double)parameter->maximum) {
+        *value = parameter->maximum;
+        return 1;
+    }
+    *value = (uint64_t)scaled;
+    return 0;
 }
 
 const char *parameter_format(const struct parameter *parameter, uint64_t value, char *text,

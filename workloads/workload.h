@@ -55,6 +55,9 @@ struct parameter {
     const char *summary;
     enum parameter_kind kind;
     uint64_t minimum, maximum;  /* of a count, both accepted */
+    int scales;                 /* 1: a count of what there is to do or to hold, which `tidemark run
+                                   --scale` multiplies; each workload has one at least. Never the
+                                   size of a block, threads, or one in how many */
     const char *const *choices; /* of a choice, NULL-terminated */
     const unsigned *needs;      /* of each choice: capabilities that the object allocator must have
                                    beside the workload's own; NULL: none */
@@ -158,6 +161,12 @@ const struct workload *workload_find(const char *name);
  * number) or -ERANGE (out of bounds) with `value` untouched. Thread-safe.
  */
 int parameter_parse(const struct parameter *parameter, const char *text, uint64_t *value);
+
+/*
+ * `*value` of a parameter that scales times `factor` (above 0), rounded, and brought within the
+ * bounds; any other value stays. Returns 1 when a bound was in the way, else 0. Thread-safe.
+ */
+int parameter_scale(const struct parameter *parameter, double factor, uint64_t *value);
 
 /* Writes `value` of `parameter` in its canonical form (10000000, del_collect). Returns `text`.
  * Thread-safe. */

@@ -17,7 +17,7 @@ enum { PROGRAM_NEEDS = ALLOCATOR_MALLOC | ALLOCATOR_REALLOC | ALLOCATOR_FREE | A
 #define PROGRAM_PARAMETER_N(what)                                                                  \
     {                                                                                              \
         .name = "n", .summary = (what), .kind = PARAMETER_COUNT, .minimum = 1,                     \
-        .maximum = 100000000, .quick = "5M", .full = "10M",                                        \
+        .maximum = 100000000, .scales = 1, .quick = "5M", .full = "10M",                           \
     }
 
 /* The parameter `profile`; `usual` is the name of the one that both suites take. */
