@@ -23,7 +23,7 @@ int census_pass_is_left(const struct tally *tally, size_t cell, int run_fd)
     const struct cell *wanted = &tally->plan->cells[cell];
 
     return tally->plan->census && tally->cells[cell].has_ok && !wanted->is_control &&
-           host_is_objects(&wanted->host) &&
+           host_is_objects(&wanted->host) && wanted->way.mode == RETURN_STOCK &&
            wanted->row.object.allocator->capabilities & ALLOCATOR_CENSUS &&
            !census_file_is_there(run_fd, cell);
 }
@@ -96,6 +96,7 @@ static int take(const struct sample_settings *settings, size_t index, int run_fd
     /* Its phase stays, but what no operation changes is not waited for. */
     if (cell.idle_ns > IDLE_NS)
         cell.idle_ns = IDLE_NS;
+    cell.way.rebuilds = 0;
     int failed = sample_run(settings, &cell, settings->plan->seed, sample);
 
     if (failed)

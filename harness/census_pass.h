@@ -11,9 +11,9 @@
 enum { CENSUS_PASS_ERROR_BYTES = SAMPLE_REASON_BYTES + 64 };
 
 /*
- * 1 when the census of that cell is still to be taken: the plan asks for it, the cell is no control
- * and on the objects host, its object allocator tells one, a sample of it is `ok`, and the run
- * folder `run_fd` has no file of it.
+ * 1 when the census of that cell is still to be taken: the plan asks for it, the cell is no
+ * control, stock (harness/return_way.h) and on the objects host, its object allocator tells one, a
+ * sample of it is `ok`, and the run folder `run_fd` has no file of it.
  */
 int census_pass_is_left(const struct tally *tally, size_t cell, int run_fd);
 

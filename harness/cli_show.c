@@ -3,6 +3,7 @@
 #include "harness/cli.h"
 #include "harness/micro_results.h"
 #include "harness/micro_table.h"
+#include "harness/return_table.h"
 #include "harness/run_folder.h"
 #include "harness/table.h"
 
@@ -12,6 +13,7 @@ struct show_options {
     const char *run;
     int json;
     int phases;
+    int returns;
 };
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -30,7 +32,12 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case 'p':
         options->phases = 1;
         return 0;
+    case 'r':
+        options->returns = 1;
+        return 0;
     case ARGP_KEY_END:
+        if (options->returns && options->phases)
+            argp_error(state, "one table at a time: --return or --phases");
         if (options->json && options->phases)
             argp_error(state, "--json has the phases: leave --phases out");
         return 0;
@@ -43,6 +50,11 @@ static const struct argp_option option_table[] = {
     {"json", 'j', NULL, 0, "Print the summary as JSON, one object per cell (results/FORMAT.md)", 0},
     {"phases", 'p', NULL, 0,
      "Print what is resident at the end of each phase, and how long the phase took", 0},
+    {"return", 'r', NULL, 0,
+     "Print how memory went back after the last free, each row in each way (tidemark run "
+     "--return): what stayed at 0, 0.1, 1, 10 and 30 s, how long half of it and nine tenths took, "
+     "and what taking it again costs; with --json these figures",
+     0},
     {0},
 };
 
@@ -59,6 +71,7 @@ const struct argp cli_show_parser = {
            "\vExample:\n"
            "  tidemark show results/2026-01-31T120000Z-quick\n"
            "  tidemark show results/2026-01-31T120000Z-quick --phases\n"
+           "  tidemark show results/2026-01-31T120000Z-return --return\n"
            "  tidemark show results/2026-01-31T120000Z-quick --json",
 };
 
@@ -102,9 +115,16 @@ int cli_show(int argc, char **argv)
     json_t *summary = cli_read_summary("show", options.run);
     if (!summary)
         return CLI_FAILED;
+    if (options.returns) {
+        json_t *table = return_table(summary);
+        json_decref(summary);
+        summary = table;
+    }
     if (options.json) {
         json_dumpf(summary, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
         putchar('\n');
+    } else if (options.returns) {
+        return_table_print(stdout, summary);
     } else if (options.phases) {
         table_print_phases(stdout, summary);
     } else {

@@ -18,6 +18,8 @@ void workload_phase(struct workload_context *context, const char *name)
 
 void workload_idle(struct workload_context *context)
 {
+    if (context->give_back)
+        context->give_back(context);
     if (context->idle_ns > 0) {
         context->begin_phase(context, "idle");
         context->sleep(context, context->idle_ns);
