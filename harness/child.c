@@ -21,7 +21,7 @@
 struct child {
     struct page *page;
     const struct open_row *row;
-    int purges, is_pressed; /* what happens before it rests (harness/return_way.h) */
+    int purges, is_pressed; /* before and after it rests (harness/return_way.h) */
     uint64_t activity_ns;   /* between the ticks of its rest; 0: it only waits */
     int purge_error;        /* of the allocator, a negative errno */
     int makes_census;
@@ -192,24 +192,29 @@ static int purge(const struct open_row *row)
     return error;
 }
 
-/* The workload has freed what it frees, and is about to rest. */
-static void give_back(struct workload_context *context)
+/* The workload has freed what it frees. */
+static void before_rest(struct workload_context *context)
 {
     struct child *child = context->harness;
 
     end_phase(context);
-    if (child->is_rebuilding)
+    if (!child->purges || child->is_rebuilding)
         return;
-    if (child->purges) {
-        begin_phase(context, "purge");
-        child->purge_error = purge(child->row);
-        end_phase(context);
-    }
-    if (child->is_pressed) {
-        begin_phase(context, "pressure");
-        ask(PARK_PRESSURE);
-        end_phase(context);
-    }
+    begin_phase(context, "purge");
+    child->purge_error = purge(child->row);
+    end_phase(context);
+}
+
+/* What an allocator frees lazily, it may free some time after the program did. */
+static void after_rest(struct workload_context *context)
+{
+    const struct child *child = context->harness;
+
+    if (!child->is_pressed || child->is_rebuilding)
+        return;
+    begin_phase(context, "pressure");
+    ask(PARK_PRESSURE);
+    end_phase(context);
 }
 
 /* Lets the parent see how far /proc/PID/statm lags behind a step of known size (METHOD: it is
@@ -443,7 +448,8 @@ int main(int argc, char **argv)
         .begin_phase = begin_phase,
         .end_phase = end_phase_of_workload,
         .sleep = sleep_for,
-        .give_back = give_back,
+        .before_rest = before_rest,
+        .after_rest = after_rest,
         .harness = &child,
     };
     memcpy(context.values, arguments.values, sizeof context.values);

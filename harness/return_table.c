@@ -30,14 +30,31 @@ static int is_same_group(const json_t *a, const json_t *b)
 static json_t *line_of(const json_t *cell)
 {
     static const char *const keys[] = {
-        "workload",     "params",          "host",
-        "allocator",    "return",          "activity_ns",
-        "thp",          "idle_ns",         "status",
-        "reason",       "samples",         "wall_ns",
-        "minor_faults", "peak_bytes",      "baseline_bytes",
-        "return_ratio", "moments",         "returnable_bytes",
-        "watched_ns",   "give_back_50_ns", "give_back_90_ns",
-        "give_back_ns", "rebuild_ns",      "rebuild_minor_faults",
+        "workload",
+        "params",
+        "host",
+        "allocator",
+        "return",
+        "activity_ns",
+        "thp",
+        "idle_ns",
+        "status",
+        "reason",
+        "samples",
+        "wall_ns",
+        "minor_faults",
+        "peak_bytes",
+        "baseline_bytes",
+        "retained_bytes",
+        "return_ratio",
+        "moments",
+        "returnable_bytes",
+        "watched_ns",
+        "give_back_50_ns",
+        "give_back_90_ns",
+        "give_back_ns",
+        "rebuild_ns",
+        "rebuild_minor_faults",
         "beside_stock",
     };
     json_t *line = json_object();
@@ -169,8 +186,8 @@ static void print_group(FILE *out, const json_t *line, int row_width)
             WAY_WIDTH, "return", "peak");
     for (size_t i = 0; i < MOMENTS; i++)
         fprintf(out, " %9s", moment_name(i, text));
-    fprintf(out, " %7s %9s %9s %9s %7s %9s %8s %9s %8s %7s\n", "back", "50 %", "90 %", "MB*s",
-            "time", "asking", "tables", "charge", "rebuild", "faults");
+    fprintf(out, " %9s %7s %9s %9s %9s %7s %9s %8s %9s %8s %7s\n", "end", "back", "50 %", "90 %",
+            "MB*s", "time", "asking", "tables", "charge", "rebuild", "faults");
 }
 
 static void print_bytes(FILE *out, const json_t *figure, int width)
@@ -228,6 +245,7 @@ static void print_figures(FILE *out, const json_t *line)
     fputc(' ', out);
     for (size_t i = 0; i < MOMENTS; i++)
         print_bytes(out, json_object_get(moment_at(line, i), "retained_bytes"), 9);
+    print_bytes(out, json_object_get(line, "retained_bytes"), 9);
     if (has(ratio, "median"))
         fprintf(out, " %5.1f %%", 100 * part(ratio, "median"));
     else
@@ -306,19 +324,20 @@ void return_table_print(FILE *out, const json_t *table)
         print_line(out, line, row_width);
         before = line;
     }
-    fputs("\nMedians. 0 s to 30 s: resident above the process's own baseline, so long after the "
-          "last free; - where the rest was shorter.\n"
-          "back: share of the peak that had gone back at the end of the rest, above the objects "
-          "that the program still holds.\n"
-          "50 %, 90 %: when that share of what the allocator could have given back was gone; never "
-          "means not within the rest.\n"
-          "MB*s: resident memory above baseline and live blocks, summed over time to the last "
-          "moment shown.\n"
-          "time: the program's own time beside that of the same row in stock; asking: what the "
-          "purge, or the kernel's pressure, took.\n"
-          "tables, charge: page tables, and all that the kernel charges to the sample's group, at "
-          "the last moment shown.\n"
-          "rebuild, faults: time and page faults of running once more, beside those of the first "
-          "time.\n",
-          out);
+    fputs(
+        "\nMedians. 0 s to 30 s: resident above the process's own baseline, so long after the "
+        "last free; - where the rest was shorter; end: after all, pressure included.\n"
+        "back: share of the peak that had gone back at the end, above the objects that the program "
+        "still holds.\n"
+        "50 %, 90 %: when that share of what the allocator could have given back was gone; never "
+        "means not until the end.\n"
+        "MB*s: resident memory above baseline and live blocks, summed over time to the last "
+        "moment shown.\n"
+        "time: the program's own time beside that of the same row in stock; asking: what the "
+        "purge, or the kernel's pressure, took.\n"
+        "tables, charge: page tables, and all that the kernel charges to the sample's group, at "
+        "the last moment shown.\n"
+        "rebuild, faults: time and page faults of running once more, beside those of the first "
+        "time.\n",
+        out);
 }

@@ -114,8 +114,9 @@ struct workload_context {
                         const char *name);                                 /* set by the harness */
     void (*end_phase)(struct workload_context *context);                   /* set by the harness */
     void (*sleep)(struct workload_context *context, uint64_t duration_ns); /* set by the harness */
-    /* Set by the harness, or NULL: called by workload_idle() before it waits. */
-    void (*give_back)(struct workload_context *context);
+    /* Set by the harness, or NULL: called by workload_idle() before and after it waits. */
+    void (*before_rest)(struct workload_context *context);
+    void (*after_rest)(struct workload_context *context);
     void *harness; /* the harness's own */
 };
 
@@ -127,9 +128,10 @@ struct workload_context {
 void workload_phase(struct workload_context *context, const char *name);
 
 /*
- * Ends the phase before, lets the harness have memory given back (in phases of its own, `purge` or
- * `pressure`), and waits `idle_ns` in a phase called `idle`, with everything alive as it is; when
- * that is 0 it does not wait. Either way no phase is open afterwards.
+ * Ends the phase before and waits `idle_ns` in a phase called `idle`, with everything alive as it
+ * is; when that is 0 it only ends the phase before. The harness may have memory given back before
+ * or after that, in a phase of its own, `purge` or `pressure`. Either way no phase is open
+ * afterwards.
  */
 void workload_idle(struct workload_context *context);
 
