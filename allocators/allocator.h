@@ -8,7 +8,7 @@
  * allocator_NAME`, and one line in CMakeLists.txt, `tidemark_allocator(NAME)`, which adds it to the
  * generated registry and to the contract tests (`tidemark check`). A plug-in is one C file of
  * anybody's that includes this header alone and defines `const struct allocator
- * tidemark_allocator_v2`; built as a shared object, its path is a row. docs/add-an-allocator.md
+ * tidemark_allocator_v3`; built as a shared object, its path is a row. docs/add-an-allocator.md
  * walks through both.
  *
  * Lifetime: a sample is a fresh process that opens exactly one row, that is one allocator, or two
@@ -180,6 +180,12 @@ struct allocator {
 
     struct allocator_environment environment;
     const struct allocator_tunable *tunables; /* NULL when there are none */
+    /*
+     * The tunables with which it gives memory back soonest, whatever time that takes; written as in
+     * a row, without the first '+'. `--return eager` measures with them. NULL: none makes it give
+     * back sooner.
+     */
+    const char *eager;
 
     /*
      * Fills `ops` and returns 0, or returns a negative errno with a sentence in `reason`
@@ -209,7 +215,7 @@ struct allocator {
  * header, and goes up whenever the layout of a structure here changes: what was built against
  * another one lacks the symbol and is refused by name.
  */
-__attribute__((visibility("default"))) extern const struct allocator tidemark_allocator_v2;
+__attribute__((visibility("default"))) extern const struct allocator tidemark_allocator_v3;
 
 /* The generated registry: every allocator of this build, in the order of CMakeLists.txt. Static
  * storage. */

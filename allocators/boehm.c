@@ -177,7 +177,8 @@ static const struct allocator_tunable boehm_tunables[] = {
 #define BOEHM_SHARED                                                                               \
     .source = "Boehm and Weiser 1988; bdwgc", .family = ALLOCATOR_GENERAL, .soname = "libgc.so.1", \
     .package = "libgc1", .environment = {.prefix = "GC_", .assign = '='},                          \
-    .tunables = boehm_tunables, .version = boehm_version, .tunable_value = boehm_tunable_value
+    .tunables = boehm_tunables, .version = boehm_version, .tunable_value = boehm_tunable_value,    \
+    .eager = "unmap_threshold:1"
 
 const struct allocator allocator_boehm = {
     .name = "boehm",

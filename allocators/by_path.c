@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PLUGIN_SYMBOL "tidemark_allocator_v2"
+#define PLUGIN_SYMBOL "tidemark_allocator_v3"
 
 /* The library of no known kind; a process opens at most one. */
 static const char *library_path;

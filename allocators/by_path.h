@@ -1,5 +1,5 @@
 /*
- * The allocator in a file: a plug-in, which exports its own contract (`tidemark_allocator_v2`), or
+ * The allocator in a file: a plug-in, which exports its own contract (`tidemark_allocator_v3`), or
  * any shared library with a malloc. Leaves out libraries whose functions have a prefix: those need
  * a plug-in, which is one C file.
  */

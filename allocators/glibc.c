@@ -71,6 +71,8 @@ const struct allocator allocator_glibc = {
                     .assign = '=',
                     .separator = ':'},
     .tunables = glibc_tunables,
+    /* No block waits in a cache, and the top goes back whenever it is looked at. */
+    .eager = "tcache_count:0+mxfast:0+trim_threshold:0+top_pad:0",
     .open = glibc_open,
     .version = glibc_version,
     .tunable_value = glibc_tunable_value,

@@ -141,6 +141,7 @@ const struct allocator allocator_jemalloc = {
     .signature = "mallctl",
     .environment = {.variable = "MALLOC_CONF", .prefix = "", .assign = ':', .separator = ','},
     .tunables = jemalloc_tunables,
+    .eager = "dirty_decay_ms:0+muzzy_decay_ms:0",
     .open = jemalloc_open,
     .version = jemalloc_version,
     .tunable_value = jemalloc_tunable_value,

@@ -97,6 +97,7 @@ const struct allocator allocator_jemalloc_arena = {
     .package = "libjemalloc2",
     .environment = {.variable = "MALLOC_CONF", .prefix = "", .assign = ':', .separator = ','},
     .tunables = jemalloc_tunables,
+    .eager = "dirty_decay_ms:0+muzzy_decay_ms:0",
     .open = jemalloc_arena_open,
     .version = jemalloc_version,
     .tunable_value = jemalloc_tunable_value,

@@ -105,6 +105,7 @@ const struct allocator allocator_mimalloc = {
     .signature = "mi_version",
     .environment = {.prefix = "MIMALLOC_", .assign = '='},
     .tunables = mimalloc_tunables,
+    .eager = "decommit_delay:0",
     .open = mimalloc_open,
     .version = mimalloc_version,
     .tunable_value = mimalloc_tunable_value,

@@ -100,6 +100,7 @@ const struct allocator allocator_mimalloc_heap = {
     .package = "libmimalloc2.0",
     .environment = {.prefix = "MIMALLOC_", .assign = '='},
     .tunables = mimalloc_tunables,
+    .eager = "decommit_delay:0",
     .open = mimalloc_heap_open,
     .version = mimalloc_version,
     .tunable_value = mimalloc_tunable_value,

@@ -114,6 +114,7 @@ const struct allocator allocator_tcmalloc = {
     .signature = "tc_version",
     .environment = {.prefix = "TCMALLOC_", .assign = '='},
     .tunables = tcmalloc_tunables,
+    .eager = "aggressive_decommit:1",
     .open = tcmalloc_open,
     .version = tcmalloc_version,
     .tunable_value = tcmalloc_tunable_value,

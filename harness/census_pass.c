@@ -10,7 +10,8 @@ enum { IDLE_NS = 10000000 };
 
 static int suits(const struct cell *cell)
 {
-    return (cell->row.object.allocator->capabilities & ALLOCATOR_CENSUS) != 0;
+    return cell->way.mode == RETURN_STOCK &&
+           (cell->row.object.allocator->capabilities & ALLOCATOR_CENSUS) != 0;
 }
 
 static json_t *understand(const struct pass_output *output, char *why)

@@ -20,9 +20,14 @@
 
 struct child {
     struct page *page;
+    const struct open_row *row;
     const struct child_pass *pass; /* NULL: this child is measured */
+    int purges, is_pressed;        /* before and after it rests (harness/return_way.h) */
+    uint64_t activity_ns;          /* between the ticks of its rest; 0: it only waits */
+    int purge_error;               /* of the allocator, a negative errno */
     int has_baseline;
     int in_phase;
+    int is_rebuilding; /* 1: all phases of the workload are one */
     /* Counters at the phase's begin; the page gets differences. */
     struct page_phase start;
     uint64_t frees_at_start;
@@ -42,12 +47,11 @@ static void take_counters(struct page_phase *counters, const struct workload_gau
     counters->cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
-/* A parent that is gone leaves nothing to report to: the child ends. */
-static void park(struct page *page, enum park_reason reason)
+/* Waits for the parent's answer. One that is gone leaves nothing to report to: the child ends. */
+static void ask(enum park_reason reason)
 {
     char byte = (char)reason;
 
-    atomic_store(&page->gauge.parked, 1);
     if (write(PARK_FD, &byte, 1) != 1)
         _exit(1);
     ssize_t got;
@@ -56,6 +60,12 @@ static void park(struct page *page, enum park_reason reason)
     } while (got < 0 && errno == EINTR);
     if (got != 1)
         _exit(1);
+}
+
+static void park(struct page *page, enum park_reason reason)
+{
+    atomic_store(&page->gauge.parked, 1);
+    ask(reason);
     atomic_store(&page->gauge.parked, 0);
 }
 
@@ -96,6 +106,10 @@ static void begin_phase(struct workload_context *context, const char *name)
     struct child *child = context->harness;
     struct page *page = child->page;
 
+    if (child->is_rebuilding && child->in_phase)
+        return;
+    if (child->is_rebuilding)
+        name = "rebuild";
     end_phase(context);
     if (!child->has_baseline) {
         /* What the workload set up before its first phase belongs to the process, not to the
@@ -118,14 +132,93 @@ static void begin_phase(struct workload_context *context, const char *name)
     child->start.begin_ns = clock_monotonic_ns();
 }
 
-static void sleep_for(struct workload_context *context, uint64_t duration_ns)
+/* That of a workload, whose phases are one while it rebuilds: they end when it rests. */
+static void end_phase_of_workload(struct workload_context *context)
+{
+    const struct child *child = context->harness;
+
+    if (!child->is_rebuilding)
+        end_phase(context);
+}
+
+static void wait_for(uint64_t duration_ns)
 {
     struct timespec left = {.tv_sec = (time_t)(duration_ns / CLOCK_SECOND_NS),
                             .tv_nsec = (long)(duration_ns % CLOCK_SECOND_NS)};
 
-    (void)context;
     while (nanosleep(&left, &left) != 0 && errno == EINTR)
         continue;
+}
+
+/* One small block, taken, written and freed. */
+static void use(const struct allocator_ops *ops)
+{
+    enum { ACTIVITY_BYTES = 64 };
+    volatile char *block = ops->malloc && ops->free ? ops->malloc(ACTIVITY_BYTES) : NULL;
+
+    if (!block)
+        return;
+    block[0] = 1;
+    ops->free((void *)(uintptr_t)block);
+}
+
+/* Ticks of light activity: an allocator that gives back as its clock moves may only look at the
+ * clock when it is used. A tick that comes late is not made up for. */
+static void rest_actively(const struct child *child, uint64_t duration_ns)
+{
+    const uint64_t end_ns = clock_monotonic_ns() + duration_ns;
+
+    for (uint64_t now = clock_monotonic_ns(); now < end_ns; now = clock_monotonic_ns()) {
+        wait_for(end_ns - now < child->activity_ns ? end_ns - now : child->activity_ns);
+        use(&child->row->object);
+        if (child->row->raw.malloc != child->row->object.malloc)
+            use(&child->row->raw);
+    }
+}
+
+static void sleep_for(struct workload_context *context, uint64_t duration_ns)
+{
+    const struct child *child = context->harness;
+
+    if (child->activity_ns > 0 && child->in_phase)
+        rest_actively(child, duration_ns);
+    else
+        wait_for(duration_ns);
+}
+
+/* Returns 0, or the first negative errno of what serves the row. */
+static int purge(const struct open_row *row)
+{
+    int error = row->object.purge ? row->object.purge() : 0;
+
+    if (!error && row->raw.purge && row->raw.purge != row->object.purge)
+        error = row->raw.purge();
+    return error;
+}
+
+/* The workload has freed what it frees. */
+static void before_rest(struct workload_context *context)
+{
+    struct child *child = context->harness;
+
+    end_phase(context);
+    if (!child->purges || child->is_rebuilding)
+        return;
+    begin_phase(context, "purge");
+    child->purge_error = purge(child->row);
+    end_phase(context);
+}
+
+/* What an allocator frees lazily, it may free some time after the program did. */
+static void after_rest(struct workload_context *context)
+{
+    const struct child *child = context->harness;
+
+    if (!child->is_pressed || child->is_rebuilding)
+        return;
+    begin_phase(context, "pressure");
+    ask(PARK_PRESSURE);
+    end_phase(context);
 }
 
 /* Lets the parent see how far /proc/PID/statm lags behind a step of known size (METHOD: it is
@@ -149,7 +242,8 @@ static void step_test(struct page *page)
 
 static const char usage_text[] =
     "usage: tidemark-child --object NAME [--raw NAME] --workload NAME [--set NAME=VALUE]...\n"
-    "                      [--seed N] [--idle-ns N] [--pass NAME]\n"
+    "                      [--seed N] [--idle-ns N] [--activity-ns N] [--purge] [--pressure]\n"
+    "                      [--rebuild] [--pass NAME]\n"
     "One sample in a fresh process. It is started by `tidemark run`, which gives it the shared "
     "page\n"
     "and two pipes as descriptors 3, 4 and 5 (harness/page.h), and for --pass a file as 6.\n";
@@ -158,7 +252,8 @@ struct arguments {
     const char *object, *raw;
     const struct workload *workload;
     uint64_t values[WORKLOAD_PARAMETERS];
-    uint64_t seed, idle_ns;
+    uint64_t seed, idle_ns, activity_ns;
+    int purges, is_pressed, rebuilds;
     const struct child_pass *pass;
 };
 
@@ -204,6 +299,27 @@ static const struct child_pass *find_pass(const char *name)
     return pass;
 }
 
+/* The flags that have no value. Returns 1 when `flag` is one. */
+static int read_switch(const char *flag, struct arguments *arguments)
+{
+    const struct {
+        const char *flag;
+        int *is_given;
+    } switches[] = {
+        {"--purge", &arguments->purges},
+        {"--pressure", &arguments->is_pressed},
+        {"--rebuild", &arguments->rebuilds},
+    };
+
+    for (size_t i = 0; i < sizeof switches / sizeof switches[0]; i++) {
+        if (strcmp(switches[i].flag, flag) != 0)
+            continue;
+        *switches[i].is_given = 1;
+        return 1;
+    }
+    return 0;
+}
+
 static void read_arguments(int argc, char **argv, struct arguments *arguments)
 {
     for (int i = 1; i < argc; i += 2) {
@@ -213,6 +329,10 @@ static void read_arguments(int argc, char **argv, struct arguments *arguments)
         if (!strcmp(flag, "--help")) {
             fputs(usage_text, stdout);
             exit(0);
+        }
+        if (read_switch(flag, arguments)) {
+            i--;
+            continue;
         }
         if (!value)
             usage_error("a flag without its value", flag);
@@ -230,6 +350,8 @@ static void read_arguments(int argc, char **argv, struct arguments *arguments)
             arguments->idle_ns = read_number(value);
         else if (!strcmp(flag, "--pass"))
             arguments->pass = find_pass(value);
+        else if (!strcmp(flag, "--activity-ns"))
+            arguments->activity_ns = read_number(value);
         else
             usage_error("unknown flag", flag);
     }
@@ -254,8 +376,11 @@ static struct page *map_page(void)
 /* What a negative errno of a workload means: -EBADMSG is ours (workload.h). */
 static const char *meaning(int error)
 {
-    return error == -EBADMSG ? "a block was not aligned, not zeroed or not as it had been written"
-                             : strerror(-error);
+    if (error == -EBADMSG)
+        return "a block was not aligned, not zeroed or not as it had been written";
+    if (error == -EPROTO)
+        return "it did other operations when it ran once more";
+    return strerror(-error);
 }
 
 /* Returns 0, or -1 with the reason on the page. */
@@ -271,6 +396,45 @@ static int begin_pass(struct workload_context *context, const struct child_pass 
     return 0;
 }
 
+/*
+ * Runs the workload once more, as one phase: what it costs to take the memory again. The figures of
+ * the gauge stay those of the first time, of which the second is to be a copy.
+ */
+static int rebuild(struct child *child, struct workload_context *context)
+{
+    struct workload_gauge *gauge = context->gauge;
+    const uint64_t operations = atomic_load(&gauge->operations);
+    const uint64_t checksum = atomic_load(&gauge->checksum);
+
+    child->is_rebuilding = 1;
+    context->idle_ns = 0;
+    atomic_store(&gauge->checksum, 0);
+    int error = context->workload->run(context);
+    if (!error && atomic_load(&gauge->checksum) != checksum)
+        error = -EPROTO;
+    atomic_store(&gauge->operations, operations);
+    atomic_store(&gauge->checksum, checksum);
+    return error;
+}
+
+static int run(const struct arguments *arguments, struct child *child,
+               struct workload_context *context)
+{
+    int error = context->workload->run(context);
+
+    end_phase(context);
+    if (!error && !child->purge_error && arguments->rebuilds)
+        error = rebuild(child, context);
+    return error;
+}
+
+static int fail(struct page *page, const char *what, const char *why)
+{
+    snprintf(page->reason, sizeof page->reason, "%s ended with: %s", what, why);
+    page->status = PAGE_FAILED;
+    return 1;
+}
+
 int main(int argc, char **argv)
 {
     static struct open_row row;
@@ -280,6 +444,10 @@ int main(int argc, char **argv)
     read_arguments(argc, argv, &arguments);
     struct page *page = map_page();
     child.page = page;
+    child.row = &row;
+    child.purges = arguments.purges;
+    child.is_pressed = arguments.is_pressed;
+    child.activity_ns = arguments.activity_ns;
     if (arguments.pass && arguments.pass->prepare && arguments.pass->prepare(page->reason) != 0) {
         page->status = PAGE_NOT_AVAILABLE;
         return 0;
@@ -300,8 +468,10 @@ int main(int argc, char **argv)
         .seed = arguments.seed,
         .idle_ns = arguments.idle_ns,
         .begin_phase = begin_phase,
-        .end_phase = end_phase,
+        .end_phase = end_phase_of_workload,
         .sleep = sleep_for,
+        .before_rest = before_rest,
+        .after_rest = after_rest,
         .harness = &child,
     };
     memcpy(context.values, arguments.values, sizeof context.values);
@@ -312,13 +482,11 @@ int main(int argc, char **argv)
     }
     if (!arguments.pass) /* whose own calls it would be */
         step_test(page);
-    int error = arguments.workload->run(&context);
-    end_phase(&context);
-    if (error) {
-        snprintf(page->reason, sizeof page->reason, "the workload ended with: %s", meaning(error));
-        page->status = PAGE_FAILED;
-        return 1;
-    }
+    const int error = run(&arguments, &child, &context);
+    if (error)
+        return fail(page, "the workload", meaning(error));
+    if (child.purge_error)
+        return fail(page, "the allocator's purge", strerror(-child.purge_error));
     page->status = PAGE_DONE;
     return 0;
 }

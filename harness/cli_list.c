@@ -67,11 +67,12 @@ static json_t *allocators_to_json(void)
             json_array_append_new(tunables, tunable_to_json(t, settings));
         json_decref(settings);
         json_array_append_new(
-            all, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:s?, s:o}", "name", a->name, "family",
-                           allocator_family_name(a->family), "summary", a->summary, "source",
-                           a->source, "capabilities",
-                           allocator_capability_names(a->capabilities, names, sizeof names),
-                           "soname", a->soname, "package", a->package, "tunables", tunables));
+            all,
+            json_pack("{s:s, s:s, s:s, s:s, s:s, s:s?, s:s?, s:o, s:s?}", "name", a->name, "family",
+                      allocator_family_name(a->family), "summary", a->summary, "source", a->source,
+                      "capabilities",
+                      allocator_capability_names(a->capabilities, names, sizeof names), "soname",
+                      a->soname, "package", a->package, "tunables", tunables, "eager", a->eager));
     }
     return all;
 }
@@ -153,6 +154,8 @@ static void print_allocator(const json_t *entry)
         printf("%-15s %-8s   +%s  %s%s%s\n", "", "", json_text(tunable, "name"),
                json_text(tunable, "summary"), value ? "; here " : "", value ? value : "");
     }
+    if (json_text(entry, "eager")[0])
+        printf("%-15s %-8s   --return eager: +%s\n", "", "", json_text(entry, "eager"));
 }
 
 static void print_workload(const json_t *entry)

@@ -6,6 +6,7 @@
 #include "harness/cli.h"
 #include "harness/json_file.h"
 #include "harness/machine.h"
+#include "harness/memory_parent.h"
 #include "harness/pass.h"
 #include "harness/proof.h"
 #include "harness/row_list.h"
@@ -21,7 +22,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_WORDS = 64, USUAL_ROUNDS = 6, USUAL_IDLE_NS = 500000000 };
+enum { MOST_WORDS = 64, USUAL_ROUNDS = 6, USUAL_IDLE_NS = 500000000, MOST_INTERVALS = 8 };
+
+/* Rests of the mode idle: past the last of its moments. */
+#define LONG_IDLE_NS UINT64_C(30000000000)
+
+/* What --return, --activity and --thp name; each combination that there is, is a way. */
+struct way_options {
+    enum return_mode modes[RETURN_MODES];
+    enum return_thp thps[RETURN_THPS];
+    uint64_t activities_ns[MOST_INTERVALS];
+    size_t mode_count, thp_count, activity_count;
+    int rebuilds;
+};
 
 /* Strings as given; an empty one was not given. */
 struct run_options {
@@ -36,6 +49,7 @@ struct run_options {
     double scale;
     uint64_t seed;
     uint64_t idle_ns; /* UINT64_MAX: as the suite says */
+    struct way_options ways;
     uint64_t tick_ns;
     uint64_t timeout_ns;
     uint64_t memory_limit_bytes; /* 0: 80 % of what is available */
@@ -66,6 +80,10 @@ enum option_key {
     OPTION_PASSES,
     OPTION_NO_CENSUS,
     OPTION_SEED,
+    OPTION_RETURN,
+    OPTION_ACTIVITY,
+    OPTION_THP,
+    OPTION_REBUILD,
     OPTION_REPORT,
     OPTION_RESUME,
 };
@@ -86,7 +104,22 @@ static const struct argp_option option_table[] = {
     {"rounds", OPTION_ROUNDS, "N", 0,
      "Samples of each cell, 1 to 1000 (default 6: the fewest with a 95 % interval)", 2},
     {"idle", OPTION_IDLE, "TIME", 0,
-     "How long a workload waits at its end, up to 10min (default 0.5s)", 2},
+     "How long a workload waits at its end, up to 10min (default 0.5s; 30s for --return idle)", 2},
+    {"return", OPTION_RETURN, "MODE,...", 0,
+     "How memory is given back after the last free (default stock): stock, idle (a long rest), "
+     "eager (with the allocator's tunables that give back soonest), purge (asked for all it can), "
+     "pressure (the kernel takes what it can get); in each but stock the workload runs once more "
+     "afterwards, which shows what taking memory again costs",
+     2},
+    {"activity", OPTION_ACTIVITY, "TIME,...", 0,
+     "With --return idle: take, write and free one small block each TIME of the rest, 1ms to 10s, "
+     "or off (default off)",
+     2},
+    {"thp", OPTION_THP, "on|off,...", 0,
+     "Transparent huge pages: off for the child, or on where the system's setting is always "
+     "(default system, as they are)",
+     2},
+    {"rebuild", OPTION_REBUILD, NULL, 0, "Run the workload once more in stock too", 2},
     {"seed", OPTION_SEED, "N", 0, "Orders the rounds and seeds the workloads (default 1)", 2},
     {"tick", OPTION_TICK, "TIME", 0, "Sampling interval, 100us to 1s (default 1ms)", 2},
     {"timeout", OPTION_TIMEOUT, "TIME", 0,
@@ -144,6 +177,80 @@ static void read_duration(struct argp_state *state, const struct duration_option
     *duration_ns = read;
 }
 
+static const struct duration_option activity_option = {"--activity", "1ms and 10s", 1000000,
+                                                       10000000000};
+
+enum { WORD_BYTES = 32 };
+
+/* The next of words separated by commas, and what is behind it. A word that is too long is cut,
+ * and so is none that is accepted. */
+static const char *next_word(const char *text, char *word)
+{
+    size_t length = strcspn(text, ",");
+
+    snprintf(word, WORD_BYTES, "%.*s", (int)length, text);
+    return text[length] == ',' ? text + length + 1 : NULL;
+}
+
+static void read_modes(struct argp_state *state, struct way_options *ways, const char *text)
+{
+    const char *names[RETURN_MODES];
+    char word[WORD_BYTES], error[GRAMMAR_ERROR_BYTES];
+    enum return_mode mode = RETURN_STOCK;
+
+    for (size_t i = 0; i < RETURN_MODES; i++)
+        names[i] = return_mode_name((enum return_mode)i);
+    while (text) {
+        text = next_word(text, word);
+        if (return_mode_parse(word, &mode) != 0) {
+            snprintf(error, sizeof error, "--return: '%s' is no mode", word);
+            grammar_suggest(error, sizeof error, word, names, RETURN_MODES);
+            argp_error(state, "%s", error);
+        }
+        for (size_t i = 0; i < ways->mode_count; i++) {
+            if (ways->modes[i] == mode)
+                argp_error(state, "--return: %s is given twice", word);
+        }
+        ways->modes[ways->mode_count++] = mode;
+    }
+}
+
+static void read_thps(struct argp_state *state, struct way_options *ways, const char *text)
+{
+    char word[WORD_BYTES];
+    enum return_thp thp = RETURN_THP_SYSTEM;
+
+    while (text) {
+        text = next_word(text, word);
+        if (return_thp_parse(word, &thp) != 0)
+            argp_error(state, "--thp: '%s' is neither on nor off nor system", word);
+        for (size_t i = 0; i < ways->thp_count; i++) {
+            if (ways->thps[i] == thp)
+                argp_error(state, "--thp: %s is given twice", word);
+        }
+        ways->thps[ways->thp_count++] = thp;
+    }
+}
+
+static void read_activities(struct argp_state *state, struct way_options *ways, const char *text)
+{
+    char word[WORD_BYTES];
+
+    while (text) {
+        uint64_t interval_ns = 0;
+        text = next_word(text, word);
+        if (strcmp(word, "off") != 0)
+            read_duration(state, &activity_option, word, &interval_ns);
+        for (size_t i = 0; i < ways->activity_count; i++) {
+            if (ways->activities_ns[i] == interval_ns)
+                argp_error(state, "--activity: %s is given twice", word);
+        }
+        if (ways->activity_count == MOST_INTERVALS)
+            argp_error(state, "--activity: more than %d intervals", MOST_INTERVALS);
+        ways->activities_ns[ways->activity_count++] = interval_ns;
+    }
+}
+
 static void read_number(struct argp_state *state, const char *option, const char *text,
                         uint64_t minimum, uint64_t maximum, uint64_t *number)
 {
@@ -172,6 +279,15 @@ static void note_option(struct run_options *options, int key, const char *argume
     }
 }
 
+static int has_mode(const struct way_options *ways, enum return_mode mode)
+{
+    for (size_t i = 0; i < ways->mode_count; i++) {
+        if (ways->modes[i] == mode)
+            return 1;
+    }
+    return 0;
+}
+
 static void check_conflicts(const struct run_options *options, struct argp_state *state)
 {
     if (options->resume && options->of_new_runs)
@@ -181,6 +297,8 @@ static void check_conflicts(const struct run_options *options, struct argp_state
     if (options->suite && options->workload_count)
         argp_error(state, "a suite names its own workloads: give '%s' or -w, not both",
                    options->suite);
+    if (options->ways.activity_count > 0 && !has_mode(&options->ways, RETURN_IDLE))
+        argp_error(state, "--activity is of the rest of --return idle: name that mode too");
     if (options->host_count && !options->workload_count)
         argp_error(state, "--host goes with -w: a suite names its own hosts");
 }
@@ -215,6 +333,18 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         return 0;
     case OPTION_IDLE:
         read_duration(state, &idle_option, argument, &options->idle_ns);
+        return 0;
+    case OPTION_RETURN:
+        read_modes(state, &options->ways, argument);
+        return 0;
+    case OPTION_ACTIVITY:
+        read_activities(state, &options->ways, argument);
+        return 0;
+    case OPTION_THP:
+        read_thps(state, &options->ways, argument);
+        return 0;
+    case OPTION_REBUILD:
+        options->ways.rebuilds = 1;
         return 0;
     case OPTION_TICK:
         read_duration(state, &tick_option, argument, &options->tick_ns);
@@ -340,11 +470,60 @@ static const char *const *given_rows(const struct run_options *options)
     return (const char *const *)options->rows.texts;
 }
 
-static int plan_suite(struct plan *plan, const struct run_options *options,
-                      const struct suite *suite, char *error)
+enum { MOST_WAYS = RETURN_MODES * RETURN_THPS * MOST_INTERVALS };
+
+/* Multiplies the options out, in their order; what was not given is as usual. `ways` has MOST_WAYS.
+ * Returns how many. */
+static size_t list_ways(const struct way_options *options, struct return_way *ways)
+{
+    const size_t modes = options->mode_count ? options->mode_count : 1;
+    const size_t thps = options->thp_count ? options->thp_count : 1;
+    const size_t activities = options->activity_count ? options->activity_count : 1;
+    size_t count = 0;
+
+    for (size_t i = 0; i < modes * thps * activities; i++) {
+        struct return_way way = {
+            .mode = options->mode_count ? options->modes[i / thps / activities] : RETURN_STOCK,
+            .thp = options->thp_count ? options->thps[i / activities % thps] : RETURN_THP_SYSTEM};
+        if (way.mode == RETURN_IDLE && options->activity_count)
+            way.activity_ns = options->activities_ns[i % activities];
+        else if (i % activities > 0)
+            continue; /* only the long rest is active */
+        way.rebuilds = options->rebuilds || way.mode != RETURN_STOCK;
+        ways[count++] = way;
+    }
+    return count;
+}
+
+/* Adds the cells of the request in each way. `long_idle_ns` is what the mode idle rests where no
+ * time was asked for. */
+static int plan_ways(struct plan *plan, const struct run_options *options,
+                     const struct return_way *ways, size_t way_count, uint64_t long_idle_ns,
+                     const struct plan_request *asked, char *error)
 {
     int failed = 0;
 
+    for (size_t i = 0; i < way_count && !failed; i++) {
+        struct plan_request request = *asked;
+        request.way = ways[i];
+        if (ways[i].mode == RETURN_IDLE && options->idle_ns == UINT64_MAX)
+            request.idle_ns = long_idle_ns;
+        failed = plan_add(plan, &request, error);
+    }
+    return failed;
+}
+
+static int plan_suite(struct plan *plan, const struct run_options *options,
+                      const struct suite *suite, char *error)
+{
+    const int is_asked = options->ways.mode_count + options->ways.thp_count > 0;
+    struct return_way ways[MOST_WAYS];
+    size_t way_count = list_ways(&options->ways, ways);
+    int failed = 0;
+
+    if (suite->returns && !is_asked)
+        for (way_count = 0; way_count < suite->returns->way_count; way_count++)
+            ways[way_count] = suite->returns->ways[way_count];
     snprintf(plan->suite, sizeof plan->suite, "%s", suite->name);
     for (const struct suite_line *line = suite->lines; line->workload && !failed; line++) {
         int is_long = line->idle_ns != 0;
@@ -362,7 +541,9 @@ static int plan_suite(struct plan *plan, const struct run_options *options,
                       : options->rounds ? (unsigned)options->rounds
                                         : suite->rounds,
         };
-        failed = plan_add(plan, &request, error);
+        failed =
+            plan_ways(plan, options, ways, way_count,
+                      suite->returns ? suite->returns->idle_ns : LONG_IDLE_NS, &request, error);
     }
     return failed;
 }
@@ -383,7 +564,10 @@ static int plan_workload(struct plan *plan, const struct run_options *options, c
         .rounds = options->rounds ? (unsigned)options->rounds : USUAL_ROUNDS,
     };
 
-    return plan_add(plan, &request, error);
+    struct return_way ways[MOST_WAYS];
+    size_t way_count = list_ways(&options->ways, ways);
+
+    return plan_ways(plan, options, ways, way_count, LONG_IDLE_NS, &request, error);
 }
 
 static int plan_workloads(struct plan *plan, const struct run_options *options, char *error)
@@ -421,6 +605,19 @@ static unsigned chosen_passes(const struct run_options *options)
     return options->no_census ? passes & ~pass_bit(&census_pass) : passes;
 }
 
+/* Whether there can be groups is known before the run, so that the plan says so. */
+static void look_for_pressure(struct plan *plan)
+{
+    struct memory_parent parent;
+
+    if (!plan_needs_pressure(plan))
+        return;
+    memory_parent_open(&parent);
+    if (parent.version == 0)
+        plan_rule_out_pressure(plan, parent.reason);
+    memory_parent_close(&parent);
+}
+
 static int make_plan(struct plan *plan, const struct run_options *options, char *error)
 {
     plan->scale = options->scale;
@@ -432,20 +629,27 @@ static int make_plan(struct plan *plan, const struct run_options *options, char 
     plan->warm_up_bytes = options->warm_up_bytes;
     plan->repeat_dirty = !options->no_repeats;
     int failed = plan_cells(plan, options, error);
-    if (!failed)
+
+    if (!failed) {
         plan->passes = chosen_passes(options);
+        look_for_pressure(plan);
+    }
     return failed;
 }
 
 static void print_plan(const struct plan *plan)
 {
-    char parameters[128], idle[TEXT_NUMBER_BYTES];
+    const struct return_way usual = {0};
+    char parameters[128], idle[TEXT_NUMBER_BYTES], way[RETURN_WAY_TEXT_BYTES];
 
     for (size_t i = 0; i < plan->cell_count; i++) {
         const struct cell *cell = &plan->cells[i];
         printf("%s:%s  row %s  host %s  idle %s  rounds %u", cell->workload->name,
                cell_format_parameters(cell, parameters, sizeof parameters), cell->row.text,
                cell->host.text, text_format_duration(idle, (double)cell->idle_ns), cell->rounds);
+        if (!return_way_is_same(&cell->way, &usual))
+            printf("  return %s%s", return_way_text(&cell->way, way),
+                   cell->way.rebuilds ? ", rebuilt" : "");
         if (cell->not_available[0])
             printf("  n/a: %s", cell->not_available);
         if (cell->is_control)

@@ -6,6 +6,7 @@
 #include "harness/micro_results.h"
 #include "harness/micro_table.h"
 #include "harness/pages_text.h"
+#include "harness/return_table.h"
 #include "harness/run_folder.h"
 #include "harness/show_pass.h"
 #include "harness/table.h"
@@ -18,11 +19,12 @@ enum { OPTION_PAGES = 256 };
 static const struct view_option {
     int key;
     const char *name;
-    struct pass_view view;
+    struct pass_view view; /* of no pass: how memory went back, of the samples themselves */
 } view_options[] = {
     {'l', "--latency", {&latency_pass, "latencies", 1, latency_text_print}},
     {'s', "--syscalls", {&ledger_pass, "system calls", 0, ledger_text_print}},
     {OPTION_PAGES, "--pages", {&pages_pass, "pages", 0, pages_text_print}},
+    {'r', "--return", {NULL, NULL, 0, NULL}},
 };
 
 struct show_options {
@@ -92,6 +94,11 @@ static const struct argp_option option_table[] = {
      "Print as JSON, one object per cell, what the table is made of (results/FORMAT.md)", 0},
     {"phases", 'p', NULL, 0,
      "Print what is resident at the end of each phase, and how long the phase took", 0},
+    {"return", 'r', NULL, 0,
+     "Print how memory went back after the last free, each row in each way (tidemark run "
+     "--return): what stayed at 0, 0.1, 1, 10 and 30 s, how long half of it and nine tenths took, "
+     "and what taking it again costs",
+     0},
     {"latency", 'l', NULL, 0,
      "Print how long each call took, p50 to the slowest (a run with --passes latency); with "
      "--phases by phase",
@@ -121,6 +128,7 @@ const struct argp cli_show_parser = {
            "  tidemark show results/2026-01-31T120000Z-quick\n"
            "  tidemark show results/2026-01-31T120000Z-quick --phases\n"
            "  tidemark show results/2026-01-31T120000Z-quick --json\n"
+           "  tidemark show results/2026-01-31T120000Z-return --return\n"
            "  tidemark show results/2026-01-31T120000Z-quick --syscalls\n"
            "  tidemark show results/2026-01-31T120000Z-quick --latency --phases",
 };
@@ -156,6 +164,28 @@ static int print_tables(const char *run, const json_t *summary)
     return micro ? CLI_OK : CLI_FAILED;
 }
 
+static void print_json(const json_t *json)
+{
+    json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
+    putchar('\n');
+}
+
+static int show_return(const struct show_options *options)
+{
+    json_t *summary = cli_read_summary("show", options->run);
+
+    if (!summary)
+        return CLI_FAILED;
+    json_t *table = return_table(summary);
+    if (options->json)
+        print_json(table);
+    else
+        return_table_print(stdout, table);
+    json_decref(table);
+    json_decref(summary);
+    return CLI_OK;
+}
+
 static int show_run(const struct show_options *options)
 {
     json_t *summary = cli_read_summary("show", options->run);
@@ -164,8 +194,7 @@ static int show_run(const struct show_options *options)
     if (!summary)
         return CLI_FAILED;
     if (options->json) {
-        json_dumpf(summary, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
-        putchar('\n');
+        print_json(summary);
     } else if (options->phases) {
         table_print_phases(stdout, summary);
     } else {
@@ -175,13 +204,19 @@ static int show_run(const struct show_options *options)
     return status;
 }
 
+static int show(const struct show_options *options)
+{
+    if (!options->view)
+        return show_run(options);
+    if (!options->view->view.pass)
+        return show_return(options);
+    return show_pass(&options->view->view, options->run, options->json, options->phases);
+}
+
 int cli_show(int argc, char **argv)
 {
     struct show_options options = {0};
 
     argp_parse(&cli_show_parser, argc, argv, 0, NULL, &options);
-    if (!options.view)
-        return cli_finish("show", show_run(&options));
-    return cli_finish("show",
-                      show_pass(&options.view->view, options.run, options.json, options.phases));
+    return cli_finish("show", show(&options));
 }

@@ -66,6 +66,22 @@ static int add_row_arguments(struct command *command, const struct row *row)
                                         : add_pair(command, "--raw", row_component_name(&row->raw));
 }
 
+/* What the child itself does about it; stock adds nothing. */
+static int add_way(struct command *command, const struct return_way *way)
+{
+    char number[32];
+    int error = 0;
+
+    snprintf(number, sizeof number, "%" PRIu64, way->activity_ns);
+    if (way->activity_ns > 0)
+        error = add_pair(command, "--activity-ns", number);
+    if (!error && way->mode == RETURN_PURGE)
+        error = command_add(command, "--purge");
+    if (!error && way->mode == RETURN_PRESSURE)
+        error = command_add(command, "--pressure");
+    return error || !way->rebuilds ? error : command_add(command, "--rebuild");
+}
+
 static int add_objects_arguments(struct command *command, const struct cell *cell, uint64_t seed)
 {
     char number[32];
@@ -79,7 +95,9 @@ static int add_objects_arguments(struct command *command, const struct cell *cel
     if (!error)
         error = add_pair(command, "--seed", number);
     snprintf(number, sizeof number, "%" PRIu64, cell->idle_ns);
-    return error ? error : add_pair(command, "--idle-ns", number);
+    if (!error)
+        error = add_pair(command, "--idle-ns", number);
+    return error ? error : add_way(command, &cell->way);
 }
 
 static int add_python_arguments(struct command *command, const struct program_paths *paths,

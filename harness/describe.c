@@ -102,13 +102,13 @@ static json_t *describe(const struct open_row *row)
                                     "separator", describe_character(form->separator));
 
     /* NULL where a string of a plug-in is no UTF-8. */
-    return json_pack("{s:s, s:s, s:s, s:i, s:I, s:s?, s:o, s:o, s:s, s:s, s:s}", "name",
+    return json_pack("{s:s, s:s, s:s, s:i, s:I, s:s?, s:o, s:o, s:s?, s:s, s:s, s:s}", "name",
                      allocator->name, "summary", allocator->summary, "source", allocator->source,
                      "family", (int)allocator->family, "capabilities",
                      (json_int_t)allocator->capabilities, "soname", allocator->soname,
-                     "environment", environment, "tunables", describe_tunables(allocator),
-                     "version", row->version, "object_provider", row->object_provider,
-                     "raw_provider", row->raw_provider);
+                     "environment", environment, "tunables", describe_tunables(allocator), "eager",
+                     allocator->eager, "version", row->version, "object_provider",
+                     row->object_provider, "raw_provider", row->raw_provider);
 }
 
 static const struct allocator_tunable *find_tunable(const struct allocator *allocator,

@@ -157,6 +157,7 @@ static int take_answer(struct known *known)
                         .assign = json_text(environment, "assign")[0],
                         .separator = json_text(environment, "separator")[0]},
         .tunables = known->tunables,
+        .eager = text_or_null(known->answer, "eager"),
     };
     return error;
 }

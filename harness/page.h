@@ -14,6 +14,8 @@
  * - 'B' baseline: next is the first operation. The parent reads the costly figures, pins the child
  *   and starts to sample.
  * - 'P' phase end.
+ * - 'Q' pressure, within the phase of that name and with gauge.parked left at 0: the parent has the
+ *   kernel take from the child's memory group what it can get. Only where the command asked for it.
  *
  * A child of a pass has a fourth descriptor, a file of its own: at each phase's end, before it
  * parks, it writes there what it has looked at (harness/child_pass.h).
@@ -41,7 +43,13 @@ enum {
     PASS_FD = 6, /* only with --pass */
 };
 
-enum park_reason { PARK_READY = 'R', PARK_TOUCHED = 'T', PARK_BASELINE = 'B', PARK_PHASE = 'P' };
+enum park_reason {
+    PARK_READY = 'R',
+    PARK_TOUCHED = 'T',
+    PARK_BASELINE = 'B',
+    PARK_PHASE = 'P',
+    PARK_PRESSURE = 'Q',
+};
 
 enum page_status {
     PAGE_RUNNING = 0,       /* a child that ends in this state did not finish */

@@ -102,7 +102,8 @@ int pass_is_left(const struct pass *pass, const struct tally *tally, size_t cell
     const struct cell *wanted = &tally->plan->cells[cell];
 
     return tally->plan->passes & pass_bit(pass) && tally->cells[cell].has_ok &&
-           !wanted->is_control && host_is_objects(&wanted->host) && pass->suits(wanted) &&
+           !wanted->is_control && host_is_objects(&wanted->host) &&
+           wanted->way.mode != RETURN_PRESSURE && pass->suits(wanted) &&
            !pass_file_is_there(run_fd, pass, cell);
 }
 
@@ -191,6 +192,7 @@ static int take(const struct sample_settings *settings, size_t index, int run_fd
     /* Its phase stays, but what no operation changes is not waited for. */
     if (cell.idle_ns > pass->most_idle_ns)
         cell.idle_ns = pass->most_idle_ns;
+    cell.way.rebuilds = 0; /* a second time adds nothing to what the first one showed */
     int failed = sample_run(settings, &cell, settings->plan->seed, sample);
 
     if (failed)

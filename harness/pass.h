@@ -30,7 +30,8 @@ struct pass {
     const char *summary;
     uint64_t most_idle_ns; /* longer idle times of the cell are cut to that */
 
-    /* 1 when such a cell can have one. Controls and other hosts than `objects` are not asked. */
+    /* 1 when such a cell can have one. Controls, other hosts than `objects` and cells that give
+     * back under pressure are not asked. */
     int (*suits)(const struct cell *cell);
 
     /*

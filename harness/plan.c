@@ -52,10 +52,53 @@ static unsigned raw_needs(const struct workload *workload, unsigned object_needs
     return workload->raw_needs | (object_needs & ALLOCATOR_THREADS);
 }
 
+int cell_apply_way(struct cell *cell, char *reason)
+{
+    char error[ROW_ERROR_BYTES];
+    int failed = cell->way.mode == RETURN_EAGER ? row_make_eager(&cell->row, error) : 0;
+
+    if (failed == -ENOENT)
+        snprintf(reason, PLAN_REASON_BYTES, "%s has no tunables that make it give back sooner",
+                 cell->row.text);
+    else if (failed)
+        snprintf(reason, PLAN_REASON_BYTES, "its eager tunables: %.400s", error);
+    return failed ? -EINVAL : 0;
+}
+
+/* A sentence in `not_available` when the row cannot give back in the cell's way. */
+static void check_way(struct cell *cell)
+{
+    const struct return_way *way = &cell->way;
+    const struct allocator *object = cell->row.object.allocator;
+    const unsigned one = ALLOCATOR_MALLOC | ALLOCATOR_FREE;
+    const char *lack = NULL;
+    char enabled[RETURN_REASON_BYTES], reason[RETURN_REASON_BYTES];
+
+    if (way->mode == RETURN_PURGE && host_is_objects(&cell->host) &&
+        !((object->capabilities | row_raw_capabilities(&cell->row)) & ALLOCATOR_PURGE))
+        lack = "has no purge: there is no call that makes it give back";
+    else if (way->mode > RETURN_EAGER && !host_is_objects(&cell->host))
+        lack = "is not asked to give back by a real CPython";
+    else if (way->activity_ns > 0 && !host_is_objects(&cell->host))
+        lack = "is not used by a real CPython while it rests";
+    else if (way->activity_ns > 0 && (object->capabilities & one) != one)
+        lack = "has no single block to take and free at a tick";
+    if (lack)
+        snprintf(cell->not_available, sizeof cell->not_available, "%s %s", cell->row.text, lack);
+    else if (!return_thp_is_available(way->thp, return_thp_read(enabled), reason))
+        snprintf(cell->not_available, sizeof cell->not_available, "%s", reason);
+}
+
 static void decide_availability(struct cell *cell)
 {
     if (!cell->not_available[0])
         cell_choose_geometry(cell, cell->not_available);
+    if (!cell->not_available[0] && cell->row.not_available[0])
+        snprintf(cell->not_available, sizeof cell->not_available, "%s", cell->row.not_available);
+    if (!cell->not_available[0])
+        cell_apply_way(cell, cell->not_available);
+    if (!cell->not_available[0])
+        check_way(cell);
 
     const struct allocator *object = cell->row.object.allocator;
     const struct allocator *raw = cell->row.raw.allocator ? cell->row.raw.allocator : object;
@@ -63,10 +106,6 @@ static void decide_availability(struct cell *cell)
 
     if (cell->not_available[0])
         return;
-    if (cell->row.not_available[0]) {
-        snprintf(cell->not_available, sizeof cell->not_available, "%s", cell->row.not_available);
-        return;
-    }
     if (lacks(cell, object, object->capabilities, object_needs) ||
         lacks(cell, raw, row_raw_capabilities(&cell->row), raw_needs(cell->workload, object_needs)))
         return;
@@ -99,7 +138,7 @@ static int next_combination(const struct workload_words *words, size_t *at)
 int plan_same_experiment(const struct cell *a, const struct cell *b)
 {
     return a->workload == b->workload && memcmp(a->values, b->values, sizeof a->values) == 0 &&
-           a->idle_ns == b->idle_ns;
+           a->idle_ns == b->idle_ns && return_way_is_same(&a->way, &b->way);
 }
 
 static int is_same_host(const struct cell *a, const struct cell *b)
@@ -199,7 +238,8 @@ int plan_add(struct plan *plan, const struct plan_request *request, char *error)
 {
     struct workload_words words;
     size_t count_before = plan->cell_count;
-    struct cell model = {.idle_ns = request->idle_ns, .rounds = request->rounds};
+    struct cell model = {
+        .idle_ns = request->idle_ns, .way = request->way, .rounds = request->rounds};
     struct row *rows = calloc(request->row_count + 1, sizeof *rows);
     int failed = rows ? 0 : -ENOMEM;
 
@@ -212,6 +252,7 @@ int plan_add(struct plan *plan, const struct plan_request *request, char *error)
     if (!failed)
         failed = parse_rows(request, rows, error);
     if (!failed) {
+        model.way.rebuilds = model.way.rebuilds && host_is_objects(&model.host);
         model.workload = words.workload;
         failed = add_combinations(plan, &words, &model, rows, request->row_count);
     }
@@ -225,9 +266,28 @@ int plan_add(struct plan *plan, const struct plan_request *request, char *error)
                  PLAN_MOST_CELLS);
     if (failed == -EEXIST)
         snprintf(error, PLAN_ERROR_BYTES,
-                 "%.300s on %.100s: the same row, value or host is given twice", request->workload,
-                 request->host);
+                 "%.300s on %.100s: the same row, value, host or way to give back is given twice",
+                 request->workload, request->host);
     return failed;
+}
+
+int plan_needs_pressure(const struct plan *plan)
+{
+    int needs = 0;
+
+    for (size_t i = 0; i < plan->cell_count; i++)
+        needs |= plan->cells[i].way.mode == RETURN_PRESSURE && !plan->cells[i].not_available[0];
+    return needs;
+}
+
+void plan_rule_out_pressure(struct plan *plan, const char *reason)
+{
+    for (size_t i = 0; i < plan->cell_count; i++) {
+        struct cell *cell = &plan->cells[i];
+        if (cell->way.mode == RETURN_PRESSURE && !cell->not_available[0])
+            snprintf(cell->not_available, sizeof cell->not_available,
+                     "pressure needs a memory group of the sample's own: %.400s", reason);
+    }
 }
 
 /* At least two rows that can run beside each other, and rounds enough for an interval. */
@@ -334,10 +394,13 @@ static json_t *parameters_to_json(const struct cell *cell)
 
 static json_t *cell_to_json(const struct cell *cell)
 {
-    return json_pack("{s:s, s:o, s:s, s:s, s:I, s:i, s:b, s:s?}", "workload", cell->workload->name,
-                     "params", parameters_to_json(cell), "allocator", cell->row.text, "host",
-                     cell->host.text, "idle_ns", (json_int_t)cell->idle_ns, "rounds",
-                     (int)cell->rounds, "control", cell->is_control, "not_available",
+    return json_pack("{s:s, s:o, s:s, s:s, s:I, s:s, s:I, s:b, s:s, s:i, s:b, s:s?}", "workload",
+                     cell->workload->name, "params", parameters_to_json(cell), "allocator",
+                     cell->row.text, "host", cell->host.text, "idle_ns", (json_int_t)cell->idle_ns,
+                     "return", return_mode_name(cell->way.mode), "activity_ns",
+                     (json_int_t)cell->way.activity_ns, "rebuild", cell->way.rebuilds, "thp",
+                     return_thp_name(cell->way.thp), "rounds", (int)cell->rounds, "control",
+                     cell->is_control, "not_available",
                      cell->not_available[0] ? cell->not_available : NULL);
 }
 

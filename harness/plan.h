@@ -9,6 +9,7 @@
 
 #include "harness/grammar.h"
 #include "harness/host.h"
+#include "harness/return_way.h"
 #include "harness/row.h"
 
 #include <jansson.h>
@@ -30,6 +31,7 @@ struct cell {
     struct row row;
     struct host host;
     uint64_t idle_ns;
+    struct return_way way;
     unsigned rounds;
     int is_control; /* the same again as an earlier cell: what differs between the two is noise */
     char not_available[PLAN_REASON_BYTES]; /* empty: it can run */
@@ -61,6 +63,7 @@ struct plan_request {
     int host_may_be_missing; /* 1: its cells are then n/a, with the reason; 0: that is an error */
     enum workload_size size;
     uint64_t idle_ns;
+    struct return_way way; /* a real CPython never rebuilds, whatever it says */
     unsigned rounds;
 };
 
@@ -78,13 +81,29 @@ int plan_add(struct plan *plan, const struct plan_request *request, char *error)
 int cell_choose_geometry(struct cell *cell, char *reason);
 
 /*
+ * Gives the row of a cell that is eager the tunables for it. Returns 0, or -EINVAL with a sentence
+ * in `reason` (PLAN_REASON_BYTES) when there are none. plan_add has done it.
+ */
+int cell_apply_way(struct cell *cell, char *reason);
+
+/* Makes the cells n/a that need the kernel's pressure, for `reason`. */
+void plan_rule_out_pressure(struct plan *plan, const char *reason);
+
+/* 1 when a cell that can run needs it. */
+int plan_needs_pressure(const struct plan *plan);
+
+/*
  * Adds an A/A control for each workload on each host: a cell like the first row that can run of
  * the first experiment that has at least two such rows there and PLAN_CONTROL_ROUNDS rounds. To be
  * called once, when all else is added. Returns 0, or -ENOMEM with the plan as it was.
  */
 int plan_add_controls(struct plan *plan);
 
-/* Whether the two are compared: all but row and host is the same. */
+/*
+ * Whether the two are compared: all but row and host is the same. Cells that differ only in the way
+ * they give back are compared row by row (harness/return_table.h), not within one experiment: how
+ * long they rest differs too.
+ */
 int plan_same_experiment(const struct cell *a, const struct cell *b);
 
 /*

@@ -232,6 +232,33 @@ static int read_host(const struct place *place, struct cell *cell, const struct 
     return 0;
 }
 
+/* A word; absent in a plan of an earlier version, which means `absent`. */
+static int read_choice(const struct place *place, const char *key, const char *absent,
+                       const char **text)
+{
+    *text = absent;
+    return json_object_get(place->object, key) ? read_text(place, key, text) : 0;
+}
+
+static int read_way(const struct place *place, struct cell *cell)
+{
+    char reason[PLAN_REASON_BYTES];
+    const char *mode, *thp;
+
+    if (read_choice(place, "return", return_mode_name(RETURN_STOCK), &mode) != 0 ||
+        read_choice(place, "thp", return_thp_name(RETURN_THP_SYSTEM), &thp) != 0 ||
+        read_flag(place, "rebuild", &cell->way.rebuilds) != 0 ||
+        (json_object_get(place->object, "activity_ns") &&
+         read_number(place, "activity_ns", 0, INT64_MAX, &cell->way.activity_ns) != 0))
+        return -EINVAL;
+    if (return_mode_parse(mode, &cell->way.mode) != 0)
+        return refuse(place, "return is '%.64s', no mode", mode);
+    if (return_thp_parse(thp, &cell->way.thp) != 0)
+        return refuse(place, "thp is '%.64s', neither system nor on nor off", thp);
+    cell_apply_way(cell, reason); /* a row that cannot be eager is n/a in the plan */
+    return 0;
+}
+
 static int read_cell(const struct place *place, struct cell *cells, size_t index)
 {
     struct cell *cell = &cells[index];
@@ -240,7 +267,7 @@ static int read_cell(const struct place *place, struct cell *cells, size_t index
     if (!json_is_object(place->object))
         return refuse(place, "is no object");
     if (read_workload(place, cell) != 0 || read_parameters(place, cell) != 0 ||
-        read_row(place, cell) != 0 ||
+        read_row(place, cell) != 0 || read_way(place, cell) != 0 ||
         read_text_or_null(place, "not_available", cell->not_available,
                           sizeof cell->not_available) != 0 ||
         read_host(place, cell, cells, index) != 0 ||

@@ -129,12 +129,29 @@ int proof_settings(const struct row *row, json_t *settings)
     return error ? error : tell_component(row, &row->raw, settings);
 }
 
+enum { KEY_BYTES = ROW_TEXT_BYTES + 16 };
+
+/* The row as written; one that is eager has tunables that it does not name. */
+static const char *key_of(const struct cell *cell, char *key)
+{
+    snprintf(key, KEY_BYTES, "%s%s", cell->row.text,
+             cell->way.mode == RETURN_EAGER ? " (eager)" : "");
+    return key;
+}
+
+static int has_key(const struct cell *cell, const char *key)
+{
+    char own[KEY_BYTES];
+
+    return strcmp(key_of(cell, own), key) == 0;
+}
+
 /* The cells of a row share what was found; `row` is that of the first. */
-static void spread(struct plan *plan, const struct row *row)
+static void spread(struct plan *plan, const char *key, const struct row *row)
 {
     for (size_t i = 0; i < plan->cell_count; i++) {
         struct cell *cell = &plan->cells[i];
-        if (strcmp(cell->row.text, row->text) != 0 || cell->not_available[0])
+        if (!has_key(cell, key) || cell->not_available[0])
             continue;
         snprintf(cell->not_available, sizeof cell->not_available, "%s", row->not_available);
     }
@@ -142,22 +159,25 @@ static void spread(struct plan *plan, const struct row *row)
 
 /* What the allocators of a row tell goes to the plan, once a row; a row that tells nothing is left
  * out. */
-static int add_settings(struct plan *plan, const struct row *row)
+static int add_settings(struct plan *plan, const struct cell *cell)
 {
+    char key[KEY_BYTES];
     json_t *settings = json_array();
-    int error = proof_settings(row, settings);
+    int error = proof_settings(&cell->row, settings);
 
     if (json_array_size(settings) > 0)
-        json_object_set(plan->settings, row->text, settings);
+        json_object_set(plan->settings, key_of(cell, key), settings);
     json_decref(settings);
     return error;
 }
 
 static int has_earlier_cell(const struct plan *plan, size_t at)
 {
+    char key[KEY_BYTES];
+
+    key_of(&plan->cells[at], key);
     for (size_t i = 0; i < at; i++) {
-        if (!plan->cells[i].not_available[0] &&
-            strcmp(plan->cells[i].row.text, plan->cells[at].row.text) == 0)
+        if (!plan->cells[i].not_available[0] && has_key(&plan->cells[i], key))
             return 1;
     }
     return 0;
@@ -169,13 +189,14 @@ static int tell_settings(struct plan *plan)
 
     for (size_t i = 0; i < plan->cell_count && !error; i++) {
         if (!plan->cells[i].not_available[0] && !has_earlier_cell(plan, i))
-            error = add_settings(plan, &plan->cells[i].row);
+            error = add_settings(plan, &plan->cells[i]);
     }
     return error;
 }
 
 int proof_of_plan(struct plan *plan)
 {
+    char key[KEY_BYTES];
     int error = 0;
 
     if (!plan->tunables)
@@ -186,13 +207,14 @@ int proof_of_plan(struct plan *plan)
         return -ENOMEM;
     for (size_t i = 0; i < plan->cell_count && !error; i++) {
         struct row *row = &plan->cells[i].row;
-        if (plan->cells[i].not_available[0] || json_object_get(plan->tunables, row->text) ||
+        key_of(&plan->cells[i], key);
+        if (plan->cells[i].not_available[0] || json_object_get(plan->tunables, key) ||
             row->object.tunable_count + row->raw.tunable_count == 0)
             continue;
         json_t *findings = json_array();
         error = proof_of_row(row, findings);
-        json_object_set_new(plan->tunables, row->text, findings);
-        spread(plan, row);
+        json_object_set_new(plan->tunables, key, findings);
+        spread(plan, key, row);
     }
     return error ? error : tell_settings(plan);
 }

@@ -4,6 +4,8 @@
  */
 #include "harness/record.h"
 
+#include "harness/returned.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -60,19 +62,15 @@ static json_t *phase_to_json(const struct sample *sample, const struct sample_ph
     return object;
 }
 
-static int is_idle(const struct sample_phase *phase)
-{
-    return strcmp(phase->stamps.name, "idle") == 0;
-}
-
-/* Sums that leave the waiting out. */
+/* Sums that leave out the waiting, and what is done to have memory given back and to take it again:
+ * these have figures of their own. */
 static void set_sums(json_t *object, const struct sample *sample)
 {
     uint64_t wall = 0, cpu = 0, minor = 0, major = 0, voluntary = 0, involuntary = 0;
 
     for (size_t i = 0; i < sample->phase_count; i++) {
         const struct page_phase *stamps = &sample->phases[i].stamps;
-        if (is_idle(&sample->phases[i]))
+        if (!sample_is_own_phase(&sample->phases[i]))
             continue;
         wall += stamps->end_ns - stamps->begin_ns;
         cpu += stamps->cpu_ns;
@@ -90,13 +88,26 @@ static void set_sums(json_t *object, const struct sample *sample)
     set_if(object, "involuntary_switches", exists, involuntary);
 }
 
+/* How many phases there are before it rebuilds: those that all figures but one are of. */
+static size_t first_phases(const struct sample *sample)
+{
+    size_t count = 0;
+
+    while (count < sample->phase_count && !sample_is_rebuild(&sample->phases[count]))
+        count++;
+    return count;
+}
+
 static uint64_t live_peak(const struct sample *sample)
 {
+    const size_t phases = first_phases(sample);
     uint64_t most = 0;
 
-    for (size_t i = 0; i < sample->tick_count; i++)
-        most = sample->ticks[i].live_bytes > most ? sample->ticks[i].live_bytes : most;
-    for (size_t i = 0; i < sample->phase_count; i++)
+    for (size_t i = 0; i < sample->tick_count; i++) {
+        if (sample->ticks[i].phase <= phases && sample->ticks[i].live_bytes > most)
+            most = sample->ticks[i].live_bytes;
+    }
+    for (size_t i = 0; i < phases; i++)
         most =
             sample->phases[i].stamps.live_bytes > most ? sample->phases[i].stamps.live_bytes : most;
     return most;
@@ -114,9 +125,10 @@ static json_t *return_ratio(int64_t peak_bytes, int64_t retained_bytes, uint64_t
 
 static json_t *since_last_free(const struct sample *sample)
 {
-    uint64_t end_ns = sample->phases[sample->phase_count - 1].stamps.end_ns;
+    const size_t phases = first_phases(sample);
+    uint64_t end_ns = sample->phases[phases - 1].stamps.end_ns;
 
-    for (size_t i = sample->phase_count; i > 0; i--) {
+    for (size_t i = phases; i > 0; i--) {
         if (sample->phases[i - 1].stamps.freed)
             return number(end_ns - sample->phases[i - 1].stamps.end_ns);
     }
@@ -125,12 +137,13 @@ static json_t *since_last_free(const struct sample *sample)
 
 static void set_memory(json_t *object, const struct sample *sample)
 {
-    const struct sample_phase *last = &sample->phases[sample->phase_count - 1];
+    const size_t phases = first_phases(sample);
+    const struct sample_phase *last = &sample->phases[phases - 1];
     int64_t baseline = (int64_t)sample->baseline.rss_bytes;
     int64_t retained = (int64_t)last->rollup.rss_bytes - baseline;
     uint64_t peak = 0;
 
-    for (size_t i = 0; i < sample->phase_count; i++)
+    for (size_t i = 0; i < phases; i++)
         peak =
             sample->phases[i].status.peak_bytes > peak ? sample->phases[i].status.peak_bytes : peak;
     set(object, "peak_bytes", peak);
@@ -152,6 +165,98 @@ static void set_no_memory(json_t *object)
 
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         json_object_set_new(object, keys[i], json_null());
+}
+
+/* The wall time of the phase of one of these names, or null. */
+static json_t *time_of(const struct sample *sample, const char *name, const char *other)
+{
+    for (size_t i = 0; i < sample->phase_count; i++) {
+        const struct page_phase *stamps = &sample->phases[i].stamps;
+        if (strcmp(stamps->name, name) == 0 || strcmp(stamps->name, other) == 0)
+            return number(stamps->end_ns - stamps->begin_ns);
+    }
+    return json_null();
+}
+
+static json_t *faults_of_rebuild(const struct sample *sample)
+{
+    const size_t first = first_phases(sample);
+
+    return first < sample->phase_count ? number(sample->phases[first].stamps.minor_faults)
+                                       : json_null();
+}
+
+static struct returned_curve curve_of(const struct sample *sample)
+{
+    const size_t phases = first_phases(sample);
+    const int64_t baseline = (int64_t)sample->baseline.rss_bytes;
+    struct returned_curve curve = {
+        .ticks = sample->ticks,
+        .count = sample->tick_count,
+        .from_ns = sample->moments.last_free_ns - sample->baseline_ns,
+        .until_ns = sample->phases[phases - 1].stamps.end_ns - sample->baseline_ns,
+        .baseline_bytes = baseline,
+        .floor_bytes = (int64_t)sample->phases[phases - 1].stamps.live_bytes,
+    };
+
+    for (size_t i = 0; i < phases; i++) {
+        int64_t peak = (int64_t)sample->phases[i].status.peak_bytes - baseline;
+        curve.peak_bytes = peak > curve.peak_bytes ? peak : curve.peak_bytes;
+    }
+    return curve;
+}
+
+static json_t *moment_to_json(const struct sample *sample, const struct returned_curve *curve,
+                              size_t index)
+{
+    const struct moment *moment = &sample->moments.taken[index];
+    double excess;
+    json_t *object = json_object();
+
+    set(object, "after_ns", moment_after_ns[index]);
+    set(object, "at_ns", moment->at_ns - sample->baseline_ns);
+    set(object, "rss_bytes", moment->rollup.rss_bytes);
+    set(object, "lazyfree_bytes", moment->rollup.lazyfree_bytes);
+    set(object, "anon_huge_bytes", moment->rollup.anon_huge_bytes);
+    set(object, "page_table_bytes", moment->page_table_bytes);
+    set_if(object, "charge_bytes", moment->charge_bytes != MOMENT_NO_CHARGE, moment->charge_bytes);
+    json_object_set_new(object, "excess_byte_seconds",
+                        returned_excess(curve, moment_after_ns[index], &excess) == 0
+                            ? json_real(excess)
+                            : json_null());
+    return object;
+}
+
+static void set_share(json_t *object, const char *key, const struct returned_curve *curve,
+                      double share)
+{
+    uint64_t after_ns = 0;
+    const int is_reached = curve && returned_time(curve, share, &after_ns) == 0;
+
+    set_if(object, key, is_reached, after_ns);
+}
+
+/* How memory went back after the last free. `returnable_bytes` tells a share that was not reached
+ * from one that there is none of. */
+static void set_return(json_t *object, const struct sample *sample, int has_end)
+{
+    const int exists = has_end && sample->moments.last_free_ns != 0;
+    const struct returned_curve curve = exists ? curve_of(sample) : (struct returned_curve){0};
+    json_t *moments = json_array();
+
+    for (size_t i = 0; exists && i < MOMENTS; i++) {
+        if (sample->moments.taken[i].at_ns != 0)
+            json_array_append_new(moments, moment_to_json(sample, &curve, i));
+    }
+    json_object_set_new(object, "moments", moments);
+    json_object_set_new(object, "returnable_bytes",
+                        exists ? json_integer(curve.peak_bytes - curve.floor_bytes) : json_null());
+    set_if(object, "watched_ns", exists, exists ? curve.until_ns - curve.from_ns : 0);
+    set_share(object, "give_back_50_ns", exists ? &curve : NULL, 0.5);
+    set_share(object, "give_back_90_ns", exists ? &curve : NULL, 0.9);
+    json_object_set_new(object, "give_back_ns", time_of(sample, "purge", "pressure"));
+    json_object_set_new(object, "rebuild_ns", time_of(sample, "rebuild", "rebuild"));
+    json_object_set_new(object, "rebuild_minor_faults", faults_of_rebuild(sample));
 }
 
 static void set_canary(json_t *object, const struct record_place *place)
@@ -193,10 +298,12 @@ json_t *record_sample(const struct sample *sample, const struct record_place *pl
     int has_baseline = sample->baseline_ns != 0;
     set_if(object, "baseline_bytes", has_baseline, sample->baseline.rss_bytes);
     set_if(object, "baseline_uss_bytes", has_baseline, sample->baseline.uss_bytes);
-    if (sample->status == SAMPLE_OK && sample->phase_count > 0)
+    const int has_end = sample->status == SAMPLE_OK && first_phases(sample) > 0;
+    if (has_end)
         set_memory(object, sample);
     else
         set_no_memory(object);
+    set_return(object, sample, has_end);
     set_sums(object, sample);
     set_if(object, "operations", sample->counts_operations, sample->operations);
     snprintf(checksum, sizeof checksum, "%016" PRIx64, sample->checksum);

@@ -155,6 +155,41 @@ static const char *parse_tunable(const struct row *row, struct row_component *co
     return at;
 }
 
+/* Adds those of the component's eager tunables that it does not name itself. Returns how many, or
+ * -EINVAL with a message. */
+static int add_eager(const struct row *row, struct row_component *component, char *error)
+{
+    const char *at = component->allocator ? component->allocator->eager : NULL;
+    const size_t before = component->tunable_count;
+    char name[64];
+
+    for (; at && *at; at += *at == '+') {
+        const char *value = grammar_word(at, ":+", name, sizeof name);
+        const struct allocator_tunable *known =
+            value ? find_tunable(component->allocator, name) : NULL;
+        at = known && *value == ':' && is_given(component, known)
+                 ? skip_value(name, value + 1, error)
+                 : parse_tunable(row, component, at, error);
+        if (!at)
+            return -EINVAL;
+    }
+    return (int)(component->tunable_count - before);
+}
+
+int row_make_eager(struct row *row, char *error)
+{
+    struct row made = *row;
+    const int object = add_eager(row, &made.object, error);
+    const int raw = object < 0 ? object : add_eager(row, &made.raw, error);
+
+    if (raw < 0)
+        return raw;
+    if (!row->object.allocator->eager && !(row->raw.allocator && row->raw.allocator->eager))
+        return -ENOENT;
+    *row = made;
+    return 0;
+}
+
 static int relative_path(const char *path, char *error)
 {
     char full[PATH_MAX];

@@ -41,6 +41,14 @@ struct row {
  */
 int row_parse(struct row *row, const char *text, char *error);
 
+/*
+ * Adds what makes the row's allocators give back soonest (`eager` of struct allocator), but for the
+ * tunables that the row names itself; its text stays. Returns 0; -ENOENT when none of them has any;
+ * -EINVAL with a message in `error` (ROW_ERROR_BYTES) when one's are not its own. The row is then
+ * as it was. Thread-safe.
+ */
+int row_make_eager(struct row *row, char *error);
+
 /* The component as a child takes it: its path or its name. Thread-safe. */
 const char *row_component_name(const struct row_component *component);
 

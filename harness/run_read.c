@@ -49,6 +49,10 @@ static const struct field cell_fields[] = {
     {"allocator", IS_WORD},
     {"host", IS_WORD},
     {"idle_ns", IS_WHOLE},
+    {"return", IS_WORD | IS_ABSENT},
+    {"activity_ns", IS_WHOLE | IS_ABSENT},
+    {"rebuild", IS_BOOLEAN | IS_ABSENT},
+    {"thp", IS_WORD | IS_ABSENT},
     {"rounds", IS_WHOLE},
     {"not_available", IS_TEXT | IS_NULL},
     {0},
@@ -80,6 +84,14 @@ static const struct field sample_fields[] = {
     {"wall_ns", IS_NUMBER | IS_NULL | IS_ABSENT},
     {"cpu_ns", IS_NUMBER | IS_NULL | IS_ABSENT},
     {"minor_faults", IS_NUMBER | IS_NULL | IS_ABSENT},
+    {"moments", IS_ARRAY | IS_ABSENT},
+    {"returnable_bytes", IS_NUMBER | IS_NULL | IS_ABSENT},
+    {"watched_ns", IS_NUMBER | IS_NULL | IS_ABSENT},
+    {"give_back_50_ns", IS_NUMBER | IS_NULL | IS_ABSENT},
+    {"give_back_90_ns", IS_NUMBER | IS_NULL | IS_ABSENT},
+    {"give_back_ns", IS_NUMBER | IS_NULL | IS_ABSENT},
+    {"rebuild_ns", IS_NUMBER | IS_NULL | IS_ABSENT},
+    {"rebuild_minor_faults", IS_NUMBER | IS_NULL | IS_ABSENT},
     {"phases", IS_ARRAY},
     {0},
 };
@@ -247,6 +259,35 @@ static int check_phases(const json_t *phases, size_t line, char *error)
     return 0;
 }
 
+static int check_moments(const json_t *moments, size_t line, char *error)
+{
+    static const struct field fields[] = {
+        {"after_ns", IS_WHOLE},
+        {"rss_bytes", IS_NUMBER | IS_NULL},
+        {"lazyfree_bytes", IS_NUMBER | IS_NULL | IS_ABSENT},
+        {"anon_huge_bytes", IS_NUMBER | IS_NULL | IS_ABSENT},
+        {"page_table_bytes", IS_NUMBER | IS_NULL | IS_ABSENT},
+        {"charge_bytes", IS_NUMBER | IS_NULL | IS_ABSENT},
+        {"excess_byte_seconds", IS_NUMBER | IS_NULL | IS_ABSENT},
+        {0},
+    };
+    struct place place = {.error = error};
+    size_t i;
+
+    if (json_array_size(moments) > MOMENTS) {
+        snprintf(error, RUN_FOLDER_ERROR_BYTES, "samples.jsonl:%zu: it has more than %d moments",
+                 line, MOMENTS);
+        return -EINVAL;
+    }
+    json_array_foreach(moments, i, place.object)
+    {
+        snprintf(place.where, sizeof place.where, "samples.jsonl:%zu: moments[%zu].", line, i);
+        if (check_fields(&place, fields) != 0)
+            return -EINVAL;
+    }
+    return 0;
+}
+
 static int is_status(const char *text)
 {
     for (int i = SAMPLE_OK; i < SAMPLE_INTERRUPTED; i++) {
@@ -259,7 +300,8 @@ static int is_status(const char *text)
 static int check_sample(const struct place *place, size_t cells, size_t line)
 {
     if (check_fields(place, sample_fields) != 0 ||
-        check_phases(json_object_get(place->object, "phases"), line, place->error) != 0)
+        check_phases(json_object_get(place->object, "phases"), line, place->error) != 0 ||
+        check_moments(json_object_get(place->object, "moments"), line, place->error) != 0)
         return -EINVAL;
     json_int_t cell = json_integer_value(json_object_get(place->object, "cell"));
     if (cell < 0 || (size_t)cell >= cells) {

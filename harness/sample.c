@@ -6,6 +6,7 @@
 #include "harness/sample.h"
 
 #include "harness/clock.h"
+#include "harness/memory_pressure.h"
 #include "harness/pass.h"
 
 #include <errno.h>
@@ -48,6 +49,22 @@ const char *sample_limiter_name(enum sample_limiter limiter)
     return limiter == SAMPLE_LIMITED_BY_CGROUP ? "cgroup" : "sampler";
 }
 
+static int is_called(const struct sample_phase *phase, const char *name)
+{
+    return strcmp(phase->stamps.name, name) == 0;
+}
+
+int sample_is_rebuild(const struct sample_phase *phase)
+{
+    return is_called(phase, "rebuild");
+}
+
+int sample_is_own_phase(const struct sample_phase *phase)
+{
+    return !is_called(phase, "idle") && !is_called(phase, "purge") &&
+           !is_called(phase, "pressure") && !sample_is_rebuild(phase);
+}
+
 /*
  * A fresh group for each sample: what earlier ones left charged, pages of files above all, would
  * take from the limit of the next. It costs some 70 us to make and remove, and 8 ms to enter,
@@ -64,6 +81,21 @@ static void make_group(struct session *session)
         session->sample->limited_by = SAMPLE_LIMITED_BY_CGROUP;
 }
 
+/* Returns 1 when the cell needs a group and could have none: then it is not measured. */
+static int lacks_group(struct session *session)
+{
+    const struct memory_parent *parent = session->settings->memory_parent;
+
+    if (session->cell->way.mode != RETURN_PRESSURE || session->group.version != 0)
+        return 0;
+    session->sample->status = SAMPLE_NOT_AVAILABLE;
+    snprintf(session->sample->reason, SAMPLE_REASON_BYTES,
+             "pressure needs a memory group of the sample's own: %s",
+             parent && parent->reason[0] ? parent->reason : "none can be made");
+    return 1;
+}
+
+/* Returns 0; 1 when the sample is n/a and no child is needed to say so; or a negative errno. */
 static int start(struct session *session)
 {
     struct command command;
@@ -77,8 +109,11 @@ static int start(struct session *session)
     if (error)
         return error;
     make_group(session);
+    if (lacks_group(session))
+        return 1;
     const struct spawn_extras extras = {
         .group_procs_fd = session->group.procs_fd,
+        .thp = session->cell->way.thp,
         .pass_fd = session->settings->pass ? session->settings->pass_fd : -1};
     error = spawn_child(&session->child, command.argv, &command.environment, &extras);
     if (error)
@@ -164,6 +199,18 @@ static int at_baseline(struct session *session)
     return 0;
 }
 
+static void note_moment(struct sample *sample, const struct sample_phase *phase)
+{
+    const struct page_phase *stamps = &phase->stamps;
+    const struct moment now = {.at_ns = stamps->end_ns,
+                               .rollup = phase->rollup,
+                               .page_table_bytes = phase->status.page_table_bytes,
+                               .charge_bytes = phase->charge_bytes};
+
+    if (sample_is_own_phase(phase))
+        moments_phase_ended(&sample->moments, stamps->end_ns, stamps->freed != 0, &now);
+}
+
 static int at_phase_end(struct session *session)
 {
     struct sample *sample = session->sample;
@@ -183,6 +230,8 @@ static int at_phase_end(struct session *session)
     if (!error)
         error = procfs_reset_peak(pid);
     phase->park_ns = clock_monotonic_ns() - phase->stamps.end_ns;
+    if (!error)
+        note_moment(sample, phase);
     sample->phase_count += error == 0;
     return error;
 }
@@ -205,6 +254,9 @@ static int at_park(struct session *session, char reason)
         return session->sampling ? -EPROTO : at_baseline(session);
     case PARK_PHASE:
         return session->sampling ? at_phase_end(session) : -EPROTO;
+    case PARK_PRESSURE:
+        return session->cell->way.mode == RETURN_PRESSURE ? memory_pressure(&session->group)
+                                                          : -EPROTO;
     default:
         return -EPROTO;
     }
@@ -251,6 +303,24 @@ static int drain_stderr(struct session *session)
     return 0;
 }
 
+/* 1 while the child is in the phase in which it only waits. */
+static int rests(const struct session *session)
+{
+    const struct page *page = session->child.page;
+    const uint32_t phase = atomic_load(&page->gauge.phase);
+
+    return phase == page->phase_count + 1 && phase <= PAGE_PHASES &&
+           strcmp(page->phases[phase - 1].name, "idle") == 0;
+}
+
+static void take_moments(struct session *session, uint64_t now_ns)
+{
+    struct moments *moments = &session->sample->moments;
+
+    while (moments_due_ns(moments) <= now_ns)
+        moments_take(moments, session->child.pid, rests(session), &session->group);
+}
+
 /* Serves the child until it ends, is out of time, or breaks the protocol. Returns 0 or a negative
  * errno. */
 static int serve(struct session *session)
@@ -272,7 +342,9 @@ static int serve(struct session *session)
             session->timed_out = 1;
             return -ETIMEDOUT;
         }
-        uint64_t left_ms = (deadline_ns - now) / 1000000u + 1;
+        take_moments(session, now);
+        uint64_t due_ns = moments_due_ns(&session->sample->moments);
+        uint64_t left_ms = ((due_ns < deadline_ns ? due_ns : deadline_ns) - now) / 1000000u + 1;
         if (poll(watched, WATCHED, left_ms > 1000 ? 1000 : (int)left_ms) < 0 && errno != EINTR)
             return -errno;
         if (watched[ERRORS].revents && drain_stderr(session))
@@ -500,9 +572,9 @@ int sample_run(const struct sample_settings *settings, const struct cell *cell, 
     sample->cpu = -1;
     sample->statm_error_bytes = INT64_MIN;
     sample->pad_bytes = (unsigned)(seed % MOST_PAD_BYTES);
-    int error = start(&session);
-    if (error)
-        return error;
+    int started = start(&session);
+    if (started)
+        return started < 0 ? started : 0;
     int served = serve(&session);
     if (served < 0)
         session.ended = has_ended(&session.child);

@@ -7,6 +7,7 @@
 
 #include "harness/command.h"
 #include "harness/memory_parent.h"
+#include "harness/moments.h"
 #include "harness/page.h"
 #include "harness/plan.h"
 #include "harness/procfs.h"
@@ -60,6 +61,7 @@ struct sample {
     struct memory_rollup baseline;
     size_t phase_count;
     struct sample_phase phases[PAGE_PHASES];
+    struct moments moments;
     int counts_operations; /* 0 for a real CPython, which counts none */
     uint64_t operations, checksum;
     const struct tick *ticks; /* the sampler's, until its next start */
@@ -88,6 +90,14 @@ struct sample_settings {
  */
 int sample_run(const struct sample_settings *settings, const struct cell *cell, uint64_t seed,
                struct sample *sample);
+
+/* 1 for a phase of the workload's own; 0 for `idle`, `purge`, `pressure` and `rebuild`, which the
+ * harness adds. Thread-safe. */
+int sample_is_own_phase(const struct sample_phase *phase);
+
+/* 1 for the phase that runs the workload once more: no figure of the first time looks at it or past
+ * it. Thread-safe. */
+int sample_is_rebuild(const struct sample_phase *phase);
 
 /* "ok", "n/a", "exit", "signal", "timeout", "oom" or "interrupted". Thread-safe. */
 const char *sample_status_name(enum sample_status status);

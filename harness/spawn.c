@@ -80,12 +80,24 @@ static void prefer_to_be_killed(void)
     close(fd);
 }
 
+/* What exec keeps (prctl(2), PR_SET_THP_DISABLE). On takes back what this process may have
+ * inherited; the rest is the system's setting. Returns 0 or a negative errno. */
+static int switch_huge_pages(enum return_thp thp)
+{
+    const unsigned long disable = thp == RETURN_THP_OFF;
+
+    if (thp == RETURN_THP_SYSTEM)
+        return 0;
+    return prctl(PR_SET_THP_DISABLE, disable, 0, 0, 0) == 0 ? 0 : -errno;
+}
+
 /* After fork, in the child: nothing here allocates. */
 _Noreturn static void become(char *const argv[], const struct environment *environment,
-                             const struct child_ends *ends, pid_t parent, int group_procs_fd)
+                             const struct child_ends *ends, pid_t parent,
+                             const struct spawn_extras *extras)
 {
     sigset_t none;
-    int entered;
+    int entered, switched;
 
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -97,9 +109,14 @@ _Noreturn static void become(char *const argv[], const struct environment *envir
     signal(SIGTERM, SIG_DFL);
     signal(SIGPIPE, SIG_DFL);
     prefer_to_be_killed();
-    entered = memory_group_enter(group_procs_fd);
+    entered = memory_group_enter(extras->group_procs_fd);
     if (entered != 0) {
         dprintf(ends->stderr_fd, "cannot enter its memory group: %s\n", strerror(-entered));
+        _exit(127);
+    }
+    switched = switch_huge_pages(extras->thp);
+    if (switched != 0) {
+        dprintf(ends->stderr_fd, "cannot switch huge pages: %s\n", strerror(-switched));
         _exit(127);
     }
     if (place_descriptors(ends) == 0)
@@ -155,7 +172,7 @@ int spawn_child(struct spawned *child, char *const argv[], const struct environm
         goto undo;
     }
     if (started.pid == 0)
-        become(argv, environment, &ends, parent, extras->group_procs_fd);
+        become(argv, environment, &ends, parent, extras);
     setpgid(started.pid, started.pid); /* in both, so that neither waits for the other */
     close_ends(&ends);
     started.pid_fd = pidfd_open(started.pid, 0);

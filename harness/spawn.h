@@ -8,6 +8,7 @@
 
 #include "harness/environment.h"
 #include "harness/page.h"
+#include "harness/return_way.h"
 
 #include <stdint.h>
 #include <sys/types.h>
@@ -27,12 +28,14 @@ struct spawned {
 struct spawn_extras {
     int group_procs_fd; /* of the memory group that it enters; -1: it stays in this process's own */
     int pass_fd;        /* becomes its PASS_FD; -1: it has none */
+    enum return_thp thp; /* of its own, whatever this process has */
 };
 
 /*
  * Executes argv[0] with `environment`. Returns 0, or a negative errno with everything undone. A
- * group that cannot be entered and an exec that fails show as exit status 127 with a line on
- * stderr. The caller ends it with spawn_kill or waits, then calls spawn_release.
+ * group that cannot be entered, huge pages that cannot be switched and an exec that fails show as
+ * exit status 127 with a line on stderr. The caller ends it with spawn_kill or waits, then calls
+ * spawn_release.
  */
 int spawn_child(struct spawned *child, char *const argv[], const struct environment *environment,
                 const struct spawn_extras *extras);

@@ -16,14 +16,22 @@ struct suite_line {
     uint64_t idle_ns; /* 0: as the run says */
 };
 
+/* In which ways the cells of a suite give back. */
+struct suite_returns {
+    const struct return_way *ways;
+    size_t way_count;
+    uint64_t idle_ns; /* of the mode idle */
+};
+
 struct suite {
     const char *name;
     const char *summary;
     enum workload_size size;
     unsigned rounds;
     uint64_t idle_ns;
-    const struct suite_line *lines; /* ends with workload == NULL */
-    const char *passes;             /* as --passes takes them; NULL: census */
+    const struct suite_line *lines;      /* ends with workload == NULL */
+    const struct suite_returns *returns; /* NULL: stock alone */
+    const char *passes;                  /* as --passes takes them; NULL: census */
 };
 
 extern const struct suite suite_registry[];

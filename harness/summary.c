@@ -5,6 +5,8 @@
 #include "harness/summary.h"
 
 #include "harness/noise_floor.h"
+#include "harness/return_summary.h"
+#include "harness/return_way.h"
 #include "harness/statistics.h"
 
 #include <errno.h>
@@ -74,17 +76,20 @@ static json_t *phase_median(const struct cell_samples *cell, size_t index, const
     return count ? json_real(statistics_median(cell->values, count).median) : json_null();
 }
 
-static json_t *phases(const struct cell_samples *cell)
+static json_t *phases(const struct cell_samples *cell, int knows_return)
 {
-    static const char *const keys[] = {"wall_ns",        "rss_bytes",    "uss_bytes",
-                                       "lazyfree_bytes", "object_bytes", "live_bytes"};
+    static const char *const keys[] = {"wall_ns",         "rss_bytes",       "uss_bytes",
+                                       "lazyfree_bytes",  "object_bytes",    "live_bytes",
+                                       "anon_huge_bytes", "page_table_bytes"};
+    enum { KEYS = sizeof keys / sizeof keys[0], KEYS_OF_EARLIER = 6 };
+    const size_t key_count = knows_return ? KEYS : KEYS_OF_EARLIER;
     json_t *all = json_array();
     size_t count = cell->ok_count ? json_array_size(json_object_get(cell->ok[0], "phases")) : 0;
 
     for (size_t index = 0; index < count; index++) {
         json_t *phase = json_object();
         json_object_set(phase, "name", json_object_get(phase_of(cell->ok[0], index), "name"));
-        for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        for (size_t i = 0; i < key_count; i++)
             json_object_set_new(phase, keys[i], phase_median(cell, index, keys[i]));
         json_array_append_new(all, phase);
     }
@@ -139,9 +144,26 @@ static void set_status(json_t *object, const json_t *planned, const struct cell_
     }
 }
 
-/* What tells one cell from another, but for a control's being one. */
-static const char *const identity[] = {"workload", "params", "allocator", "host", "idle_ns"};
-enum { IDENTITY = sizeof identity / sizeof identity[0] };
+/* What tells one cell from another, but for a control's being one. The first ones and the last
+ * are also those of cells that only give back in another mode. */
+static const char *const identity[] = {"workload", "params", "allocator",   "host",
+                                       "thp",      "return", "activity_ns", "idle_ns"};
+enum { IDENTITY = sizeof identity / sizeof identity[0], IDENTITY_OF_ROW = 5 };
+
+/* A plan of an earlier version does not say how its cells give back: the summary is then as it was.
+ */
+static int knows_return(const json_t *planned)
+{
+    return json_object_get(planned, "return") != NULL;
+}
+
+static void copy_return(json_t *object, const json_t *planned)
+{
+    static const char *const keys[] = {"return", "activity_ns", "rebuild", "thp"};
+
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        copy(object, planned, keys[i]);
+}
 
 static int is_control(const json_t *planned)
 {
@@ -160,11 +182,14 @@ static json_t *summarise(const json_t *planned, const struct cell_samples *cell)
                                           "return_ratio_live",
                                           "since_last_free_ns",
                                           "minor_faults"};
+    static const char *const always[] = {"workload", "params", "allocator", "host", "idle_ns"};
     json_t *object = json_object();
     json_t *curves = json_array();
 
-    for (size_t i = 0; i < IDENTITY; i++)
-        copy(object, planned, identity[i]);
+    for (size_t i = 0; i < sizeof always / sizeof always[0]; i++)
+        copy(object, planned, always[i]);
+    if (knows_return(planned))
+        copy_return(object, planned);
     copy(object, cell->any, "version");
     copy(object, cell->any, "providers");
     set_status(object, planned, cell);
@@ -176,11 +201,15 @@ static json_t *summarise(const json_t *planned, const struct cell_samples *cell)
     for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++)
         json_object_set_new(object, figures[i], figure(cell, figures[i]));
     json_object_set_new(object, "statm_error_bytes", worst_statm_error(cell));
-    json_object_set_new(object, "phases", phases(cell));
+    json_object_set_new(object, "phases", phases(cell, knows_return(planned)));
     for (size_t i = 0; i < cell->ok_count; i++)
         json_array_append(curves, json_object_get(cell->ok[i], "sample"));
     json_object_set_new(object, "curves", curves);
     json_object_set_new(object, "noise_floor", json_null());
+    if (knows_return(planned)) {
+        return_summary_add(object, cell->ok, cell->ok_count, cell->values);
+        json_object_set_new(object, "beside_stock", json_null());
+    }
     return object;
 }
 
@@ -257,6 +286,18 @@ static int check(const json_t *cells, const json_t *samples, char *error)
     return 0;
 }
 
+/* 1 when the first `count` fields of their identity are equal. */
+static int is_same(const json_t *a, const json_t *b, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const json_t *of_a = json_object_get(a, identity[i]),
+                     *of_b = json_object_get(b, identity[i]);
+        if (of_a != of_b && !json_equal(of_a, of_b))
+            return 0;
+    }
+    return 1;
+}
+
 /* The cell that a control repeats; the number of cells when there is none. */
 static size_t reference_of(const json_t *cells, const json_t *control)
 {
@@ -265,22 +306,39 @@ static size_t reference_of(const json_t *cells, const json_t *control)
 
     json_array_foreach(cells, index, cell)
     {
-        size_t same = 0;
-        while (same < IDENTITY && json_equal(json_object_get(cell, identity[same]),
-                                             json_object_get(control, identity[same])))
-            same++;
-        if (same == IDENTITY && !is_control(cell))
+        if (!is_control(cell) && is_same(cell, control, IDENTITY))
             break;
     }
     return index;
 }
 
-/* Compares a control, already in `summary`, with the cell that it repeats. */
-static int set_noise_floor(json_t *summary, const json_t *cells, const struct grouped *grouped,
-                           const struct cell_samples *control, size_t index)
+static int is_stock(const json_t *cell)
+{
+    const char *mode = json_string_value(json_object_get(cell, "return"));
+
+    return !mode || strcmp(mode, return_mode_name(RETURN_STOCK)) == 0;
+}
+
+/* The same row and experiment in stock; the number of cells when there is none. */
+static size_t stock_of(const json_t *cells, const json_t *other)
+{
+    size_t index;
+    const json_t *cell;
+
+    json_array_foreach(cells, index, cell)
+    {
+        if (!is_control(cell) && is_stock(cell) && is_same(cell, other, IDENTITY_OF_ROW))
+            break;
+    }
+    return index;
+}
+
+/* Compares a cell, already in `summary`, with the cell `repeated`, pair by pair, under `key`. */
+static int set_beside(json_t *summary, const struct grouped *grouped,
+                      const struct cell_samples *control, size_t index, size_t repeated,
+                      const char *key)
 {
     struct cell_samples reference = {0};
-    size_t repeated = reference_of(cells, json_array_get(cells, index));
 
     size_t room = grouped->starts[repeated + 1] - grouped->starts[repeated] + 1;
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): of pointers */
@@ -290,10 +348,24 @@ static int set_noise_floor(json_t *summary, const json_t *cells, const struct gr
     collect(&reference, grouped, repeated);
     const struct noise_floor_side sides[] = {{control->ok, control->ok_count},
                                              {reference.ok, reference.ok_count}};
-    json_object_set_new(json_array_get(summary, index), "noise_floor",
+    json_object_set_new(json_array_get(summary, index), key,
                         noise_floor_of(&sides[0], &sides[1], control->values));
     free(reference.ok);
     return 0;
+}
+
+/* A control beside what it repeats, and another way to give back beside stock. */
+static int set_ratios(json_t *summary, const json_t *cells, const struct grouped *grouped,
+                      const struct cell_samples *cell, size_t index)
+{
+    const json_t *planned = json_array_get(cells, index);
+
+    if (is_control(planned))
+        return set_beside(summary, grouped, cell, index, reference_of(cells, planned),
+                          "noise_floor");
+    if (is_stock(planned) || stock_of(cells, planned) == json_array_size(cells))
+        return 0;
+    return set_beside(summary, grouped, cell, index, stock_of(cells, planned), "beside_stock");
 }
 
 json_t *summary_of_run(const json_t *plan, const json_t *samples, char *error)
@@ -319,7 +391,7 @@ json_t *summary_of_run(const json_t *plan, const json_t *samples, char *error)
     {
         collect(&cell, &grouped, index);
         json_array_append_new(summary, summarise(planned, &cell));
-        if (is_control(planned) && set_noise_floor(summary, cells, &grouped, &cell, index) != 0) {
+        if (set_ratios(summary, cells, &grouped, &cell, index) != 0) {
             snprintf(error, SUMMARY_ERROR_BYTES, "not enough memory for %zu samples", room);
             json_decref(summary);
             summary = NULL;

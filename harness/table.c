@@ -5,6 +5,7 @@
 #include "harness/table.h"
 
 #include "harness/json_file.h"
+#include "harness/return_way.h"
 #include "harness/row.h"
 #include "harness/text.h"
 
@@ -54,13 +55,29 @@ static const char *row_name(const json_t *cell, int is_short, char *name)
 
 int table_same_experiment(const json_t *a, const json_t *b)
 {
-    static const char *const keys[] = {"workload", "params", "host", "idle_ns"};
+    static const char *const keys[] = {"workload", "params",      "host", "idle_ns",
+                                       "return",   "activity_ns", "thp",  "rebuild"};
 
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-        if (!json_equal(json_object_get(a, keys[i]), json_object_get(b, keys[i])))
+        const json_t *of_a = json_object_get(a, keys[i]), *of_b = json_object_get(b, keys[i]);
+        if (of_a != of_b && !json_equal(of_a, of_b))
             return 0;
     }
     return 1;
+}
+
+/* How it gives back, where that is not as it comes. */
+static void print_way(FILE *out, const json_t *cell)
+{
+    const double activity_ns = part(cell, "activity_ns");
+    const struct return_way usual = {0};
+    struct return_way way = {.activity_ns = activity_ns > 0 ? (uint64_t)activity_ns : 0};
+    char text[RETURN_WAY_TEXT_BYTES];
+
+    return_mode_parse(json_text(cell, "return"), &way.mode);
+    return_thp_parse(json_text(cell, "thp"), &way.thp);
+    if (!return_way_is_same(&way, &usual))
+        fprintf(out, ", return %s", return_way_text(&way, text));
 }
 
 void table_print_experiment(FILE *out, const json_t *cell)
@@ -73,8 +90,10 @@ void table_print_experiment(FILE *out, const json_t *cell)
     fprintf(out, "\n%s", json_text(cell, "workload"));
     json_object_foreach(json_object_get(cell, "params"), name, value)
         fprintf(out, " %s=%s", name, json_string_value(value));
-    fprintf(out, "  (host %s, %s idle at the end)\n", json_text(cell, "host"),
+    fprintf(out, "  (host %s, %s idle at the end", json_text(cell, "host"),
             idle_ns > 0 ? text_format_duration(idle, idle_ns) : "not");
+    print_way(out, cell);
+    fputs(")\n", out);
 }
 
 static void print_headings(FILE *out, const json_t *cell, int row_width)

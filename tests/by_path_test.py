@@ -141,9 +141,9 @@ class Plugins(Files):
         self.assertEqual((ran.returncode, ran.stderr), (0, ""))
 
     def test_one_of_another_version_is_refused_by_both_names(self):
-        for other in ("tidemark_allocator_v1", "tidemark_allocator_v3"):
-            [said] = planned(self.plugin(other + ".so", "tidemark_allocator_v2", other))
-            self.assertRegex(said, "exports %s; this program takes tidemark_allocator_v2" % other)
+        for other in ("tidemark_allocator_v2", "tidemark_allocator_v4"):
+            [said] = planned(self.plugin(other + ".so", "tidemark_allocator_v3", other))
+            self.assertRegex(said, "exports %s; this program takes tidemark_allocator_v3" % other)
 
     def test_one_that_breaks_the_contract_is_refused_with_the_part(self):
         for old, new, said in ((".version = kingsley_version,", "", "lacks version"),
@@ -176,7 +176,7 @@ class Libraries(Files):
     def library(self):
         """A malloc library of no kind that is known: the example behind malloc's own names."""
         with open(EXAMPLE, encoding="utf-8") as file:
-            source = re.sub(r"(static )?const struct allocator tidemark_allocator_v2 = \{.*?\n\};\n", "", file.read(), flags=re.S)
+            source = re.sub(r"(static )?const struct allocator tidemark_allocator_v3 = \{.*?\n\};\n", "", file.read(), flags=re.S)
         source = re.sub(r"static const struct allocator_tunable .*", "", source, flags=re.S)
         source = re.sub(r"/\* A tunable comes as environment.*", "", source, flags=re.S)
         names = {"malloc": "void *malloc(size_t n) { return kingsley_malloc(n); }",

@@ -291,7 +291,7 @@ class Regions(Scratch):
         with open("allocators/bump.c", encoding="utf-8") as file:
             source = file.read()
         source = source.replace("allocators/allocator.h", "allocator.h")
-        source = source.replace("allocator_bump =", "tidemark_allocator_v2 =")
+        source = source.replace("allocator_bump =", "tidemark_allocator_v3 =")
         return self.plugin(replacements, name, source)
 
     def test_as_it_is_it_passes(self):

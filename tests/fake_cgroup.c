@@ -1,5 +1,5 @@
-/* The rules of tests/fake_cgroup.h on plain files. Leaves out threads, and any limit. Failures of
- * its own end the test with a message. */
+/* The rules of tests/fake_cgroup.h on plain files. Leaves out threads, and the keeping of a limit.
+ * Failures of its own end the test with a message. */
 #define _GNU_SOURCE
 #include "tests/fake_cgroup.h"
 
@@ -197,6 +197,9 @@ static void fill(const char *group, const char *controllers)
         return;
     write_file(group, "memory.max", "max\n");
     write_file(group, "memory.current", "0\n");
+    write_file(group, "memory.high", "max\n");
+    if (!fake_cgroup.has_no_reclaim)
+        write_file(group, "memory.reclaim", "");
     write_file(group, "memory.swap.max", "max\n");
     write_file(group, "memory.oom.group", "0\n");
     write_file(group, "memory.events", "low 0\nhigh 0\nmax 0\noom 0\noom_kill 0\n");
@@ -251,9 +254,66 @@ int __wrap_unlinkat(int folder_fd, const char *name, int flags)
     return __real_unlinkat(folder_fd, name, flags);
 }
 
+/* Takes at most so many bytes from the usage of the group, as far as they can go. Returns how many.
+ */
+static unsigned long reclaim(const char *group, unsigned long most)
+{
+    const char *file = fake_cgroup.version == 1 ? "memory.usage_in_bytes" : "memory.current";
+    char text[TEXT_ROOM];
+    unsigned long gone = most < fake_cgroup.reclaimable ? most : fake_cgroup.reclaimable;
+
+    read_file(group, file, text);
+    fake_cgroup.reclaimable -= gone;
+    snprintf(text, sizeof text, "%lu\n", strtoul(text, NULL, 10) - gone);
+    write_file(group, file, text);
+    return gone;
+}
+
+/* v1: a limit below the usage is taken once so much has gone, else refused. */
+static int limit(const char *group, const char *file, const char *text)
+{
+    char usage[TEXT_ROOM];
+
+    read_file(group, "memory.usage_in_bytes", usage);
+    unsigned long used = strtoul(usage, NULL, 10), limited = strtoul(text, NULL, 10);
+    if (limited > 0 && fake_cgroup.restore_error)
+        return fake_cgroup.restore_error;
+    if (used > limited && reclaim(group, used - limited) < used - limited)
+        return EBUSY;
+    write_file(group, file, text);
+    return 0;
+}
+
+/* v2: less than was asked for is EAGAIN. */
+static int reclaim_by_file(const char *group, const char *text)
+{
+    unsigned long asked = strtoul(text, NULL, 10);
+    unsigned long most = fake_cgroup.most_at_once && asked > fake_cgroup.most_at_once
+                             ? fake_cgroup.most_at_once
+                             : asked;
+
+    return reclaim(group, most) < asked ? EAGAIN : 0;
+}
+
+static int set_high(const char *group, const char *text)
+{
+    if (strcmp(text, "max") == 0 && fake_cgroup.restore_error)
+        return fake_cgroup.restore_error;
+    if (strcmp(text, "max") != 0)
+        reclaim(group, ~0ul);
+    write_file(group, "memory.high", text);
+    return 0;
+}
+
 /* A file of a group takes a value as a whole. */
 static int take(const char *group, const char *file, const char *text)
 {
+    if (strcmp(file, "memory.limit_in_bytes") == 0)
+        return limit(group, file, text);
+    if (strcmp(file, "memory.reclaim") == 0)
+        return reclaim_by_file(group, text);
+    if (strcmp(file, "memory.high") == 0)
+        return set_high(group, text);
     if (strcmp(file, "cgroup.procs") == 0)
         return strcmp(text, "0") == 0 ? move_caller(group) : EINVAL;
     if (strcmp(file, "cgroup.subtree_control") == 0)

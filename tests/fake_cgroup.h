@@ -1,8 +1,8 @@
 /*
  * A folder that behaves as the folder of a cgroup does, as far as harness/memory_parent.c and
  * harness/memory_group.c look: files appear with a group, a group with a process is busy, and in v2
- * no group but the root has both processes and controllers for its groups. Leaves out memory. The
- * calls of the program are wrapped by the linker (ld, --wrap).
+ * no group but the root has both processes and controllers for its groups. Of memory it has only
+ * how much can be reclaimed. The calls of the program are wrapped by the linker (ld, --wrap).
  */
 #ifndef TIDEMARK_TESTS_FAKE_CGROUP_H
 #define TIDEMARK_TESTS_FAKE_CGROUP_H
@@ -12,9 +12,13 @@
 struct fake_cgroup {
     char folder[64]; /* of the group that holds this process */
     int version;
-    int is_root;     /* v2: 1 for a group that may hold both */
-    int has_no_kill; /* v2: 1 for a kernel without cgroup.kill */
-    int mkdir_error; /* an errno that making a group is refused with, or 0 */
+    int is_root;                /* v2: 1 for a group that may hold both */
+    int has_no_kill;            /* v2: 1 for a kernel without cgroup.kill */
+    int mkdir_error;            /* an errno that making a group is refused with, or 0 */
+    int has_no_reclaim;         /* v2: 1 for a kernel without memory.reclaim */
+    unsigned long reclaimable;  /* bytes of the usage of any group that can go */
+    unsigned long most_at_once; /* v2: bytes that one write to memory.reclaim gets; 0: all */
+    int restore_error;          /* an errno that a limit above 0 is refused with, or 0 */
 };
 
 extern struct fake_cgroup fake_cgroup;

@@ -217,6 +217,9 @@ int main(int argc, char **argv)
     case FAULT_BAD_PARK:
         park('?');
         break;
+    case FAULT_PRESSURE:
+        park(PARK_PRESSURE);
+        break;
     case FAULT_CLOSE_DESCRIPTORS:
         close(PARK_FD);
         close(GO_FD);

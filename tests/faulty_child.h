@@ -24,6 +24,7 @@ enum fault {
     FAULT_GRANDCHILD_EATS,
     FAULT_EAT_UNKILLED, /* having told the kernel not to kill in its group */
     FAULT_EAT_OUTSIDE,  /* having left its group */
+    FAULT_PRESSURE,     /* asks for it, and behaves */
 };
 
 #define FAULT_FILE "/dev/shm/tidemark-left-%d"

@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "harness/cgroup.h"
 #include "harness/memory_parent.h"
+#include "harness/memory_pressure.h"
 #include "tests/fake_cgroup.h"
 
 #include <errno.h>
@@ -256,10 +257,107 @@ static void test_v2_tells_the_charge(void **state)
     assert_charge_is_read_from("memory.current");
 }
 
+/* Pressure. */
+
+static const char *get_in(const struct memory_group *group, const char *file)
+{
+    char path[128];
+
+    snprintf(path, sizeof path, "%s/%s", group->name, file);
+    return fake_cgroup_get(path);
+}
+
+/* A group that holds 50 MB, of which 30 MB can go. */
+static void make_loaded(struct memory_group *group)
+{
+    open_fake();
+    assert_can();
+    assert_int_equal(memory_parent_make(&parent, 64 << 20, group), 0);
+    set_in(group, fake_cgroup.version == 1 ? "memory.usage_in_bytes" : "memory.current",
+           "50000000\n");
+    fake_cgroup.reclaimable = 30000000;
+}
+
+static void assert_charged(const struct memory_group *group, uint64_t expected)
+{
+    uint64_t bytes = 0;
+
+    assert_int_equal(memory_group_charge(group, &bytes), 0);
+    assert_int_equal(bytes, expected);
+}
+
+static void test_v1_pressure_ends_where_nothing_more_goes_and_the_limit_is_back(void **state)
+{
+    struct memory_group group;
+
+    (void)state;
+    make_loaded(&group);
+    assert_int_equal(memory_pressure(&group), 0);
+    assert_charged(&group, 20000000);
+    assert_string_equal(get_in(&group, "memory.limit_in_bytes"), "67108864");
+    assert_int_equal(memory_group_remove(&group), 0);
+}
+
+static void test_v1_a_limit_that_does_not_come_back_is_told(void **state)
+{
+    struct memory_group group;
+
+    (void)state;
+    make_loaded(&group);
+    fake_cgroup.restore_error = EACCES;
+    assert_int_equal(memory_pressure(&group), -EACCES);
+    assert_int_equal(memory_group_remove(&group), 0);
+}
+
+static void test_v1_a_group_of_which_all_can_go_gets_its_limit_back_too(void **state)
+{
+    struct memory_group group;
+
+    (void)state;
+    make_loaded(&group);
+    fake_cgroup.reclaimable = 50000000; /* so that a limit of 0 is taken */
+    assert_int_equal(memory_pressure(&group), 0);
+    assert_charged(&group, 0);
+    assert_string_equal(get_in(&group, "memory.limit_in_bytes"), "67108864");
+    assert_int_equal(memory_group_remove(&group), 0);
+}
+
+static void test_v2_pressure_is_put_on_until_nothing_more_goes(void **state)
+{
+    struct memory_group group;
+
+    (void)state;
+    make_loaded(&group);
+    fake_cgroup.most_at_once = 7000000; /* five writes, and one that gets nothing */
+    assert_int_equal(memory_pressure(&group), 0);
+    assert_charged(&group, 20000000);
+    assert_string_equal(get_in(&group, "memory.max"), "67108864");
+    assert_string_equal(get_in(&group, "memory.high"), "max\n");
+    assert_int_equal(memory_group_remove(&group), 0);
+}
+
+static void test_v2_an_earlier_kernel_is_pressed_by_high_which_is_max_again(void **state)
+{
+    struct memory_group group;
+
+    (void)state;
+    fake_cgroup.has_no_reclaim = 1;
+    make_loaded(&group);
+    assert_int_equal(memory_pressure(&group), 0);
+    assert_charged(&group, 20000000);
+    assert_string_equal(get_in(&group, "memory.high"), "max");
+    assert_string_equal(get_in(&group, "memory.max"), "67108864");
+    fake_cgroup.restore_error = EACCES;
+    assert_int_equal(memory_pressure(&group), -EACCES);
+    assert_int_equal(memory_group_remove(&group), 0);
+}
+
 static void test_no_group_is_harmless(void **state)
 {
     struct memory_group none = MEMORY_GROUP_NONE;
     uint64_t bytes = 77;
+
+    assert_int_equal(memory_pressure(&none), -ENOENT);
 
     (void)state;
     assert_int_equal(memory_group_charge(&none, &bytes), -ENOENT);
@@ -522,6 +620,11 @@ int main(void)
         V2(test_v2_tells_a_kill_for_its_limit_from_others),
         V1(test_v1_tells_the_charge),
         V2(test_v2_tells_the_charge),
+        V1(test_v1_pressure_ends_where_nothing_more_goes_and_the_limit_is_back),
+        V1(test_v1_a_limit_that_does_not_come_back_is_told),
+        V1(test_v1_a_group_of_which_all_can_go_gets_its_limit_back_too),
+        V2(test_v2_pressure_is_put_on_until_nothing_more_goes),
+        V2(test_v2_an_earlier_kernel_is_pressed_by_high_which_is_max_again),
         V1(test_no_group_is_harmless),
         V1(test_v1_kills_what_is_left_in_a_group),
         V2(test_v2_kills_what_is_left_in_a_group),

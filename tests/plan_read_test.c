@@ -401,6 +401,71 @@ static void test_a_plan_has_no_more_cells_than_a_reader_takes(void **state)
     assert_non_null(strstr(error, "a plan has at most 4096 cells"));
 }
 
+static void add_eager(void)
+{
+    static const char *const eager_rows[] = {"jemalloc", "tbb"};
+    const struct plan_request request = {
+        .workload = "bulk:n=20k",
+        .rows = eager_rows,
+        .row_count = 2,
+        .host = "objects",
+        .way = {.mode = RETURN_EAGER, .thp = RETURN_THP_OFF, .activity_ns = 5000000, .rebuilds = 1},
+        .rounds = 1};
+
+    if (plan_add(&plan, &request, error) != 0)
+        fail_msg("%s", error);
+    json_decref(json);
+    json = plan_to_json(&plan);
+}
+
+static void test_ways_to_give_back_are_read_back_with_their_tunables(void **state)
+{
+    (void)state;
+    add_eager();
+    if (plan_from_json(&again, json, error) != 0)
+        fail_msg("%s", error);
+    assert_same_plan();
+    const struct cell *read = &again.cells[again.cell_count - 2];
+    assert_true(return_way_is_same(&read->way, &plan.cells[plan.cell_count - 2].way));
+    assert_int_equal(read->row.object.tunable_count, 2);
+    assert_string_equal(read->row.object.tunables[0].tunable->name, "dirty_decay_ms");
+    assert_non_null(strstr(again.cells[again.cell_count - 1].not_available, "no tunables"));
+}
+
+static void test_a_plan_before_the_ways_is_stock(void **state)
+{
+    static const char *const keys[] = {"return", "activity_ns", "rebuild", "thp"};
+    const struct return_way stock = {0};
+
+    (void)state;
+    for (size_t i = 0; i < json_array_size(json_object_get(json, "cells")); i++) {
+        for (size_t key = 0; key < sizeof keys / sizeof keys[0]; key++)
+            json_object_del(cell(i), keys[key]);
+    }
+    if (plan_from_json(&again, json, error) != 0)
+        fail_msg("%s", error);
+    for (size_t i = 0; i < again.cell_count; i++)
+        assert_true(return_way_is_same(&again.cells[i].way, &stock));
+}
+
+static void test_ways_that_there_are_not_are_refused(void **state)
+{
+    (void)state;
+    json_object_set_new(cell(1), "return", json_string("idel"));
+    assert_refused("cells[1].return", "idel");
+    json_object_set_new(cell(1), "return", json_integer(3));
+    assert_refused("cells[1].return", "no string");
+    json_object_set_new(cell(1), "return", json_string("purge"));
+    json_object_set_new(cell(1), "thp", json_string("always"));
+    assert_refused("cells[1].thp", "always");
+    json_object_set_new(cell(1), "thp", json_string("off"));
+    json_object_set_new(cell(1), "activity_ns", json_integer(-1));
+    assert_refused("cells[1].activity_ns", "-1");
+    json_object_set_new(cell(1), "activity_ns", json_integer(0));
+    json_object_set_new(cell(1), "rebuild", json_integer(1));
+    assert_refused("cells[1].rebuild", "neither true nor false");
+}
+
 #define PLAN_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -427,6 +492,9 @@ int main(void)
         PLAN_TEST(test_samples_that_do_not_fit_the_plan_are_refused_with_their_line),
         PLAN_TEST(test_controls_repeats_and_warm_up_are_read_back),
         PLAN_TEST(test_a_plan_of_an_earlier_version_has_none_of_them),
+        PLAN_TEST(test_ways_to_give_back_are_read_back_with_their_tunables),
+        PLAN_TEST(test_a_plan_before_the_ways_is_stock),
+        PLAN_TEST(test_ways_that_there_are_not_are_refused),
         PLAN_TEST(test_flags_of_the_wrong_type_are_refused),
     };
 

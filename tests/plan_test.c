@@ -94,6 +94,139 @@ static void test_what_a_collector_cannot_see_is_not_available_on_it(void **state
     assert_string_equal(plan.cells[2].not_available, "");
 }
 
+/* Ways to give back. */
+
+static void add_way(const char *row, const char *host, struct return_way way)
+{
+    char error[PLAN_ERROR_BYTES];
+    struct plan_request request = {.workload = "bulk:n=20k",
+                                   .rows = &row,
+                                   .row_count = 1,
+                                   .host = host,
+                                   .host_may_be_missing = 1,
+                                   .way = way,
+                                   .rounds = 6};
+
+    if (plan_add(&plan, &request, error) != 0)
+        fail_msg("%s", error);
+}
+
+static const struct cell *last_cell(void)
+{
+    return &plan.cells[plan.cell_count - 1];
+}
+
+static void assert_not_available(const char *because)
+{
+    if (!strstr(last_cell()->not_available, because))
+        fail_msg("'%s' is not in '%s'", because, last_cell()->not_available);
+}
+
+static void test_an_eager_row_has_the_tunables_of_its_allocators_and_keeps_its_name(void **state)
+{
+    const struct return_way eager = {.mode = RETURN_EAGER};
+
+    (void)state;
+    add_way("pymalloc@jemalloc+dirty_decay_ms:77", "objects", eager);
+    const struct row *row = &last_cell()->row;
+    assert_string_equal(last_cell()->not_available, "");
+    assert_string_equal(row->text, "pymalloc@jemalloc+dirty_decay_ms:77");
+    assert_int_equal(row->object.tunable_count, 0);
+    assert_int_equal(row->raw.tunable_count, 2);
+    assert_string_equal(row->raw.tunables[0].value, "77"); /* the row's own stays */
+    assert_string_equal(row->raw.tunables[1].tunable->name, "muzzy_decay_ms");
+    assert_string_equal(row->raw.tunables[1].value, "0");
+}
+
+static void test_what_every_allocator_calls_eager_are_its_own_tunables(void **state)
+{
+    char error[ROW_ERROR_BYTES];
+
+    (void)state;
+    for (size_t i = 0; i < allocator_registry_count; i++) {
+        const struct allocator *allocator = allocator_registry[i];
+        struct row row;
+        assert_int_equal(row_parse(&row, allocator->name, error), 0);
+        int made = row_make_eager(&row, error);
+        if (made == -EINVAL)
+            fail_msg("%s: %s", allocator->name, error);
+        assert_true(!allocator->eager || (made == 0 && row.object.tunable_count > 0));
+    }
+}
+
+static void test_a_row_without_the_means_is_not_available_with_the_reason(void **state)
+{
+    const struct return_way eager = {.mode = RETURN_EAGER}, purge = {.mode = RETURN_PURGE};
+    const struct return_way pressure = {.mode = RETURN_PRESSURE};
+    const struct return_way active = {.mode = RETURN_IDLE, .activity_ns = 1000000};
+
+    (void)state;
+    add_way("tbb", "objects", eager);
+    assert_not_available("no tunables that make it give back sooner");
+    add_way("cpython", "objects", purge);
+    assert_not_available("has no purge");
+    add_way("pymalloc@tbb", "objects", purge); /* what is beneath has one */
+    assert_string_equal(last_cell()->not_available, "");
+    add_way("bump", "objects", active);
+    assert_not_available("no single block");
+    add_way("glibc", "python3", purge);
+    assert_true(last_cell()->not_available[0]);
+    add_way("glibc", "python3", pressure);
+    assert_true(last_cell()->not_available[0]);
+}
+
+static void test_without_groups_pressure_alone_is_ruled_out(void **state)
+{
+    const struct return_way pressure = {.mode = RETURN_PRESSURE}, purge = {.mode = RETURN_PURGE};
+
+    (void)state;
+    add_way("glibc", "objects", purge);
+    assert_false(plan_needs_pressure(&plan));
+    add_way("glibc", "objects", pressure);
+    assert_true(plan_needs_pressure(&plan));
+    plan_rule_out_pressure(&plan, "a reason");
+    assert_false(plan_needs_pressure(&plan));
+    assert_not_available("needs a memory group of the sample's own: a reason");
+    assert_string_equal(plan.cells[0].not_available, "");
+}
+
+static void test_ways_are_experiments_of_their_own_and_a_real_cpython_never_rebuilds(void **state)
+{
+    const struct return_way stock = {.mode = RETURN_STOCK};
+    const struct return_way idle = {.mode = RETURN_IDLE, .rebuilds = 1};
+
+    (void)state;
+    add_way("glibc", "objects", stock);
+    add_way("glibc", "objects", idle);
+    assert_false(plan_same_experiment(&plan.cells[0], &plan.cells[1]));
+    assert_true(last_cell()->way.rebuilds);
+    add_way("glibc", "python3", idle);
+    assert_false(last_cell()->way.rebuilds);
+}
+
+static void test_huge_pages_for_all_need_the_system_to_say_always(void **state)
+{
+    char reason[RETURN_REASON_BYTES] = "";
+
+    (void)state;
+    assert_true(return_thp_is_available(RETURN_THP_ON, "[always] madvise never", reason));
+    assert_false(return_thp_is_available(RETURN_THP_ON, "always [madvise] never", reason));
+    assert_non_null(strstr(reason, "always [madvise] never"));
+    assert_true(return_thp_is_available(RETURN_THP_OFF, "always [madvise] never", reason));
+    assert_false(return_thp_is_available(RETURN_THP_OFF, "", reason));
+    assert_true(return_thp_is_available(RETURN_THP_SYSTEM, "", reason));
+}
+
+static void test_a_way_is_told_in_words(void **state)
+{
+    char text[RETURN_WAY_TEXT_BYTES];
+    const struct return_way way = {
+        .mode = RETURN_IDLE, .activity_ns = 100000000, .thp = RETURN_THP_OFF};
+
+    (void)state;
+    assert_string_equal(return_way_text(&way, text), "idle, active each 100 ms, THP off");
+}
+
 static void test_fewer_than_six_rounds_have_none(void **state)
 {
     (void)state;
@@ -260,6 +393,13 @@ int main(void)
         plan_test(test_a_swept_value_scales_and_those_that_meet_are_one),
         plan_test(test_a_bound_that_is_in_the_way_is_told_once),
         plan_test(test_a_factor_is_a_plain_number_within_its_bounds),
+        plan_test(test_an_eager_row_has_the_tunables_of_its_allocators_and_keeps_its_name),
+        plan_test(test_what_every_allocator_calls_eager_are_its_own_tunables),
+        plan_test(test_a_row_without_the_means_is_not_available_with_the_reason),
+        plan_test(test_without_groups_pressure_alone_is_ruled_out),
+        plan_test(test_ways_are_experiments_of_their_own_and_a_real_cpython_never_rebuilds),
+        plan_test(test_huge_pages_for_all_need_the_system_to_say_always),
+        plan_test(test_a_way_is_told_in_words),
         plan_test(test_a_control_is_the_first_row_again),
         plan_test(test_a_row_that_cannot_run_is_no_reference),
         plan_test(test_what_a_collector_cannot_see_is_not_available_on_it),

@@ -223,6 +223,110 @@ static void test_idle_is_left_out_wherever_it_stands(void **state)
     assert_integer(figure("cpu_ns"), 20);
 }
 
+/* The phase that runs the workload once more, a fourth: larger in all than those before it. */
+static void add_rebuild(void)
+{
+    sample.phase_count = PHASES + 1;
+    set_phase(PHASES, "rebuild", 3000, 3900, 1000);
+    set_memory(PHASES, 500, 400, 300, 300);
+    sample.phases[PHASES].stamps.freed = 1;
+}
+
+static void test_a_rebuild_has_its_own_figures_and_changes_no_other(void **state)
+{
+    static const struct tick ticks[] = {{.phase = 1, .live_bytes = 95 * MIB},
+                                        {.phase = 4, .live_bytes = 300 * MIB}};
+
+    (void)state;
+    add_rebuild();
+    sample.ticks = ticks;
+    sample.tick_count = 2;
+    assert_integer(figure("rebuild_ns"), 900);
+    assert_integer(figure("rebuild_minor_faults"), 3000);
+    assert_integer(figure("wall_ns"), 1000 + 300);
+    assert_integer(figure("minor_faults"), 33);
+    assert_integer(figure("peak_bytes"), 110 * MIB);
+    assert_integer(figure("retained_bytes"), 40 * MIB);
+    assert_integer(figure("live_peak_bytes"), 95 * MIB);
+    assert_integer(figure("since_last_free_ns"), 2510 - 1450);
+    assert_real(figure("return_ratio"), 0.75);
+}
+
+static void test_giving_back_has_its_own_time_and_is_no_part_of_the_sum(void **state)
+{
+    (void)state;
+    set_phase(1, "purge", 1150, 1450, 10);
+    assert_integer(figure("give_back_ns"), 300);
+    assert_integer(figure("wall_ns"), 1000);
+    tear_down(NULL);
+    set_phase(1, "pressure", 1150, 1350, 10);
+    assert_integer(figure("give_back_ns"), 200);
+    assert_integer(figure("wall_ns"), 1000);
+}
+
+static void test_without_them_there_are_none(void **state)
+{
+    static const char *const keys[] = {"give_back_ns",     "rebuild_ns", "rebuild_minor_faults",
+                                       "returnable_bytes", "watched_ns", "give_back_50_ns",
+                                       "give_back_90_ns"};
+
+    (void)state;
+    assert_nulls(keys, sizeof keys / sizeof keys[0]);
+    assert_int_equal(json_array_size(figure("moments")), 0);
+}
+
+/* The last free is at 1450; half of 64 MiB has gone at 1650, nine tenths never do. */
+static void set_return(void)
+{
+    static const struct tick ticks[] = {
+        {.t_ns = 1400, .phase = 2, .rss_bytes = 110 * MIB, .live_bytes = 36 * MIB},
+        {.t_ns = 1650, .phase = 3, .rss_bytes = 78 * MIB, .live_bytes = 36 * MIB},
+        {.t_ns = 2500, .phase = 3, .rss_bytes = 60 * MIB, .live_bytes = 36 * MIB},
+    };
+
+    sample.ticks = ticks;
+    sample.tick_count = sizeof ticks / sizeof ticks[0];
+    sample.moments.last_free_ns = BASELINE_NS + 1450;
+    sample.moments.taken[0] =
+        (struct moment){.at_ns = BASELINE_NS + 1450,
+                        .rollup = {.rss_bytes = 55 * MIB, .lazyfree_bytes = 7 * MIB},
+                        .page_table_bytes = 4096,
+                        .charge_bytes = MOMENT_NO_CHARGE};
+}
+
+static void test_what_goes_back_is_told_from_the_curve(void **state)
+{
+    (void)state;
+    set_return();
+    assert_integer(figure("returnable_bytes"), 64 * MIB); /* 100 - 36 */
+    assert_integer(figure("watched_ns"), 2510 - 1450);
+    assert_integer(figure("give_back_50_ns"), 200);
+    assert_true(json_is_null(figure("give_back_90_ns")));
+}
+
+static void test_a_moment_is_what_was_read_then(void **state)
+{
+    (void)state;
+    set_return();
+    assert_int_equal(json_array_size(figure("moments")), 1); /* none was read later */
+    const json_t *moment = json_array_get(figure("moments"), 0);
+    assert_integer(json_object_get(moment, "after_ns"), 0);
+    assert_integer(json_object_get(moment, "at_ns"), 1450);
+    assert_integer(json_object_get(moment, "rss_bytes"), 55 * MIB);
+    assert_integer(json_object_get(moment, "lazyfree_bytes"), 7 * MIB);
+    assert_integer(json_object_get(moment, "page_table_bytes"), 4096);
+    assert_true(json_is_null(json_object_get(moment, "charge_bytes")));
+    assert_real(json_object_get(moment, "excess_byte_seconds"), 0);
+}
+
+static void test_a_sample_that_failed_tells_nothing_of_its_end(void **state)
+{
+    (void)state;
+    set_return();
+    sample.status = SAMPLE_TIMEOUT;
+    test_without_them_there_are_none(state);
+}
+
 static void test_retained_is_what_the_last_phase_holds_above_the_baseline(void **state)
 {
     (void)state;
@@ -527,6 +631,12 @@ static void test_a_record_has_every_key_of_the_format_whatever_became_of_it(void
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        record_test(test_a_rebuild_has_its_own_figures_and_changes_no_other),
+        record_test(test_giving_back_has_its_own_time_and_is_no_part_of_the_sum),
+        record_test(test_without_them_there_are_none),
+        record_test(test_what_goes_back_is_told_from_the_curve),
+        record_test(test_a_moment_is_what_was_read_then),
+        record_test(test_a_sample_that_failed_tells_nothing_of_its_end),
         record_test(test_return_ratio_takes_object_bytes_as_its_floor),
         record_test(test_return_ratio_live_takes_live_bytes_as_its_floor),
         record_test(test_a_ratio_is_null_when_less_than_a_mebibyte_could_go_back),

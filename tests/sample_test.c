@@ -29,6 +29,7 @@ static struct sample sample;
 static struct memory_parent memory_parent;
 static struct memory_parent *limiter = &memory_parent; /* NULL: the sampler */
 static volatile sig_atomic_t interrupted;
+static struct return_way way;
 
 static void run_fault(enum fault fault)
 {
@@ -45,6 +46,7 @@ static void run_fault(enum fault fault)
                                    .rows = rows,
                                    .row_count = 1,
                                    .host = "objects",
+                                   .way = way,
                                    .size = SIZE_QUICK,
                                    .rounds = 1};
 
@@ -234,7 +236,29 @@ static int limit_as_usual(void **state)
 {
     (void)state;
     limiter = &memory_parent;
+    way = (struct return_way){0};
     return 0;
+}
+
+static void test_pressure_without_a_group_is_not_available_and_starts_no_child(void **state)
+{
+    static struct memory_parent none;
+
+    (void)state;
+    memory_parent_open_at(&none, 2, "/nonexistent");
+    limiter = &none;
+    way.mode = RETURN_PRESSURE;
+    run_fault(FAULT_CRASH_AT_ONCE);
+    assert_ended(SAMPLE_NOT_AVAILABLE, "pressure needs a memory group of the sample's own: the "
+                                       "folder of this process's group cannot be opened");
+    assert_int_equal(sample.phase_count, 0);
+}
+
+static void test_a_child_that_asks_for_pressure_unasked_breaks_the_protocol(void **state)
+{
+    (void)state;
+    run_fault(FAULT_PRESSURE);
+    assert_ended(SAMPLE_EXIT, "stopped by the harness");
 }
 
 static void test_what_a_child_has_started_counts_for_the_limit_of_its_group(void **state)
@@ -431,6 +455,9 @@ int main(void)
                                   limit_as_usual),
         cmocka_unit_test_teardown(test_the_sampler_keeps_the_limit_where_no_group_can_be_had,
                                   limit_as_usual),
+        cmocka_unit_test_teardown(
+            test_pressure_without_a_group_is_not_available_and_starts_no_child, limit_as_usual),
+        cmocka_unit_test(test_a_child_that_asks_for_pressure_unasked_breaks_the_protocol),
         cmocka_unit_test_teardown(test_a_kill_for_want_of_memory_elsewhere_says_so, limit_as_usual),
         cmocka_unit_test_teardown(test_the_kernel_kills_where_it_is_told_not_to_in_the_group_above,
                                   limit_as_usual),

@@ -457,6 +457,84 @@ static void test_a_run_that_took_no_canary_does_not_say_that_none_was_dirty(void
     assert_true(json_is_false(of_cell(0, "control")));
 }
 
+/* Two rows in stock and purge, the first also idle; the plan knows how its cells give back. */
+static const char ways[] =
+    "{'cells': [{'workload': 'w', 'allocator': 'a', 'idle_ns': 1, 'return': 'stock'},"
+    "           {'workload': 'w', 'allocator': 'b', 'idle_ns': 1, 'return': 'stock'},"
+    "           {'workload': 'w', 'allocator': 'a', 'idle_ns': 1, 'return': 'purge'},"
+    "           {'workload': 'w', 'allocator': 'a', 'idle_ns': 9, 'return': 'idle'},"
+    "           {'workload': 'w', 'allocator': 'c', 'idle_ns': 1, 'return': 'purge'}]}";
+
+static void test_another_way_is_compared_with_its_row_in_stock(void **state)
+{
+    (void)state;
+    summarise(ways, "[{'cell': 0, 'status': 'ok', 'round': 0, 'wall_ns': 10},"
+                    " {'cell': 0, 'status': 'ok', 'round': 1, 'wall_ns': 40},"
+                    " {'cell': 1, 'status': 'ok', 'round': 0, 'wall_ns': 99},"
+                    " {'cell': 2, 'status': 'ok', 'round': 0, 'wall_ns': 30},"
+                    " {'cell': 2, 'status': 'ok', 'round': 1, 'wall_ns': 80},"
+                    " {'cell': 3, 'status': 'ok', 'round': 1, 'wall_ns': 50}]");
+    assert_true(json_is_null(of_cell(0, "beside_stock")));
+    assert_number(json_object_get(of_cell(2, "beside_stock"), "pairs"), 2);
+    assert_number(json_object_get(json_object_get(of_cell(2, "beside_stock"), "wall_ns"), "median"),
+                  2.5);
+    assert_number(json_object_get(json_object_get(of_cell(3, "beside_stock"), "wall_ns"), "median"),
+                  1.25);
+    assert_true(json_is_null(of_cell(4, "beside_stock"))); /* its row has no stock */
+    assert_string_equal(json_string_value(of_cell(3, "return")), "idle");
+}
+
+static void test_a_sample_that_never_gave_back_is_longer_than_any_that_did(void **state)
+{
+    static const char often[] = "[{'cell': 0, 'status': 'ok', 'returnable_bytes': 5000000,"
+                                "  'give_back_50_ns': 30, 'give_back_90_ns': null},"
+                                " {'cell': 0, 'status': 'ok', 'returnable_bytes': 5000000,"
+                                "  'give_back_50_ns': null, 'give_back_90_ns': null},"
+                                " {'cell': 0, 'status': 'ok', 'returnable_bytes': 5000000,"
+                                "  'give_back_50_ns': 10, 'give_back_90_ns': 90},"
+                                " {'cell': 0, 'status': 'ok', 'returnable_bytes': 5,"
+                                "  'give_back_50_ns': null, 'give_back_90_ns': null}]";
+
+    (void)state;
+    summarise(ways, often);
+    const json_t *half = of_cell(0, "give_back_50_ns"), *most = of_cell(0, "give_back_90_ns");
+    assert_number(json_object_get(half, "median"), 30);
+    assert_number(json_object_get(half, "reached"), 2);
+    assert_number(json_object_get(half, "of"), 3); /* one had too little to give */
+    assert_true(json_is_null(json_object_get(most, "median")));
+    assert_number(json_object_get(most, "reached"), 1);
+    assert_true(json_is_null(of_cell(1, "give_back_50_ns")));
+}
+
+static void test_moments_are_above_the_baseline_of_their_samples(void **state)
+{
+    (void)state;
+    summarise(ways, "[{'cell': 0, 'status': 'ok', 'baseline_bytes': 10, 'moments': ["
+                    "   {'after_ns': 0, 'rss_bytes': 110, 'charge_bytes': null},"
+                    "   {'after_ns': 1000000000, 'rss_bytes': 30, 'lazyfree_bytes': 4,"
+                    "    'excess_byte_seconds': 1.5}]},"
+                    " {'cell': 0, 'status': 'ok', 'baseline_bytes': 20, 'moments': ["
+                    "   {'after_ns': 0, 'rss_bytes': 320, 'charge_bytes': 7}]}]");
+    const json_t *moments = of_cell(0, "moments");
+    assert_int_equal(json_array_size(moments), 2); /* 0.1 s was never read */
+    const json_t *at_once = json_array_get(moments, 0), *later = json_array_get(moments, 1);
+    assert_number(json_object_get(json_object_get(at_once, "retained_bytes"), "median"), 200);
+    assert_number(json_object_get(json_object_get(at_once, "charge_bytes"), "median"), 7);
+    assert_number(json_object_get(later, "after_ns"), 1000000000);
+    assert_number(json_object_get(json_object_get(later, "retained_bytes"), "median"), 20);
+    assert_number(json_object_get(json_object_get(later, "lazyfree_bytes"), "median"), 4);
+    assert_true(json_is_null(json_object_get(later, "charge_bytes")));
+}
+
+static void test_a_run_of_an_earlier_version_says_nothing_of_ways(void **state)
+{
+    (void)state;
+    summarise(one_cell, "[{'cell': 0, 'status': 'ok', 'wall_ns': 10}]");
+    assert_null(json_object_get(json_array_get(summary, 0), "return"));
+    assert_null(json_object_get(json_array_get(summary, 0), "moments"));
+    assert_null(json_object_get(json_array_get(summary, 0), "beside_stock"));
+}
+
 #define summary_test(name) cmocka_unit_test_teardown(name, tear_down)
 
 int main(void)
@@ -490,6 +568,10 @@ int main(void)
         summary_test(test_a_control_is_compared_with_the_cell_that_it_repeats),
         summary_test(test_a_control_that_stands_first_is_not_compared_with_itself),
         summary_test(test_samples_of_a_control_are_not_those_of_its_reference),
+        summary_test(test_another_way_is_compared_with_its_row_in_stock),
+        summary_test(test_a_sample_that_never_gave_back_is_longer_than_any_that_did),
+        summary_test(test_moments_are_above_the_baseline_of_their_samples),
+        summary_test(test_a_run_of_an_earlier_version_says_nothing_of_ways),
         summary_test(test_dirty_samples_and_repeats_are_counted_and_kept),
         summary_test(test_a_run_that_took_no_canary_does_not_say_that_none_was_dirty),
     };

@@ -167,6 +167,47 @@ static void check_tidy(const struct workload *workload, const uint64_t *values)
     assert_int_equal(recording.live_blocks, 0);
 }
 
+/* Once more in the same process, as the harness does for what taking memory again costs. */
+static void check_again(const struct workload *workload, const uint64_t *values)
+{
+    static struct witness first, second;
+
+    run_on(&first, workload, values, 0, &libc_ops);
+    run_on(&second, workload, values, 0, &libc_ops);
+    assert_int_equal(second.error, 0);
+    assert_int_equal(second.gauge.checksum, first.gauge.checksum);
+    assert_int_equal(second.gauge.operations, first.gauge.operations);
+    assert_int_equal(second.gauge.frees, first.gauge.frees);
+    assert_string_equal(second.phases, first.phases);
+}
+
+static void each_runs_once_more_as_the_first_time(void **state)
+{
+    (void)state;
+    for_every_choice(check_again);
+}
+
+static void check_names(const struct workload *workload, const uint64_t *values)
+{
+    static const char *const reserved[] = {"idle ", "purge ", "pressure ", "rebuild "};
+    static struct witness witness;
+
+    run_on(&witness, workload, values, 0, &libc_ops);
+    for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++) {
+        const char *found = strstr(witness.phases, reserved[i]);
+        if (found && (found == witness.phases || found[-1] == ' '))
+            fail_msg("%s has a phase of the harness's: %s", workload->name, witness.phases);
+    }
+    /* Room for idle, purge or pressure, and rebuild. */
+    assert_true(witness.phase_count <= PHASES - 3);
+}
+
+static void no_phase_has_a_name_of_the_harness(void **state)
+{
+    (void)state;
+    for_every_choice(check_names);
+}
+
 static void each_run_gives_back_all_that_it_took(void **state)
 {
     (void)state;
@@ -918,6 +959,8 @@ static void a_workload_is_found_by_its_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_runs_once_more_as_the_first_time),
+        cmocka_unit_test(no_phase_has_a_name_of_the_harness),
         cmocka_unit_test(each_run_gives_back_all_that_it_took),
         cmocka_unit_test(the_checksum_is_the_same_on_every_allocator),
         cmocka_unit_test(idle_comes_last_and_only_when_asked_for),

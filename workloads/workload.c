@@ -19,11 +19,15 @@ void workload_phase(struct workload_context *context, const char *name)
 
 void workload_idle(struct workload_context *context)
 {
+    if (context->before_rest)
+        context->before_rest(context);
     if (context->idle_ns > 0) {
         context->begin_phase(context, "idle");
         context->sleep(context, context->idle_ns);
     }
     context->end_phase(context);
+    if (context->after_rest)
+        context->after_rest(context);
     context->objects = NULL; /* it ends with run() */
 }
 

@@ -90,7 +90,10 @@ struct workload {
      * at each boundary and workload_idle() last, touches the memory that it allocates, uses nothing
      * of libc that allocates, and reads no clock. What it allocates before its first phase, such as
      * a runtime's start-up, is part of the process's own baseline, which is taken there; what it
-     * does after workload_idle(), such as freeing what is left, is not measured.
+     * does after workload_idle(), such as freeing what is left, is not measured. It may be called
+     * again once it has returned, with the same seed and values, and then does the same operations:
+     * no state is left in static data. Names of phases are not `idle`, `purge`, `pressure` or
+     * `rebuild`, which are the harness's.
      */
     int (*run)(struct workload_context *context);
 };
@@ -114,7 +117,10 @@ struct workload_context {
                         const char *name);                                 /* set by the harness */
     void (*end_phase)(struct workload_context *context);                   /* set by the harness */
     void (*sleep)(struct workload_context *context, uint64_t duration_ns); /* set by the harness */
-    void *harness;                                                         /* the harness's own */
+    /* Set by the harness, or NULL: called by workload_idle() before and after it waits. */
+    void (*before_rest)(struct workload_context *context);
+    void (*after_rest)(struct workload_context *context);
+    void *harness; /* the harness's own */
 };
 
 /*
@@ -126,7 +132,9 @@ void workload_phase(struct workload_context *context, const char *name);
 
 /*
  * Ends the phase before and waits `idle_ns` in a phase called `idle`, with everything alive as it
- * is; when that is 0 it only ends the phase before. Either way no phase is open afterwards.
+ * is; when that is 0 it only ends the phase before. The harness may have memory given back before
+ * or after that, in a phase of its own, `purge` or `pressure`. Either way no phase is open
+ * afterwards.
  */
 void workload_idle(struct workload_context *context);
 

@@ -154,7 +154,7 @@ static const struct allocator_tunable kingsley_tunables[] = {
     {0},
 };
 
-const struct allocator tidemark_allocator_v2 = {
+const struct allocator tidemark_allocator_v3 = {
     .name = "kingsley",
     .summary = "powers of two on free lists, never merged and never given back",
     .source = "Kingsley 1983 (4.2BSD)",
