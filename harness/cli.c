@@ -25,7 +25,7 @@ const struct cli_command cli_commands[] = {
     {"fidelity", "each replay beside the real CPython, phase by phase, with its bound",
      cli_fidelity, &cli_fidelity_parser},
     {"plot", "the figures and the report of a run", cli_plot, &cli_plot_parser},
-    {"micro", "malloc and free by size on each row, by Google Benchmark", cli_micro,
+    {"micro", "what single calls cost on each row, by Google Benchmark", cli_micro,
      &cli_micro_parser},
     {"check", "the allocator contract, on any rows: does an allocator keep what it promises",
      cli_check, &cli_check_parser},

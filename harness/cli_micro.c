@@ -5,33 +5,33 @@
 #define _GNU_SOURCE
 #include "harness/cli.h"
 #include "harness/clock.h"
-#include "harness/json_file.h"
 #include "harness/machine.h"
+#include "harness/micro_run.h"
 #include "harness/micro_table.h"
-#include "harness/process.h"
-#include "harness/progress.h"
 #include "harness/proof.h"
 #include "harness/row_list.h"
 #include "harness/run_folder.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-enum { EXIT_NOT_AVAILABLE = 3, CLI_STOP = -1 /* answered: nothing follows */ };
+enum { CLI_STOP = -1 /* answered: nothing follows */ };
 
 struct micro_options {
     struct row_list rows;
     const char *folder;
     char **passed; /* Google Benchmark's flags */
     int passed_count;
+    int takes_every;
+    int list;
 };
+
+enum { KEY_ALL = 0x100, KEY_LIST };
 
 static error_t parse(int key, char *argument, struct argp_state *state)
 {
@@ -45,6 +45,12 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         return 0;
     case 'o':
         options->folder = argument;
+        return 0;
+    case KEY_ALL:
+        options->takes_every = 1;
+        return 0;
+    case KEY_LIST:
+        options->list = 1;
         return 0;
     case ARGP_KEY_ARGS:
         options->passed = state->argv + state->next;
@@ -60,6 +66,11 @@ static const struct argp_option option_table[] = {
      "Rows, as in tidemark run; may be repeated (default: every allocator)", 0},
     {"output", 'o', "FOLDER", 0,
      "A run folder to add to, or a new one (default results/TIME-micro)", 0},
+    {"all", KEY_ALL, NULL, 0,
+     "Every size, alignment, order and number of blocks; without it, and without "
+     "--benchmark_filter, a set that takes about a minute a row",
+     0},
+    {"list", KEY_LIST, NULL, 0, "Print the names of the benchmarks, and measure nothing", 0},
     {0},
 };
 
@@ -67,194 +78,62 @@ const struct argp cli_micro_parser = {
     .options = option_table,
     .parser = parse,
     .args_doc = "[-- GOOGLE_BENCHMARK_FLAG...]",
-    .doc = "Measure malloc and free by size (8 B to 1 MiB) on each row, each in a process of its "
-           "own, by Google Benchmark: pair (malloc, write, free, beside one live block), stack "
-           "(1000 blocks, freed last first), region (1000 blocks, one reset), as far as the row "
-           "can. Its JSON is kept as micro/ROW.json in the run folder, without the host's name. "
-           "`null` is the floor: what the loop and the calls cost by themselves."
-           "\vExample:\n"
-           "  tidemark micro -a null -a glibc -a jemalloc\n"
-           "  tidemark micro -a mimalloc -- --benchmark_filter=pair/64\n"
-           "  tidemark micro -- --help    (Google Benchmark's flags)\n\n"
-           "Rows are measured one after the other: compare differences that are larger than the "
-           "machine's drift.\n\n"
-           "Exit status: 0 done; 1 a row failed or none had a result; 2 usage; 130 interrupted.",
+    .doc =
+        "Measure what single calls cost on each row, each in a process of its own, by Google "
+        "Benchmark. Its JSON is kept as micro/ROW.json in the run folder, without the host's name; "
+        "the table has nanoseconds and times the first row's. `null` is the floor: what the loop "
+        "and the calls cost by themselves.\n\n"
+        "Themes, the first part of a benchmark's name:\n"
+        "  pair           malloc, write, free, beside one live block; 8 B to 1 MiB\n"
+        "  aligned        the same with aligned_alloc; alignments 32 B to 64 KiB\n"
+        "  calloc         reused: zeroed again each time; fresh: from the system\n"
+        "  realloc_grow   a block grows by 1.125, 1.5 or 2 to 4 KiB, 64 KiB or 1 MiB\n"
+        "  batch          n blocks, freed last first, first first or at random\n"
+        "  threads        pair on 1, 2, 4, ... threads, to the number of processors\n"
+        "  remote         one thread allocates, another frees\n"
+        "  region         create; 1000 blocks and a reset; destroy\n"
+        "What a row cannot do is n/a with its reason. docs/micro.md says more."
+        "\vExample:\n"
+        "  tidemark micro -a null -a glibc -a jemalloc\n"
+        "  tidemark micro -a glibc,mimalloc -- '--benchmark_filter=batch/order:random/.*size:64$'\n"
+        "  tidemark micro --list --all -- --benchmark_filter=calloc\n"
+        "  tidemark micro -- --help    (Google Benchmark's flags)\n\n"
+        "A filter is a regular expression that matches anywhere in a name and selects from all "
+        "that --all has. Rows are measured one after the other: compare differences that are "
+        "larger than the machine's drift; --benchmark_enable_random_interleaving=true with "
+        "--benchmark_repetitions mixes the benchmarks of a row.\n\n"
+        "Exit status: 0 done; 1 a row or a benchmark failed or none had a result; 2 usage; 130 "
+        "interrupted.",
 };
 
-/* A file name from a row: what could trouble a shell or another system becomes an underscore. */
-static void file_name(const char *row, char *name, size_t name_bytes)
-{
-    size_t used = 0;
-
-    for (; *row && used + 1 < name_bytes; row++)
-        name[used++] = (char)(isalnum((unsigned char)*row) || strchr("._+@-", *row) ? *row : '_');
-    name[used] = '\0';
-}
-
-static int add_passed(struct command *command, const struct micro_options *options)
-{
-    int error = 0;
-
-    for (int i = 0; i < options->passed_count && !error; i++)
-        error = command_add(command, options->passed[i]);
-    return error;
-}
-
-static int build_command(struct command *command, const struct program_paths *paths,
-                         const struct row *row, const struct micro_options *options,
-                         const char *output)
-{
-    char flag[RUN_FOLDER_PATH_BYTES + 512];
-    int error = 0;
-    const char *const own[] = {"--object",
-                               row_component_name(&row->object),
-                               "--label",
-                               row->text,
-                               row->raw.allocator ? "--raw" : NULL,
-                               row->raw.allocator ? row_component_name(&row->raw) : NULL};
-
-    command_init(command, paths->micro);
-    for (size_t i = 0; i < sizeof own / sizeof own[0] && own[i] && !error; i++)
-        error = command_add(command, own[i]);
-    if (!error)
-        error = add_passed(command, options);
-    snprintf(flag, sizeof flag, "--benchmark_out=%s", output);
-    if (!error)
-        error = command_add(command, flag);
-    if (!error)
-        error = command_add(command, "--benchmark_out_format=json");
-    return error ? error : environment_add_row(&command->environment, row);
-}
-
-/* Google Benchmark writes the host's name, the program's path and the load into its context; a
- * reader of the figures needs none of them. */
-static int keep_result(int micro_fd, const char *temporary, const char *name, json_t **result)
-{
-    char error[JSON_FILE_ERROR_BYTES];
-    json_t *read = json_file_read(micro_fd, temporary, error);
-
-    unlinkat(micro_fd, temporary, 0);
-    if (!read || json_array_size(json_object_get(read, "benchmarks")) == 0) {
-        fprintf(stderr, "tidemark micro: no result: %s\n",
-                read ? "the file holds no benchmark" : error);
-        json_decref(read);
-        return -EINVAL;
-    }
-    json_object_del(json_object_get(read, "context"), "host_name");
-    json_object_del(json_object_get(read, "context"), "executable");
-    json_object_del(json_object_get(read, "context"), "load_avg");
-    int failed = json_file_write(micro_fd, name, read);
-    if (failed)
-        fprintf(stderr, "tidemark micro: cannot write micro/%s: %s\n", name, strerror(-failed));
-    *result = read;
-    return failed;
-}
-
-enum row_end { ROW_DONE, ROW_NOT_AVAILABLE, ROW_FAILED, ROW_USAGE, ROW_INTERRUPTED };
-
-/* What the program said on stderr, kept back: it matters only when there is no result. */
-enum { SAID_BYTES = 8192 };
-
-static enum row_end run_command(const struct command *command, int show_output, char *said)
-{
-    char output[256];
-    struct process_request request = {
-        .argv = (const char *const *)command->argv,
-        .environment = (const char *const *)command->environment.variables,
-        .output = show_output ? NULL : output,
-        .output_bytes = sizeof output,
-        .errors = said,
-        .errors_bytes = SAID_BYTES,
-    };
-    int wait_status = 0;
-    int error = process_run(&request, &wait_status);
-
-    if (error == -EINTR)
-        return ROW_INTERRUPTED;
-    if (error || !WIFEXITED(wait_status))
-        return ROW_FAILED;
-    switch (WEXITSTATUS(wait_status)) {
-    case 0:
-        return ROW_DONE;
-    case EXIT_NOT_AVAILABLE:
-        return ROW_NOT_AVAILABLE;
-    case CLI_USAGE:
-        return ROW_USAGE;
-    default:
-        return ROW_FAILED;
-    }
-}
-
 /*
- * Tries the passed flags on the floor before anything is written: lists what they select. Returns
- * CLI_OK when a run follows, else the exit status; --help and --benchmark_list_tests answer here.
+ * Tries the passed flags before anything is written: lists what they select. Returns CLI_OK when a
+ * run follows, CLI_STOP when what was asked is answered, else the exit status.
  */
-static int try_flags(const struct program_paths *paths, const struct micro_options *options)
+static int try_flags(struct micro_run *run, const struct micro_options *options)
 {
-    struct command command;
-    char said[SAID_BYTES];
-    int is_question = 0;
+    int shows = options->list, is_help = 0;
+    enum micro_end end;
 
-    for (int i = 0; i < options->passed_count; i++)
-        is_question |= !strcmp(options->passed[i], "--help") ||
-                       !strncmp(options->passed[i], "--benchmark_list_tests", 22);
-    command_init(&command, paths->micro);
-    if (command_add(&command, "--object") != 0 || command_add(&command, "null") != 0 ||
-        add_passed(&command, options) != 0 ||
-        (!is_question && command_add(&command, "--benchmark_list_tests") != 0))
-        return cli_usage_error("micro", "too many flags");
-    enum row_end end = run_command(&command, is_question, said);
-    /* A filter may leave out all that the floor can do and still select what a row can. */
-    if (end == ROW_DONE || end == ROW_NOT_AVAILABLE)
-        return is_question ? CLI_STOP : CLI_OK;
-    fputs(said, stderr);
-    return end == ROW_USAGE ? CLI_USAGE : end == ROW_INTERRUPTED ? CLI_INTERRUPTED : CLI_FAILED;
-}
-
-/* The last line of what was said, which is the reason where there is one. */
-static void tell(const struct row *row, const char *what, char *said)
-{
-    size_t used = strlen(said);
-
-    while (used > 0 && said[used - 1] == '\n')
-        said[--used] = '\0';
-    char *newline = strrchr(said, '\n');
-    fprintf(stderr, "%s: %s: %s\n", what, row->text, newline ? newline + 1 : said);
-}
-
-static enum row_end measure(const struct row *row, const struct program_paths *paths,
-                            const struct micro_options *options, const char *folder, int micro_fd,
-                            json_t **result)
-{
-    char base[ROW_TEXT_BYTES], name[ROW_TEXT_BYTES + 8], temporary[ROW_TEXT_BYTES + 16];
-    char output[RUN_FOLDER_PATH_BYTES + 320], said[SAID_BYTES];
-    struct command command;
-
-    file_name(row->text, base, sizeof base);
-    snprintf(name, sizeof name, "%s.json", base);
-    snprintf(temporary, sizeof temporary, ".%s.new", name);
-    snprintf(output, sizeof output, "%s/micro/%s", folder, temporary);
-    if (faccessat(micro_fd, name, F_OK, 0) == 0) {
-        fprintf(stderr,
-                "tidemark micro: %s/micro/%s is there already; nothing measured is overwritten\n",
-                folder, name);
-        return ROW_FAILED;
+    for (int i = 0; i < options->passed_count; i++) {
+        is_help |= !strcmp(options->passed[i], "--help");
+        shows |= !strncmp(options->passed[i], "--benchmark_list_tests", 22);
     }
-    if (row->not_available[0]) {
-        fprintf(stderr, "n/a: %s: %s\n", row->text, row->not_available);
-        return ROW_NOT_AVAILABLE;
+    end = is_help ? micro_run_answer(run) : micro_run_list(run, shows);
+    switch (end) {
+    case MICRO_DONE:
+        return is_help || shows ? CLI_STOP : CLI_OK;
+    case MICRO_NOT_AVAILABLE:
+        return cli_usage_error("micro", "no benchmark's name matches the filter; `tidemark micro "
+                                        "--list --all` prints the names");
+    case MICRO_TIMED_OUT:
+        return cli_usage_error("micro", "the filter takes more than 10 s to match; write it "
+                                        "without repeats of repeats");
+    case MICRO_INTERRUPTED:
+        return CLI_INTERRUPTED;
+    default:
+        return end == MICRO_USAGE ? CLI_USAGE : CLI_FAILED;
     }
-    if (build_command(&command, paths, row, options, output) != 0)
-        return ROW_USAGE;
-    enum row_end end = run_command(&command, 0, said);
-    if (end == ROW_DONE)
-        return keep_result(micro_fd, temporary, name, result) == 0 ? ROW_DONE : ROW_FAILED;
-    unlinkat(micro_fd, temporary, 0);
-    if (end == ROW_NOT_AVAILABLE)
-        tell(row, "n/a", said);
-    else if (end != ROW_INTERRUPTED)
-        tell(row, "failed", said);
-    return end;
 }
 
 /* Opens the run to add to, or creates one whose plan has no cells. */
@@ -284,30 +163,29 @@ static int open_micro(const struct run_folder *folder)
     return fd < 0 ? -errno : fd;
 }
 
-static int measure_rows(const struct row *rows, size_t count, const struct program_paths *paths,
-                        const struct micro_options *options, const char *folder, int micro_fd,
+static int measure_rows(const struct row *rows, size_t count, struct micro_run *run,
                         json_t *results)
 {
     struct progress progress;
     int status = CLI_OK;
-    uint64_t began_ns = clock_monotonic_ns();
 
     progress_init(&progress, count);
+    run->progress = &progress;
+    run->row_count = count;
+    run->began_ns = clock_monotonic_ns();
     for (size_t i = 0; i < count; i++) {
         json_t *result = NULL;
-        /* Before the first row has run nothing is known; a row is some 30 s at Google Benchmark's
-         * own time. */
-        progress.left_seconds = i ? clock_seconds_since(began_ns) / (double)i * (double)(count - i)
-                                  : 30.0 * (double)count;
+
+        progress.left_seconds = micro_run_left_seconds(run, i, 0);
         progress_show(&progress, rows[i].text);
-        enum row_end end = measure(&rows[i], paths, options, folder, micro_fd, &result);
+        enum micro_end end = micro_run_row(run, &rows[i], &result);
         progress.done++;
         progress_end(&progress);
         if (result)
             json_object_set_new(results, rows[i].text, result);
-        if (end == ROW_INTERRUPTED)
+        if (end == MICRO_INTERRUPTED)
             return CLI_INTERRUPTED;
-        if (end != ROW_DONE && end != ROW_NOT_AVAILABLE)
+        if (end != MICRO_DONE && end != MICRO_NOT_AVAILABLE)
             status = CLI_FAILED;
     }
     return status;
@@ -325,52 +203,74 @@ static int prove_rows(struct row *rows, size_t count)
     return error;
 }
 
+/* Measures into the folder, which is open, and prints the table. Returns the exit status. */
+static int measure_into(const struct run_folder *folder, const struct row *rows, size_t count,
+                        struct micro_run *run)
+{
+    json_t *results = json_object();
+    int status;
+
+    run->micro_fd = open_micro(folder);
+    status = run->micro_fd < 0 ? CLI_FAILED : measure_rows(rows, count, run, results);
+    if (status == CLI_OK && json_object_size(results) == 0) {
+        fprintf(stderr, "tidemark micro: no row has a result\n");
+        status = CLI_FAILED;
+    }
+    micro_table_print(stdout, results);
+    printf("\nrun folder: %s\n", run->folder);
+    json_decref(results);
+    if (run->micro_fd >= 0)
+        close(run->micro_fd);
+    return status;
+}
+
+static int measure(struct row *rows, size_t count, struct micro_run *run)
+{
+    static char path[128]; /* as long as `run` needs it */
+    struct run_folder folder;
+    char error[RUN_FOLDER_ERROR_BYTES], utc[32];
+
+    if (prove_rows(rows, count) != 0)
+        return CLI_INTERRUPTED;
+    if (!run->folder) {
+        machine_utc_now(utc);
+        snprintf(path, sizeof path, "results/%.13s%.2s%.3s-micro", utc, utc + 14, utc + 17);
+        run->folder = path;
+    }
+    int failed = open_folder(&folder, run->paths, run->folder, error);
+    if (failed) {
+        fprintf(stderr, "tidemark micro: %s\n", error);
+        return failed == -EEXIST ? CLI_USAGE : CLI_FAILED;
+    }
+    int status = measure_into(&folder, rows, count, run);
+    run_folder_close(&folder);
+    return status;
+}
+
 int cli_micro(int argc, char **argv)
 {
     static struct row rows[ROW_LIST_MOST];
     struct micro_options options = {0};
-    struct run_folder folder;
     struct program_paths paths;
-    char error[RUN_FOLDER_ERROR_BYTES], utc[32], path[128];
+    char error[ROW_ERROR_BYTES];
 
     argp_parse(&cli_micro_parser, argc, argv, 0, NULL, &options);
     size_t count = row_list_parse(&options.rows, rows, error);
     row_list_free(&options.rows);
     if (count == 0)
         return cli_usage_error("micro", error);
-    if (cli_refuse_sanitized("micro"))
+    if (!options.list && cli_refuse_sanitized("micro"))
         return CLI_FAILED;
     if (cli_find_programs("micro", &paths) != CLI_OK)
         return CLI_FAILED;
-    int tried = try_flags(&paths, &options);
-    if (tried != CLI_OK)
-        return tried == CLI_STOP ? CLI_OK : tried;
-    if (prove_rows(rows, count) != 0)
-        return CLI_INTERRUPTED;
-    if (!options.folder) {
-        machine_utc_now(utc);
-        snprintf(path, sizeof path, "results/%.13s%.2s%.3s-micro", utc, utc + 14, utc + 17);
-        options.folder = path;
-    }
-    int failed = open_folder(&folder, &paths, options.folder, error);
-    if (failed) {
-        fprintf(stderr, "tidemark micro: %s\n", error);
-        return failed == -EEXIST ? CLI_USAGE : CLI_FAILED;
-    }
-    int micro_fd = open_micro(&folder);
-    json_t *results = json_object();
-    int status = micro_fd < 0 ? CLI_FAILED
-                              : measure_rows(rows, count, &paths, &options, options.folder,
-                                             micro_fd, results);
-    if (status == CLI_OK && json_object_size(results) == 0) {
-        fprintf(stderr, "tidemark micro: no row has a result\n");
-        status = CLI_FAILED;
-    }
-    micro_table_print(stdout, results);
-    printf("\nrun folder: %s\n", options.folder);
-    json_decref(results);
-    if (micro_fd >= 0)
-        close(micro_fd);
-    run_folder_close(&folder);
-    return cli_finish("micro", status);
+    struct micro_run run = {.paths = &paths,
+                            .folder = options.folder,
+                            .micro_fd = -1,
+                            .flags = options.passed,
+                            .flag_count = options.passed_count,
+                            .takes_every = options.takes_every};
+    int tried = try_flags(&run, &options);
+    if (tried == CLI_OK)
+        tried = measure(rows, count, &run);
+    return cli_finish("micro", tried == CLI_STOP ? CLI_OK : tried);
 }

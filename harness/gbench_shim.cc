@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <string>
 #include <vector>
 
 namespace
@@ -91,6 +92,15 @@ int tidemark_gbench_add_context(const char *key, const char *value)
     return guarded([=] { benchmark::AddCustomContext(key, value); });
 }
 
+bool tidemark_gbench_has_filter(void)
+{
+    std::string filter;
+
+    guarded([&] { filter = benchmark::GetBenchmarkFilter(); });
+    /* The library takes these for "all" itself. */
+    return !filter.empty() && filter != "all" && filter != ".";
+}
+
 int tidemark_gbench_run(void)
 {
     size_t count = 0;
@@ -128,6 +138,14 @@ int tidemark_gbench_add_arguments(tidemark_gbench_registration *registration,
     });
 }
 
+int tidemark_gbench_name_arguments(tidemark_gbench_registration *registration,
+                                   const char *const *names, size_t count)
+{
+    return guarded([=] {
+        registered_of(registration).ArgNames(std::vector<std::string>(names, names + count));
+    });
+}
+
 int tidemark_gbench_add_range(tidemark_gbench_registration *registration, int64_t low, int64_t high,
                               int multiplier)
 {
@@ -144,6 +162,11 @@ int tidemark_gbench_threads(tidemark_gbench_registration *registration, int coun
     if (count < 1)
         return -EINVAL;
     return guarded([=] { registered_of(registration).Threads(count); });
+}
+
+int tidemark_gbench_use_real_time(tidemark_gbench_registration *registration)
+{
+    return guarded([=] { registered_of(registration).UseRealTime(); });
 }
 
 bool tidemark_gbench_keep_running(tidemark_gbench_state *state)

@@ -51,7 +51,7 @@ typedef void tidemark_gbench_function(struct tidemark_gbench_state *state, void 
 /* How a counter is combined over the threads and printed. */
 enum tidemark_gbench_counter_kind {
     TIDEMARK_GBENCH_VALUE,             /* the sum over threads */
-    TIDEMARK_GBENCH_RATE,              /* the sum per second of CPU time */
+    TIDEMARK_GBENCH_RATE,              /* the sum per second of CPU or real time */
     TIDEMARK_GBENCH_THREAD_AVERAGE,    /* the sum by the number of threads */
     TIDEMARK_GBENCH_ITERATION_AVERAGE, /* the sum by the number of iterations */
 };
@@ -73,6 +73,10 @@ void tidemark_gbench_print_flags(void);
 
 /* Adds `key`: `value` to the "context" of the JSON and to the console's head. Both are copied. */
 int tidemark_gbench_add_context(const char *key, const char *value);
+
+/* Whether --benchmark_filter, or BENCHMARK_FILTER of the environment, selects benchmarks by name.
+ * After initialise. */
+bool tidemark_gbench_has_filter(void);
 
 /*
  * Runs every registered benchmark that the filter accepts, one after the other, or lists them when
@@ -102,6 +106,13 @@ int tidemark_gbench_add_arguments(struct tidemark_gbench_registration *registrat
                                   const int64_t *arguments, size_t count);
 
 /*
+ * Names the arguments, in their order ("pair/size:64"); `names` are copied. Call it before the run;
+ * `count` is that of every set of arguments.
+ */
+int tidemark_gbench_name_arguments(struct tidemark_gbench_registration *registration,
+                                   const char *const *names, size_t count);
+
+/*
  * Has the benchmark run with one argument: `low`, every power of `multiplier` between, and `high`.
  * Returns -EINVAL unless 0 <= low <= high and multiplier >= 2.
  */
@@ -114,6 +125,12 @@ int tidemark_gbench_add_range(struct tidemark_gbench_registration *registration,
  * variant. The name gets "/threads:N". Returns -EINVAL unless count >= 1.
  */
 int tidemark_gbench_threads(struct tidemark_gbench_registration *registration, int count);
+
+/*
+ * Has rates and the number of iterations rest on the time by the clock on the wall, not on CPU
+ * time: for threads, of which one may wait for another. The name gets "/real_time".
+ */
+int tidemark_gbench_use_real_time(struct tidemark_gbench_registration *registration);
 
 /* --- Inside a benchmark: the loop --------------------------------------------------- */
 
@@ -161,7 +178,8 @@ int tidemark_gbench_thread_index(const struct tidemark_gbench_state *state);
 
 /*
  * What this thread's whole loop processed, iterations times the work of one. Reported as
- * items_per_second and bytes_per_second, the sum over the threads per second of CPU time.
+ * items_per_second and bytes_per_second, the sum over the threads per second of CPU time, or of
+ * real time where that was asked for.
  */
 int tidemark_gbench_set_items_processed(struct tidemark_gbench_state *state, int64_t items);
 int tidemark_gbench_set_bytes_processed(struct tidemark_gbench_state *state, int64_t bytes);

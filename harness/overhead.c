@@ -56,7 +56,8 @@ static const struct {
     const char *name, *summary, *unit;
     double aim; /* at most; 0: none */
 } figures[FIGURES] = {
-    [LOOP] = {"loop", "the loop of pair/64 in `tidemark micro` by itself: count and write a word",
+    [LOOP] = {"loop",
+              "the loop of pair/size:64 in `tidemark micro` by itself: count and write a word",
               "ns", 0},
     [DIRECT] = {"pair_direct", "with a malloc and a free that do nothing (`null`), called by name",
                 "ns", 0},
@@ -133,9 +134,9 @@ static int add_dispatch(struct measurement *measurement, const json_t *result)
 {
     double loop_ns, direct_ns, through_ns;
 
-    if (median_ns(result, "loop/64", &loop_ns) != 0 ||
-        median_ns(result, "direct/64", &direct_ns) != 0 ||
-        median_ns(result, "pair/64", &through_ns) != 0) {
+    if (median_ns(result, "loop/size:64", &loop_ns) != 0 ||
+        median_ns(result, "direct/size:64", &direct_ns) != 0 ||
+        median_ns(result, "pair/size:64", &through_ns) != 0) {
         snprintf(measurement->error, OVERHEAD_ERROR_BYTES,
                  "tidemark-micro gave no figure for loop, direct or pair");
         return -EIO;

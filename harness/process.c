@@ -33,6 +33,8 @@ struct capture {
     int read_fd, write_fd;
     char *text;
     size_t room, used;
+    void (*on_read)(void *context, const char *bytes, size_t count);
+    void *context;
 };
 
 static int capture_open(struct capture *capture, char *text, size_t text_bytes)
@@ -74,6 +76,8 @@ static void capture_read(struct capture *capture)
         close_fd(&capture->read_fd);
         return;
     }
+    if (capture->on_read)
+        capture->on_read(capture->context, capture->text + capture->used, (size_t)got);
     capture->used += (size_t)got;
     capture->text[capture->used] = '\0';
 }
@@ -151,6 +155,8 @@ int process_run(const struct process_request *request, int *wait_status)
 
     if (!error)
         error = capture_open(&errors, request->errors, request->errors_bytes);
+    output.on_read = request->on_output;
+    output.context = request->context;
     const uint64_t deadline_ns =
         request->timeout_ns ? clock_monotonic_ns() + request->timeout_ns : 0;
     interrupted = 0;

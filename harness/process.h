@@ -19,6 +19,9 @@ struct process_request {
     size_t errors_bytes;
     uint64_t timeout_ns; /* it is killed after so long; 0: it may take as long as it likes */
     int own_group;       /* 1: a process group of its own, which is killed with it */
+    /* Called with each piece of stdout as it comes, where `output` is given; NULL: not. */
+    void (*on_output)(void *context, const char *bytes, size_t count);
+    void *context; /* of on_output */
 };
 
 /*

@@ -197,7 +197,7 @@ def _draw_latencies(run, latencies):
 def _draw_micro(run):
     lines = micro.read_lines(run)
     if lines:
-        yield Picture(micro.draw(run, lines, "micro"), "Micro-benchmarks", "Nanoseconds per operation by size, a line per row")
+        yield Picture(micro.draw(run, lines, "micro"), "Micro-benchmarks", "Nanoseconds per item by size or threads, a panel per kind and a line per row")
 
 
 def _draw_canary(run):

@@ -233,7 +233,7 @@ class Libraries(Files):
 
     def test_micro_takes_it(self):
         folder = self.folder("micro")
-        ran = tidemark("micro", "-o", folder, "-a", "mine=" + self.library(), "--", "--benchmark_filter=pair/64$",
+        ran = tidemark("micro", "-o", folder, "-a", "mine=" + self.library(), "--", "--benchmark_filter=pair/size:64$",
                        "--benchmark_min_time=0.01")
         self.assertEqual(ran.returncode, 0, ran.stderr)
         self.assertEqual(len(os.listdir(os.path.join(folder, "micro"))), 1)

@@ -557,7 +557,7 @@ class Overhead(unittest.TestCase):
     def test_a_pair_is_taken_apart_on_null_only(self):
         listed = subprocess.run([MICRO, "--object", "null", "--dispatch", "--benchmark_list_tests"], capture_output=True,
                                 text=True, check=False)
-        self.assertEqual((listed.returncode, listed.stdout.split()), (0, ["loop/64", "direct/64", "pair/64"]))
+        self.assertEqual((listed.returncode, listed.stdout.split()), (0, ["loop/size:64", "direct/size:64", "pair/size:64"]))
         refused = subprocess.run([MICRO, "--object", "glibc", "--dispatch"], capture_output=True, text=True, check=False)
         self.assertEqual((refused.returncode, refused.stdout), (2, ""))
         self.assertIn("--dispatch goes with --object null, unlike glibc", refused.stderr)
@@ -569,15 +569,15 @@ class Overhead(unittest.TestCase):
 
 
 class Micro(Scratch):
-    FAST = ("--", "--benchmark_filter=pair/64$", "--benchmark_min_time=0.01")
+    FAST = ("--", "--benchmark_filter=pair/size:64$", "--benchmark_min_time=0.01")
 
     def test_each_row_leaves_google_benchmark_s_json(self):
         ran = tidemark("micro", "-a", "null", "-a", "pymalloc@jemalloc", "-o", self.folder(), *self.FAST)
         self.assertEqual(ran.returncode, 0, ran.stderr)
-        self.assertIn("pair/64", ran.stdout)
+        self.assertIn("pair/size:64", ran.stdout)
         with open(self.folder() + "/micro/pymalloc@jemalloc.json", encoding="utf-8") as file:
             result = json.load(file)
-        self.assertEqual(result["benchmarks"][0]["name"], "pair/64")
+        self.assertEqual(result["benchmarks"][0]["name"], "pair/size:64")
         self.assertEqual(result["context"]["tidemark_row"], "pymalloc@jemalloc")
         self.assertIn("libjemalloc.so.2", result["context"]["tidemark_raw_provider"])
         self.assertNotIn("host_name", result["context"])
@@ -587,9 +587,19 @@ class Micro(Scratch):
         shown = tidemark("show", self.folder())
         self.assertEqual((shown.returncode, shown.stderr), (0, ""))
         table = [line.split() for line in shown.stdout.splitlines() if line]
-        self.assertEqual(table[0], ["ns", "per", "item", "glibc", "null"], "by the names of the files")
-        measured = [line.split() for line in ran.stdout.splitlines() if line.startswith("pair/64")]
-        self.assertEqual(table[1:], [[measured[0][0], measured[0][2], measured[0][1]]])
+        self.assertEqual(table[0][-2:], ["null", "glibc"], "in the order in which they were measured")
+        self.assertEqual(table, [line.split() for line in ran.stdout.splitlines() if line][:-1])
+
+    def test_show_goes_by_the_names_of_files_that_tell_no_order(self):
+        tidemark("micro", "-a", "null,glibc", "-o", self.folder(), *self.FAST)
+        for row in ("null", "glibc"):
+            path = self.folder() + "/micro/" + row + ".json"
+            with open(path, encoding="utf-8") as file:
+                result = json.load(file)
+            del result["context"]["tidemark_measured_ns"]
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump(result, file)
+        self.assertEqual(tidemark("show", self.folder()).stdout.split("\n")[1].split()[-2:], ["glibc", "null"])
 
     def test_show_names_a_result_that_is_none(self):
         tidemark("micro", "-a", "null", "-o", self.folder(), *self.FAST)
@@ -618,8 +628,8 @@ class Micro(Scratch):
         self.assertIn("benchmark_nonsense", ran.stderr)
         self.assertFalse(os.path.exists(self.folder()))
 
-    def test_a_filter_that_leaves_nothing_is_a_failure(self):
-        ran = tidemark("micro", "-a", "null", "-o", self.folder(), "--", "--benchmark_filter=nosuch")
+    def test_a_filter_that_leaves_nothing_of_the_rows_is_a_failure(self):
+        ran = tidemark("micro", "-a", "null", "-o", self.folder(), "--", "--benchmark_filter=^calloc/")
         self.assertEqual(ran.returncode, 1)
         self.assertIn("no row has a result", ran.stderr)
 

@@ -142,6 +142,16 @@ static void threads(struct tidemark_gbench_state *state, void *data)
     tidemark_gbench_counter(state, "average", 10, TIDEMARK_GBENCH_THREAD_AVERAGE);
 }
 
+/* One thread naps, the others are done at once: the clock on the wall goes on. */
+static void waiting(struct tidemark_gbench_state *state, void *data)
+{
+    while (tidemark_gbench_keep_running(state)) {
+        if (tidemark_gbench_thread_index(state) == 0)
+            nanosleep(data, NULL);
+    }
+    tidemark_gbench_set_items_processed(state, tidemark_gbench_iterations(state));
+}
+
 /* Set-up. */
 
 static int register_all(void)
@@ -149,6 +159,8 @@ static int register_all(void)
     static struct timespec nap = {.tv_nsec = 100000};
     static const int64_t first[] = {3, 3 * INT64_C(1000000007)};
     static const int64_t second[] = {-4, -4 * INT64_C(1000000007)};
+    static const int64_t named[] = {64, 32};
+    static const char *const names[] = {"size", "alignment"};
     struct tidemark_gbench_registration *registration;
     int error;
 
@@ -165,6 +177,16 @@ static int register_all(void)
     if (!error)
         error =
             tidemark_gbench_threads(tidemark_gbench_register("threads", threads, NULL), THREADS);
+    registration = tidemark_gbench_register("named", range, NULL);
+    if (!error)
+        error = tidemark_gbench_name_arguments(registration, names, 2);
+    if (!error)
+        error = tidemark_gbench_add_arguments(registration, named, 2);
+    registration = tidemark_gbench_register("waiting", waiting, &nap);
+    if (!error)
+        error = tidemark_gbench_use_real_time(registration);
+    if (!error)
+        error = tidemark_gbench_threads(registration, 2);
     return error;
 }
 
@@ -234,6 +256,23 @@ static void a_function_gets_its_arguments_and_data(void **unused)
     assert_non_null(find_result("arguments/-4/-4000000028"));
     assert_true(seen.calls >= 2);
     assert_int_equal(seen.wrong_arguments, 0);
+}
+
+static void arguments_are_named_in_their_order(void **unused)
+{
+    (void)unused;
+    assert_non_null(find_result("named/size:64/alignment:32"));
+}
+
+static void rates_rest_on_real_time_where_that_is_asked_for(void **unused)
+{
+    json_t *result = find_result("waiting/real_time/threads:2");
+
+    (void)unused;
+    assert_non_null(result);
+    /* Two items a nap of 100 µs and more, in the mean of the two threads' times: at most 40,000 a
+     * second, while the CPU time of both, some 5 µs, would make them ten times as many. */
+    assert_true(number_of(result, "items_per_second") < 60000);
 }
 
 static void a_range_has_its_ends_and_the_powers_between(void **unused)
@@ -352,7 +391,7 @@ static void context_reaches_the_json(void **unused)
 static void run_counts_every_benchmark(void **unused)
 {
     (void)unused;
-    assert_int_equal(run_count, 2 + 4 + 1 + 1 + 2 + 1);
+    assert_int_equal(run_count, 2 + 4 + 1 + 1 + 2 + 1 + 1 + 1);
     assert_int_equal(json_array_size(json_object_get(report, "benchmarks")), (size_t)run_count);
 }
 
@@ -360,7 +399,7 @@ static void run_counts_every_benchmark(void **unused)
 static int initialise_with(const char *argument)
 {
     static char program[] = "gbench_shim_test";
-    static char kept[8][64];
+    static char kept[16][64];
     static size_t used;
     char *argv[] = {program, kept[used], NULL};
 
@@ -377,6 +416,16 @@ static void arguments_of_nobody_are_refused(void **unused)
     assert_int_equal(initialise_with("--help"), -EINVAL);
     assert_int_equal(initialise_with("--benchmark_min_time=soon"), -EINVAL);
     assert_int_equal(initialise_with("--benchmark_min_time=0.001"), 0);
+}
+
+static void a_filter_by_name_is_known_as_one(void **unused)
+{
+    (void)unused;
+    assert_false(tidemark_gbench_has_filter());
+    assert_int_equal(initialise_with("--benchmark_filter=pair"), 0);
+    assert_true(tidemark_gbench_has_filter());
+    assert_int_equal(initialise_with("--benchmark_filter=all"), 0);
+    assert_false(tidemark_gbench_has_filter());
 }
 
 /* Google Benchmark would exit with 0. Last: the wrong value stays until a good one replaces it. */
@@ -400,6 +449,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_function_gets_its_arguments_and_data),
+        cmocka_unit_test(arguments_are_named_in_their_order),
+        cmocka_unit_test(rates_rest_on_real_time_where_that_is_asked_for),
         cmocka_unit_test(a_range_has_its_ends_and_the_powers_between),
         cmocka_unit_test(a_range_without_end_is_refused),
         cmocka_unit_test(both_loops_run_the_body_once_per_iteration),
@@ -413,6 +464,7 @@ int main(void)
         cmocka_unit_test(context_reaches_the_json),
         cmocka_unit_test(run_counts_every_benchmark),
         cmocka_unit_test(arguments_of_nobody_are_refused),
+        cmocka_unit_test(a_filter_by_name_is_known_as_one),
         cmocka_unit_test(a_format_that_does_not_exist_is_refused),
     };
 

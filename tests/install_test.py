@@ -127,7 +127,7 @@ class Programs(Scratch):
 
     def test_micro_measures(self):
         folder = os.path.join(self.folder, "run")
-        ran = installed("micro", "-a", "null", "-o", folder, "--", "--benchmark_filter=pair/64$",
+        ran = installed("micro", "-a", "null", "-o", folder, "--", "--benchmark_filter=pair/size:64$",
                         "--benchmark_min_time=0.01")
         self.assertEqual(ran.returncode, 0, ran.stderr)
         self.assertTrue(os.path.exists(folder + "/micro/null.json"))

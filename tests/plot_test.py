@@ -614,6 +614,16 @@ class OddRun(Folder):
         self.assertEqual([size for size, _ in lines["stack"]["glibc"]], [8 << power for power in range(10)])
         self.assertAlmostEqual(lines["stack"]["mimalloc"][0][1], 3)
 
+    def test_a_micro_benchmark_has_its_panel_and_its_place(self):
+        for name, place in (("pair/8", ("pair", "size", 8)), ("pair/size:65536", ("pair", "size", 65536)),
+                            ("aligned/size:1024/alignment:64", ("aligned/alignment:64", "size", 1024)),
+                            ("batch/order:random/n:1000/size:64", ("batch/order:random/n:1000", "size", 64)),
+                            ("realloc_grow/by:1.5/to:64KiB", ("realloc_grow/by:1.5", "size", 65536)),
+                            ("threads/size:64/real_time/threads:2", ("threads/size:64", "threads", 2)),
+                            ("region/create", ("region/create", "", 1))):
+            with self.subTest(name=name):
+                self.assertEqual(micro.place(name), place)
+
 
 class Steadiness(Folder):
     """The section on noise, its figure, and controls, which are rows nowhere else."""
