@@ -1,6 +1,7 @@
 /*
  * The functions of the row `null` by name, for the one caller that measures what it adds to call
- * them through `struct allocator_ops` (harness/micro/pairs.c). Leaves out the row itself: allocator.h.
+ * them through `struct allocator_ops` (harness/micro/pairs.c). Leaves out the row itself:
+ * allocator.h.
  */
 #ifndef TIDEMARK_ALLOCATORS_NULL_H
 #define TIDEMARK_ALLOCATORS_NULL_H
