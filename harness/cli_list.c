@@ -118,8 +118,10 @@ static json_t *suites_to_json(void)
     json_t *all = json_array();
 
     for (size_t i = 0; i < suite_registry_count; i++) {
-        const struct suite *suite = &suite_registry[i];
-        json_t *lines = json_array();
+        const struct suite *suite = suite_registry[i];
+        json_t *lines = json_array(), *parts = json_array();
+        for (const struct suite *const *part = suite->parts; part && *part; part++)
+            json_array_append_new(parts, json_string((*part)->name));
         for (const struct suite_line *line = suite->lines; line->workload; line++) {
             json_t *rows = json_array();
             for (const char *const *row = line->rows; *row; row++)
@@ -131,9 +133,9 @@ static json_t *suites_to_json(void)
                           "idle_ns", (json_int_t)(line->idle_ns ? line->idle_ns : suite->idle_ns),
                           "rows", rows));
         }
-        json_array_append_new(all, json_pack("{s:s, s:s, s:i, s:o}", "name", suite->name, "summary",
-                                             suite->summary, "rounds", (int)suite->rounds, "lines",
-                                             lines));
+        json_array_append_new(all, json_pack("{s:s, s:s, s:i, s:o, s:o}", "name", suite->name,
+                                             "summary", suite->summary, "rounds",
+                                             (int)suite->rounds, "lines", lines, "parts", parts));
     }
     return all;
 }

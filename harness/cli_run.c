@@ -9,7 +9,7 @@
 #include "harness/memory_parent.h"
 #include "harness/pass.h"
 #include "harness/proof.h"
-#include "harness/row_list.h"
+#include "harness/run_plan.h"
 #include "harness/runner.h"
 #include "harness/scale.h"
 #include "harness/suite.h"
@@ -22,34 +22,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_WORDS = 64, USUAL_ROUNDS = 6, USUAL_IDLE_NS = 500000000, MOST_INTERVALS = 8 };
-
-/* Rests of the mode idle: past the last of its moments. */
-#define LONG_IDLE_NS UINT64_C(30000000000)
-
-/* What --return, --activity and --thp name; each combination that there is, is a way. */
-struct way_options {
-    enum return_mode modes[RETURN_MODES];
-    enum return_thp thps[RETURN_THPS];
-    uint64_t activities_ns[MOST_INTERVALS];
-    size_t mode_count, thp_count, activity_count;
-    int rebuilds;
-};
-
 /* Strings as given; an empty one was not given. */
 struct run_options {
-    const char *suite;
-    struct row_list rows;
-    const char *workloads[MOST_WORDS];
-    size_t workload_count;
-    const char *hosts[MOST_WORDS];
-    size_t host_count;
+    struct run_choice choice;
     const char *folder;
-    uint64_t rounds; /* 0: as the suite says */
     double scale;
     uint64_t seed;
-    uint64_t idle_ns; /* UINT64_MAX: as the suite says */
-    struct way_options ways;
     uint64_t tick_ns;
     uint64_t timeout_ns;
     uint64_t memory_limit_bytes; /* 0: 80 % of what is available */
@@ -192,7 +170,7 @@ static const char *next_word(const char *text, char *word)
     return text[length] == ',' ? text + length + 1 : NULL;
 }
 
-static void read_modes(struct argp_state *state, struct way_options *ways, const char *text)
+static void read_modes(struct argp_state *state, struct run_ways *ways, const char *text)
 {
     const char *names[RETURN_MODES];
     char word[WORD_BYTES], error[GRAMMAR_ERROR_BYTES];
@@ -215,7 +193,7 @@ static void read_modes(struct argp_state *state, struct way_options *ways, const
     }
 }
 
-static void read_thps(struct argp_state *state, struct way_options *ways, const char *text)
+static void read_thps(struct argp_state *state, struct run_ways *ways, const char *text)
 {
     char word[WORD_BYTES];
     enum return_thp thp = RETURN_THP_SYSTEM;
@@ -232,7 +210,7 @@ static void read_thps(struct argp_state *state, struct way_options *ways, const 
     }
 }
 
-static void read_activities(struct argp_state *state, struct way_options *ways, const char *text)
+static void read_activities(struct argp_state *state, struct run_ways *ways, const char *text)
 {
     char word[WORD_BYTES];
 
@@ -245,8 +223,8 @@ static void read_activities(struct argp_state *state, struct way_options *ways, 
             if (ways->activities_ns[i] == interval_ns)
                 argp_error(state, "--activity: %s is given twice", word);
         }
-        if (ways->activity_count == MOST_INTERVALS)
-            argp_error(state, "--activity: more than %d intervals", MOST_INTERVALS);
+        if (ways->activity_count == RUN_MOST_INTERVALS)
+            argp_error(state, "--activity: more than %d intervals", RUN_MOST_INTERVALS);
         ways->activities_ns[ways->activity_count++] = interval_ns;
     }
 }
@@ -261,8 +239,8 @@ static void read_number(struct argp_state *state, const char *option, const char
 
 static void add_word(struct argp_state *state, const char **words, size_t *count, const char *word)
 {
-    if (*count == MOST_WORDS)
-        argp_error(state, "more than %d of one option", MOST_WORDS);
+    if (*count == RUN_MOST_WORDS)
+        argp_error(state, "more than %d of one option", RUN_MOST_WORDS);
     words[(*count)++] = word;
 }
 
@@ -279,7 +257,7 @@ static void note_option(struct run_options *options, int key, const char *argume
     }
 }
 
-static int has_mode(const struct way_options *ways, enum return_mode mode)
+static int has_mode(const struct run_ways *ways, enum return_mode mode)
 {
     for (size_t i = 0; i < ways->mode_count; i++) {
         if (ways->modes[i] == mode)
@@ -292,14 +270,14 @@ static void check_conflicts(const struct run_options *options, struct argp_state
 {
     if (options->resume && options->of_new_runs)
         argp_error(state, "--resume runs the plan as it is stored: not with %s%s",
-                   options->of_new_runs == options->suite ? "the suite " : "--",
+                   options->of_new_runs == options->choice.suite ? "the suite " : "--",
                    options->of_new_runs);
-    if (options->suite && options->workload_count)
+    if (options->choice.suite && options->choice.workload_count)
         argp_error(state, "a suite names its own workloads: give '%s' or -w, not both",
-                   options->suite);
-    if (options->ways.activity_count > 0 && !has_mode(&options->ways, RETURN_IDLE))
+                   options->choice.suite);
+    if (options->choice.ways.activity_count > 0 && !has_mode(&options->choice.ways, RETURN_IDLE))
         argp_error(state, "--activity is of the rest of --return idle: name that mode too");
-    if (options->host_count && !options->workload_count)
+    if (options->choice.host_count && !options->choice.workload_count)
         argp_error(state, "--host goes with -w: a suite names its own hosts");
 }
 
@@ -311,14 +289,14 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     note_option(options, key, argument);
     switch (key) {
     case 'a':
-        if (row_list_add(&options->rows, argument, error) != 0)
+        if (row_list_add(&options->choice.rows, argument, error) != 0)
             argp_error(state, "%s", error);
         return 0;
     case 'w':
-        add_word(state, options->workloads, &options->workload_count, argument);
+        add_word(state, options->choice.workloads, &options->choice.workload_count, argument);
         return 0;
     case OPTION_HOST:
-        add_word(state, options->hosts, &options->host_count, argument);
+        add_word(state, options->choice.hosts, &options->choice.host_count, argument);
         return 0;
     case OPTION_SCALE:
         if (scale_parse(argument, &options->scale) != 0)
@@ -326,25 +304,25 @@ static error_t parse(int key, char *argument, struct argp_state *state)
                        argument);
         return 0;
     case OPTION_ROUNDS:
-        read_number(state, "--rounds", argument, 1, PLAN_MOST_ROUNDS, &options->rounds);
+        read_number(state, "--rounds", argument, 1, PLAN_MOST_ROUNDS, &options->choice.rounds);
         return 0;
     case OPTION_SEED:
         read_number(state, "--seed", argument, 0, INT64_MAX, &options->seed);
         return 0;
     case OPTION_IDLE:
-        read_duration(state, &idle_option, argument, &options->idle_ns);
+        read_duration(state, &idle_option, argument, &options->choice.idle_ns);
         return 0;
     case OPTION_RETURN:
-        read_modes(state, &options->ways, argument);
+        read_modes(state, &options->choice.ways, argument);
         return 0;
     case OPTION_ACTIVITY:
-        read_activities(state, &options->ways, argument);
+        read_activities(state, &options->choice.ways, argument);
         return 0;
     case OPTION_THP:
-        read_thps(state, &options->ways, argument);
+        read_thps(state, &options->choice.ways, argument);
         return 0;
     case OPTION_REBUILD:
-        options->ways.rebuilds = 1;
+        options->choice.ways.rebuilds = 1;
         return 0;
     case OPTION_TICK:
         read_duration(state, &tick_option, argument, &options->tick_ns);
@@ -391,9 +369,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         options->dry_run = 1;
         return 0;
     case ARGP_KEY_ARG:
-        if (options->suite)
+        if (options->choice.suite)
             argp_error(state, "one suite at a time, not '%s' too", argument);
-        options->suite = argument;
+        options->choice.suite = argument;
         return 0;
     case ARGP_KEY_END:
         check_conflicts(options, state);
@@ -441,160 +419,9 @@ static int fail(const char *message)
     return CLI_FAILED;
 }
 
-static const struct suite *choose_suite(const char *name, char *error)
-{
-    const char *names[MOST_WORDS];
-    const struct suite *suite = suite_find(name);
-    size_t count = 0;
-
-    if (suite)
-        return suite;
-    for (; count < suite_registry_count && count < MOST_WORDS; count++)
-        names[count] = suite_registry[count].name;
-    snprintf(error, PLAN_ERROR_BYTES, "no suite is called '%.64s'", name);
-    grammar_suggest(error, PLAN_ERROR_BYTES, name, names, count);
-    return NULL;
-}
-
-static size_t count_rows(const char *const *rows)
-{
-    size_t count = 0;
-
-    while (rows[count])
-        count++;
-    return count;
-}
-
-static const char *const *given_rows(const struct run_options *options)
-{
-    return (const char *const *)options->rows.texts;
-}
-
-enum { MOST_WAYS = RETURN_MODES * RETURN_THPS * MOST_INTERVALS };
-
-/* Multiplies the options out, in their order; what was not given is as usual. `ways` has MOST_WAYS.
- * Returns how many. */
-static size_t list_ways(const struct way_options *options, struct return_way *ways)
-{
-    const size_t modes = options->mode_count ? options->mode_count : 1;
-    const size_t thps = options->thp_count ? options->thp_count : 1;
-    const size_t activities = options->activity_count ? options->activity_count : 1;
-    size_t count = 0;
-
-    for (size_t i = 0; i < modes * thps * activities; i++) {
-        struct return_way way = {
-            .mode = options->mode_count ? options->modes[i / thps / activities] : RETURN_STOCK,
-            .thp = options->thp_count ? options->thps[i / activities % thps] : RETURN_THP_SYSTEM};
-        if (way.mode == RETURN_IDLE && options->activity_count)
-            way.activity_ns = options->activities_ns[i % activities];
-        else if (i % activities > 0)
-            continue; /* only the long rest is active */
-        way.rebuilds = options->rebuilds || way.mode != RETURN_STOCK;
-        ways[count++] = way;
-    }
-    return count;
-}
-
-/* Adds the cells of the request in each way. `long_idle_ns` is what the mode idle rests where no
- * time was asked for. */
-static int plan_ways(struct plan *plan, const struct run_options *options,
-                     const struct return_way *ways, size_t way_count, uint64_t long_idle_ns,
-                     const struct plan_request *asked, char *error)
-{
-    int failed = 0;
-
-    for (size_t i = 0; i < way_count && !failed; i++) {
-        struct plan_request request = *asked;
-        request.way = ways[i];
-        if (ways[i].mode == RETURN_IDLE && options->idle_ns == UINT64_MAX)
-            request.idle_ns = long_idle_ns;
-        failed = plan_add(plan, &request, error);
-    }
-    return failed;
-}
-
-static int plan_suite(struct plan *plan, const struct run_options *options,
-                      const struct suite *suite, char *error)
-{
-    const int is_asked = options->ways.mode_count + options->ways.thp_count > 0;
-    struct return_way ways[MOST_WAYS];
-    size_t way_count = list_ways(&options->ways, ways);
-    int failed = 0;
-
-    if (suite->returns && !is_asked)
-        for (way_count = 0; way_count < suite->returns->way_count; way_count++)
-            ways[way_count] = suite->returns->ways[way_count];
-    snprintf(plan->suite, sizeof plan->suite, "%s", suite->name);
-    for (const struct suite_line *line = suite->lines; line->workload && !failed; line++) {
-        int is_long = line->idle_ns != 0;
-        struct plan_request request = {
-            .workload = line->workload,
-            .rows = options->rows.count ? given_rows(options) : line->rows,
-            .row_count = options->rows.count ? options->rows.count : count_rows(line->rows),
-            .host = line->host,
-            .host_may_be_missing = 1,
-            .size = suite->size,
-            .idle_ns = is_long                          ? line->idle_ns
-                       : options->idle_ns == UINT64_MAX ? suite->idle_ns
-                                                        : options->idle_ns,
-            .rounds = line->rounds      ? line->rounds
-                      : options->rounds ? (unsigned)options->rounds
-                                        : suite->rounds,
-        };
-        failed =
-            plan_ways(plan, options, ways, way_count,
-                      suite->returns ? suite->returns->idle_ns : LONG_IDLE_NS, &request, error);
-    }
-    return failed;
-}
-
-static int plan_workload(struct plan *plan, const struct run_options *options, const char *workload,
-                         const char *host, char *error)
-{
-    static const char *const usual_rows[] = {"pymalloc", "glibc", "jemalloc", "mimalloc",
-                                             "tcmalloc"};
-    struct plan_request request = {
-        .workload = workload,
-        .rows = options->rows.count ? given_rows(options) : usual_rows,
-        .row_count =
-            options->rows.count ? options->rows.count : sizeof usual_rows / sizeof usual_rows[0],
-        .host = host,
-        .size = SIZE_QUICK,
-        .idle_ns = options->idle_ns == UINT64_MAX ? USUAL_IDLE_NS : options->idle_ns,
-        .rounds = options->rounds ? (unsigned)options->rounds : USUAL_ROUNDS,
-    };
-
-    struct return_way ways[MOST_WAYS];
-    size_t way_count = list_ways(&options->ways, ways);
-
-    return plan_ways(plan, options, ways, way_count, LONG_IDLE_NS, &request, error);
-}
-
-static int plan_workloads(struct plan *plan, const struct run_options *options, char *error)
-{
-    int failed = 0;
-
-    for (size_t i = 0; i < options->workload_count && !failed; i++) {
-        if (options->host_count == 0)
-            failed = plan_workload(plan, options, options->workloads[i], "objects", error);
-        for (size_t j = 0; j < options->host_count && !failed; j++)
-            failed = plan_workload(plan, options, options->workloads[i], options->hosts[j], error);
-    }
-    return failed;
-}
-
-static int plan_cells(struct plan *plan, const struct run_options *options, char *error)
-{
-    if (options->workload_count)
-        return plan_workloads(plan, options, error);
-    const struct suite *suite = choose_suite(options->suite ? options->suite : "quick", error);
-    return suite ? plan_suite(plan, options, suite, error) : -EINVAL;
-}
-
 static unsigned chosen_passes(const struct run_options *options)
 {
-    const struct suite *suite =
-        options->workload_count ? NULL : suite_find(options->suite ? options->suite : "quick");
+    const struct suite *suite = run_plan_suite(&options->choice);
     unsigned passes = pass_bit(&census_pass);
     char error[PASS_ERROR_BYTES];
 
@@ -628,7 +455,7 @@ static int make_plan(struct plan *plan, const struct run_options *options, char 
                                                            : machine_available_bytes() / 5 * 4;
     plan->warm_up_bytes = options->warm_up_bytes;
     plan->repeat_dirty = !options->no_repeats;
-    int failed = plan_cells(plan, options, error);
+    int failed = run_plan_cells(plan, &options->choice, error);
 
     if (!failed) {
         plan->passes = chosen_passes(options);
@@ -850,9 +677,9 @@ static int plan_and_run(const struct run_options *options)
 }
 
 static const struct run_options usual_options = {
+    .choice = {.idle_ns = UINT64_MAX},
     .scale = 1,
     .seed = 1,
-    .idle_ns = UINT64_MAX,
     .tick_ns = 1000000,
     .timeout_ns = 120000000000,
     .warm_up_bytes = 1u << 30,
@@ -866,9 +693,9 @@ int cli_run_suite(const struct cli_suite_run *asked, char *folder)
         folder[0] = '\0';
         return cli_usage_error("run", "the path of the run folder is too long");
     }
-    options.suite = asked->suite;
+    options.choice.suite = asked->suite;
     options.folder = asked->folder;
-    options.rounds = asked->rounds;
+    options.choice.rounds = asked->rounds;
     options.tick_ns = asked->tick_ns;
     options.no_control = options.no_repeats = options.chose_passes = 1;
     options.folder_used = folder;
@@ -882,6 +709,6 @@ int cli_run(int argc, char **argv)
 
     argp_parse(&cli_run_parser, argc, argv, 0, NULL, &options);
     int status = plan_and_run(&options);
-    row_list_free(&options.rows);
+    row_list_free(&options.choice.rows);
     return status;
 }

@@ -150,8 +150,8 @@ static void complete_workload(const struct completion *completion)
 static void complete_suite(const struct completion *completion)
 {
     for (size_t i = 0; i < suite_registry_count; i++)
-        offer(completion, completion->word, suite_registry[i].name, '\0',
-              suite_registry[i].summary);
+        offer(completion, completion->word, suite_registry[i]->name, '\0',
+              suite_registry[i]->summary);
 }
 
 enum path_kind { PATH_FOLDER, PATH_RUN, PATH_PROGRAM, PATH_LIBRARY };

@@ -171,22 +171,23 @@ static int append_cell(struct plan *plan, const struct cell *cell)
 }
 
 /* One combination of values on every row: rows that are compared stand together. */
-static int add_combination(struct plan *plan, const struct cell *model, const struct row *rows,
-                           size_t row_count)
+static int add_combination(struct plan *plan, const struct plan_request *request,
+                           const struct cell *model, const struct row *rows)
 {
-    for (size_t i = 0; i < row_count; i++) {
+    for (size_t i = 0; i < request->row_count; i++) {
         struct cell cell = *model;
         cell.row = rows[i];
         decide_availability(&cell);
         int error = append_cell(plan, &cell);
-        if (error)
+        if (error && !(error == -EEXIST && request->once))
             return error;
     }
     return 0;
 }
 
-static int add_combinations(struct plan *plan, const struct workload_words *words,
-                            const struct cell *model, const struct row *rows, size_t row_count)
+static int add_combinations(struct plan *plan, const struct plan_request *request,
+                            const struct workload_words *words, const struct cell *model,
+                            const struct row *rows)
 {
     size_t at[WORKLOAD_PARAMETERS] = {0};
     int error;
@@ -195,7 +196,7 @@ static int add_combinations(struct plan *plan, const struct workload_words *word
         struct cell cell = *model;
         for (size_t i = 0; words->workload->parameters[i].name; i++)
             cell.values[i] = words->values[i][at[i]];
-        error = add_combination(plan, &cell, rows, row_count);
+        error = add_combination(plan, request, &cell, rows);
     } while (!error && next_combination(words, at));
     return error;
 }
@@ -254,7 +255,7 @@ int plan_add(struct plan *plan, const struct plan_request *request, char *error)
     if (!failed) {
         model.way.rebuilds = model.way.rebuilds && host_is_objects(&model.host);
         model.workload = words.workload;
-        failed = add_combinations(plan, &words, &model, rows, request->row_count);
+        failed = add_combinations(plan, request, &words, &model, rows);
     }
     free(rows);
     if (failed)

@@ -61,6 +61,7 @@ struct plan_request {
     size_t row_count;
     const char *host;
     int host_may_be_missing; /* 1: its cells are then n/a, with the reason; 0: that is an error */
+    int once; /* 1: a cell that the plan has already stays as it is; 0: that is an error */
     enum workload_size size;
     uint64_t idle_ns;
     struct return_way way; /* a real CPython never rebuilds, whatever it says */
@@ -69,8 +70,9 @@ struct plan_request {
 
 /*
  * Adds a cell for each combination of the swept values and the rows, and decides which are not
- * available. A cell that the plan already has is an error: it would double its samples. Returns 0,
- * or a negative errno with a message in `error` (PLAN_ERROR_BYTES); the plan is then as it was.
+ * available. A cell that the plan already has is never added again: it would double its samples.
+ * Returns 0, or a negative errno with a message in `error` (PLAN_ERROR_BYTES); the plan is then as
+ * it was.
  */
 int plan_add(struct plan *plan, const struct plan_request *request, char *error);
 

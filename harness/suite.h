@@ -7,20 +7,20 @@
 
 #include "harness/plan.h"
 
+/* In which ways the cells of a line give back. */
+struct suite_ways {
+    const struct return_way *ways;
+    size_t count;
+};
+
 /* One line of a suite: a workload (with sweeps) on rows, on one host. */
 struct suite_line {
     const char *workload;
     const char *const *rows; /* NULL-terminated */
     const char *host;
-    unsigned rounds;  /* 0: as the run says */
-    uint64_t idle_ns; /* 0: as the run says */
-};
-
-/* In which ways the cells of a suite give back. */
-struct suite_returns {
-    const struct return_way *ways;
-    size_t way_count;
-    uint64_t idle_ns; /* of the mode idle */
+    unsigned rounds;               /* 0: as the run says */
+    uint64_t idle_ns;              /* 0: as the run says */
+    const struct suite_ways *ways; /* NULL: as every allocator comes */
 };
 
 struct suite {
@@ -29,12 +29,17 @@ struct suite {
     enum workload_size size;
     unsigned rounds;
     uint64_t idle_ns;
-    const struct suite_line *lines;      /* ends with workload == NULL */
-    const struct suite_returns *returns; /* NULL: stock alone */
-    const char *passes;                  /* as --passes takes them; NULL: census */
+    const struct suite_line *lines;   /* ends with workload == NULL */
+    const struct suite *const *parts; /* whose lines it has too, at its own size and rounds, but
+                                         with their idle times; NULL-terminated, or NULL */
+    const char *passes;               /* as --passes takes them; NULL: census */
 };
 
-extern const struct suite suite_registry[];
+extern const struct suite suite_quick, suite_return, suite_classic, suite_regions, suite_threads,
+    suite_python, suite_full, suite_layers, suite_pymalloc, suite_survivors, suite_fidelity,
+    suite_fidelity_full;
+
+extern const struct suite *const suite_registry[];
 extern const size_t suite_registry_count;
 
 /* The suite of that name, or NULL. Thread-safe. */

@@ -79,7 +79,8 @@ class Lists(unittest.TestCase):
     def test_the_suites(self):
         listed = json.loads(tidemark("list", "suites", "--json").stdout)
         self.assertEqual([entry["name"] for entry in listed],
-                         ["quick", "full", "python", "pymalloc", "survivors", "layers", "fidelity", "fidelity_full", "classic"])
+                         ["quick", "return", "classic", "regions", "threads", "python", "full", "layers", "pymalloc", "survivors", "fidelity",
+                          "fidelity_full"])
 
     def test_text_and_json_name_the_same(self):
         for what in ("allocators", "workloads", "suites"):

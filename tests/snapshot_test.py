@@ -25,7 +25,7 @@ MARK = re.compile(r"LEAK \w+ (\d+) (\d+)")
 
 # Small, where it is not the number of blocks that makes it so.
 SMALL = {"realloc_grow": "limit=100k", "ffworst": "live=100k", "hoardworst": "each=300k", "acdc": "quanta=8",
-         "fragment_drift": "live=100k", "cfrac": "n=2,digits=12"}
+         "fragment_drift": "live=100k", "cfrac": "n=20,digits=9"}
 # They free all that they have before a phase ends.
 HOLDS_NOTHING = {"xmalloc", "cache_scratch", "cache_thrash", "threadtest", "glibc_simple", "linux_scalability"}
 
