@@ -258,7 +258,7 @@ const struct suite suite_classic = {
     .summary = "the workloads of other suites and papers, and programs of a known shape, 3 rounds",
     .size = SIZE_QUICK,
     .rounds = 3,
-    .idle_ns = SECOND / 2,
+    .idle_ns = SECOND / 5,
     .lines = classic_lines,
 };
 
@@ -268,7 +268,7 @@ const struct suite suite_regions = {
                "rounds, with what each keeps and its system calls",
     .size = SIZE_QUICK,
     .rounds = 3,
-    .idle_ns = SECOND / 10,
+    .idle_ns = SECOND / 5,
     .lines = regions_lines,
     .passes = "ledger,pages",
 };
@@ -278,7 +278,7 @@ const struct suite suite_threads = {
     .summary = "1, 2 and 4 threads on what any of them may call, 3 rounds",
     .size = SIZE_QUICK,
     .rounds = 3,
-    .idle_ns = SECOND / 10,
+    .idle_ns = SECOND / 5,
     .lines = threads_lines,
     .passes = "none",
 };
