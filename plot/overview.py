@@ -13,6 +13,7 @@ import words
 FEWEST = 6          # experiments; a run of fewer is read from its other figures
 MOST_LINES = 60     # of one figure
 SMALLEST_MB = 1.048576  # of a peak: below it pages of the process itself decide
+MOST_BESIDE = 7     # columns, where the three tables still stand beside each other; with more, one above the other
 LINE = 0.235        # inches
 WORST = 4           # ratio to the best from which on a cell has the full shade
 SHADE = (0xD5, 0x5E, 0x00)  # Okabe-Ito vermillion
@@ -26,7 +27,7 @@ def candidates(run):
 
 def parts(pairs):
     """Lines for one figure each, of about the same length."""
-    count = math.ceil(len(pairs) / MOST_LINES)
+    count = math.ceil(len(pairs) / (MOST_LINES if len(_rows(pairs)) <= MOST_BESIDE else MOST_LINES // 2))
     length = math.ceil(len(pairs) / count)
     return [pairs[at:at + length] for at in range(0, len(pairs), length)]
 
@@ -57,23 +58,30 @@ def write_ratio(ratio):
 
 def draw(run, pairs, name):
     """Draws the lines `pairs` of (experiment, cells). Returns the path of the PNG."""
-    rows = list(dict.fromkeys(cell.allocator for _, cells in pairs for cell in cells))
+    rows = _rows(pairs)
+    is_beside = len(rows) <= MOST_BESIDE
     tables = [("Time, over the fastest", _table(pairs, rows, _time), write_ratio),
               ("Peak, over the lowest", _table(pairs, rows, _peak), write_ratio),
               ("Kept of what could go, %", _kept(pairs, rows), lambda share: f"{share * 100:.0f}")]
     figure, axes = style.make_panels(
-        1, 3, LINE * (len(pairs) + 2), "The field at a glance",
+        *((1, 3) if is_beside else (3, 1)), LINE * (len(pairs) + 2), "The field at a glance",
         "1.00 is the best of its line, 2.00 takes twice as much. Kept: 0 is best, 100 is nothing given back. The darker, the "
         "worse.",
         f"Medians. A shade is full from {WORST} times the best on. Time is the sum over all phases but `idle`, park time excluded; peak is "
         "above baseline, blank below 1 MiB; kept is 1 - return ratio at the end of the last phase, blank where less than 1 MiB could have come "
         "back. The last line is the geometric mean over the lines that have all of its rows. " + style.machine_caption(
-            run, [cell for _, cells in pairs for cell in cells]), left=3.1, head=1.25)
+            run, [cell for _, cells in pairs for cell in cells]), left=3.1, head=1.25, gap=1.5)
     for axis, (title, table, write) in zip(axes, tables):
         _draw_table(axis, title, rows, table, write)
-    axes[0].set_yticks(range(len(pairs)), [words.plain(words.experiment(experiment), 46) for experiment, _ in pairs],
-                       fontsize=style.SMALL - 0.5)
+    for axis in axes[:1] if is_beside else axes:
+        axis.set_yticks(range(len(pairs)), [words.plain(words.experiment(experiment), 46) for experiment, _ in pairs],
+                        fontsize=style.SMALL - 0.5)
     return style.save(figure, run.folder, name)
+
+
+def _rows(pairs):
+    """Every row of the lines, as they come."""
+    return list(dict.fromkeys(cell.allocator for _, cells in pairs for cell in cells))
 
 
 def _time(cell):
@@ -132,5 +140,6 @@ def _draw_table(axis, title, rows, table, write):
     axis.set_yticks([])
     for spine in axis.spines.values():
         spine.set_visible(False)
-    axis.text(0, 1 + 1.02 * 72 / (axis.get_position().height * axis.figure.get_figheight() * 72), title,
+    over_labels = len(rows) > MOST_BESIDE  # where the names of rows are the longest, and lines have room for the title
+    axis.text(-0.39 if over_labels else 0, 1 + 1.02 * 72 / (axis.get_position().height * axis.figure.get_figheight() * 72), title,
               transform=axis.transAxes, fontweight="bold", fontsize=10.5)

@@ -68,13 +68,23 @@ class Numbers(unittest.TestCase):
         self.assertEqual(overview._kept(pairs, ROWS), [[0.75, None, 1], None])
 
     def test_long_tables_and_many_panels_are_parted(self):
-        self.assertEqual(list(map(len, overview.parts(list(range(61))))), [31, 30])
-        self.assertEqual(list(map(len, overview.parts(list(range(60))))), [60])
+        self.assertEqual(list(map(len, overview.parts([(None, [])] * 61))), [31, 30])
+        self.assertEqual(list(map(len, overview.parts([(None, [])] * 60))), [60])
         self.assertEqual(list(map(len, trade_off.parts(list(range(30))))), [12, 12, 6])
         self.assertEqual(trade_off.parts([]), [])
 
 
 class Drawn(unittest.TestCase):
+    def test_many_rows_have_their_tables_one_above_the_other(self):
+        with tempfile.TemporaryDirectory() as folder:
+            heights = []
+            for count in (overview.MOST_BESIDE, overview.MOST_BESIDE + 1):
+                lines = [[cell(f"row{row}", 1.0 + row) for row in range(count)] for _ in range(7)]
+                run = run_of(*lines, folder=folder)
+                path = overview.draw(run, overview.candidates(run), "overview")
+                heights.append(style.pyplot.imread(path).shape[0])
+            self.assertGreater(heights[1], 2 * heights[0])
+
     def test_a_table_with_holes_is_drawn(self):
         with tempfile.TemporaryDirectory() as folder:
             lines = [[cell("glibc"), cell("jemalloc", 2.0, 24.0, 0.5), cell("<$x\x1b", ran=number > 2)] for number in range(7)]
