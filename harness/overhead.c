@@ -295,7 +295,7 @@ static int run_small(struct measurement *measurement, uint64_t seed)
 {
     struct sample *sample = &measurement->sample;
     char why[PASS_REASON_BYTES];
-    json_t *latency;
+    json_t *latency = NULL;
     int failed = run_child(measurement, 1, sampled_tick_ns, seed);
 
     if (failed)

@@ -219,7 +219,7 @@ int pass_look(const struct pass *pass, const struct sample_settings *settings, s
 int pass_take(const struct pass *pass, const struct sample_settings *settings, size_t index,
               int run_fd, struct sample *sample, char *why)
 {
-    json_t *json;
+    json_t *json = NULL;
     int failed = pass_look(pass, settings, index, sample, &json, why);
 
     if (failed)

@@ -7,6 +7,7 @@ Run from the repository root: /usr/bin/python3 tests/plot_ledger_test.py
 import gzip
 import json
 import os
+import random
 import sys
 import unittest
 from unittest import mock
@@ -14,8 +15,10 @@ from unittest import mock
 sys.dont_write_bytecode = True
 
 import plot_test  # noqa: E402  (puts plot/ on the path)
+from plot_latency_test import change_one  # noqa: E402
 from plot_test import Folder, list_lifetime, make_run, png_size, read, run_report  # noqa: E402
 
+import checked  # noqa: E402
 import findings_ledger  # noqa: E402
 import matplotlib.colors  # noqa: E402
 import run_folder  # noqa: E402
@@ -135,6 +138,28 @@ class Reading(Calls):
                               ([{**one, "kind": f"k{i}"} for i in range(257)], "'calls' has 257 lines"), ({}, "'calls' is {}")):
             put_ledger(self.folder, 0, [{**phase_of("a"), "calls": calls}])
             self.fails("ledger/000000.json.gz: phase 0", wanted)
+
+
+class Any(Calls):
+    def test_any_change_is_refused_or_drawn(self):
+        dice = random.Random(3)
+        odd = (None, True, -1, 0, 1, 7, 2**50, 2**62, 2**63 - 1, 0.5, "", [], {}, [1], "MADV_FREE", "none", "x" * 50)
+        refused = drawn = 0
+        for turn in range(150):
+            put_ledger(self.folder, 1, change_one(json.loads(json.dumps(PHASES["jemalloc"])), dice, odd))
+            try:
+                run = run_folder.read_run(self.folder)
+                findings_ledger.read_sections(run)
+                for experiment, ledgers in system_calls.candidates(run)[0] if turn % 5 == 0 else ():
+                    with mock.patch.object(style, "save", lambda *_: None):
+                        system_calls.draw(run, experiment, ledgers, "x")
+                    style.discard()
+                    drawn += 1
+            except checked.RunError as error:
+                self.assertIn("ledger/000001.json.gz", str(error))
+                refused += 1
+        self.assertGreater(refused, 50)
+        self.assertGreater(drawn, 5)
 
 
 class Drawn(Calls):
