@@ -48,22 +48,21 @@ static const struct argp_option option_table[] = {
 const struct argp cli_overhead_parser = {
     .options = option_table,
     .parser = parse,
-    .doc =
-        "Measure what the harness itself adds on this machine: calls through pointers, the "
-        "slow-down of a child that is sampled each millisecond against each second, the "
-        "harness's own processor time and memory, the wait at a phase's end, and what recording "
-        "every block by its call stack (tidemark snapshot) and watching each system call (--passes "
-        "ledger) cost."
-        "\vA malloc and a free that do nothing are measured three times in one process of "
-        "tidemark-micro each round, interleaved at random, by Google Benchmark: the loop around "
-        "them by itself, the two called by name, the two called through struct allocator_ops as "
-        "every workload does. Nothing is subtracted from the three. `dispatch`, which has the "
-        "aim, is the third less the second: what the contract adds to a malloc and a free. The "
-        "calls themselves, which any program makes, are the second less the first.\n\n"
-        "Example:\n"
-        "  tidemark overhead\n"
-        "  tidemark overhead --rounds 20 --size 256MiB --json\n\n"
-        "Exit status: 0 measured; 1 it could not be; 2 usage.",
+    .doc = "Measure what the harness itself adds on this machine: calls through pointers, the "
+           "slow-down of a child that is sampled each millisecond against each second, the "
+           "harness's own processor time and memory, the wait at a phase's end, and what recording "
+           "every block by its call stack (tidemark snapshot), watching each system call (--passes "
+           "ledger) and timing each call of the allocator (--passes latency) cost."
+           "\vA malloc and a free that do nothing are measured three times in one process of "
+           "tidemark-micro each round, interleaved at random, by Google Benchmark: the loop around "
+           "them by itself, the two called by name, the two called through struct allocator_ops as "
+           "every workload does. Nothing is subtracted from the three. `dispatch`, which has the "
+           "aim, is the third less the second: what the contract adds to a malloc and a free. The "
+           "calls themselves, which any program makes, are the second less the first.\n\n"
+           "Example:\n"
+           "  tidemark overhead\n"
+           "  tidemark overhead --rounds 20 --size 256MiB --json\n\n"
+           "Exit status: 0 measured; 1 it could not be; 2 usage.",
 };
 
 static double number_in(const json_t *figure, const char *key)

@@ -7,6 +7,7 @@
 #include "harness/json_file.h"
 #include "harness/latency_json.h"
 #include "harness/latency_operation.h"
+#include "harness/ledger_calls.h"
 #include "harness/page.h"
 #include "harness/pass.h"
 #include "harness/text.h"
@@ -17,6 +18,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+enum { MOST_REASON_BYTES = 256 /* of a reason; LEDGER_REASON_BYTES and more */ };
+
+#define MOST_SYSTEM_CALLS (INT64_C(1) << 50)
 
 static uint64_t whole(const json_t *object, const char *key)
 {
@@ -154,6 +159,37 @@ static int check_sizes(const struct place *place, double tick_ns, struct latency
     return 0;
 }
 
+static int is_system_call(const char *name)
+{
+    for (int call = 0; call < LEDGER_CALLS; call++) {
+        if (strcmp(ledger_call_name((enum ledger_call)call), name) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* How often each of them was made; null, or absent in a file of an earlier version, where that is
+ * not known. */
+static int check_system_calls(const struct place *place)
+{
+    json_t *calls = json_object_get(place->object, "system_calls"), *count;
+    const char *name;
+
+    if (!calls || json_is_null(calls))
+        return 0;
+    if (!json_is_object(calls))
+        return refuse(place, "system_calls: wanted an object, or null");
+    json_object_foreach(calls, name, count)
+    {
+        if (!is_system_call(name))
+            return refuse(place, "system_calls: '%.32s' is none that is counted", name);
+        if (!json_is_integer(count) || json_integer_value(count) < 1 ||
+            json_integer_value(count) > MOST_SYSTEM_CALLS)
+            return refuse(place, "system_calls.%s: wanted 1 to 2^50", name);
+    }
+    return 0;
+}
+
 static int check_slow(const struct place *place, double tick_ns, uint64_t most_ticks)
 {
     static const char *const wholes[] = {"ticks", "thread", NULL};
@@ -165,7 +201,7 @@ static int check_slow(const struct place *place, double tick_ns, uint64_t most_t
 
     if (check_wholes(place, wholes, 0) != 0 || check_wholes(place, or_null, 1) != 0 ||
         check_time(place, "ns") != 0 || check_time(place, "at_ns") != 0 ||
-        check_class(place, &size_class) != 0)
+        check_class(place, &size_class) != 0 || check_system_calls(place) != 0)
         return -EINVAL;
     if (whole(place->object, "ticks") > most_ticks)
         return refuse(place, "ticks: more than those of the one before");
@@ -211,6 +247,17 @@ static int spot_of(const json_t *operation)
     return -1;
 }
 
+static int check_trapped(const struct place *place, uint64_t calls)
+{
+    const json_t *trapped = json_object_get(place->object, "trapped_count");
+
+    if (trapped && check_whole(place, "trapped_count", 1) != 0)
+        return -EINVAL;
+    if (whole(place->object, "trapped_count") > calls)
+        return refuse(place, "trapped_count: more than there are");
+    return check_system_calls(place);
+}
+
 static int check_operation(const struct place *place, double tick_ns, int *last_spot)
 {
     static struct latency_histogram all, sum;
@@ -221,7 +268,7 @@ static int check_operation(const struct place *place, double tick_ns, int *last_
         return refuse(place, "operation: it and layer are of no operation, or of one before");
     *last_spot = spot;
     if (check_histogram(place, &all, tick_ns) != 0 || check_sizes(place, tick_ns, &sum) != 0 ||
-        check_wholes(place, faulted, 1) != 0)
+        check_wholes(place, faulted, 1) != 0 || check_trapped(place, all.count) != 0)
         return -EINVAL;
     if (memcmp(&all, &sum, sizeof all) != 0)
         return refuse(place, "buckets: those of its sizes add up to others");
@@ -271,6 +318,23 @@ static int check_clock(const struct place *file, double *tick_ns)
     return check_histogram(&its_own, &own, *tick_ns);
 }
 
+/* Whether system calls were counted, and what that cost; files of earlier versions tell nothing. */
+static int check_trap(const struct place *file)
+{
+    const json_t *is_there = json_object_get(file->object, "system_calls");
+    const json_t *because = json_object_get(file->object, "no_system_calls_because");
+
+    if (!is_there)
+        return 0;
+    if (!json_is_boolean(is_there))
+        return refuse(file, "system_calls: wanted true or false");
+    if (check_whole(file, "plain_call_ns", !json_is_true(is_there)) != 0 ||
+        check_whole(file, "trapped_call_ns", !json_is_true(is_there)) != 0)
+        return -EINVAL;
+    return json_is_null(because) ? 0
+                                 : check_word(file, "no_system_calls_because", MOST_REASON_BYTES);
+}
+
 static int check_head(const struct place *file, double *tick_ns)
 {
     const json_t *because = json_object_get(file->object, "no_events_because");
@@ -287,7 +351,7 @@ static int check_head(const struct place *file, double *tick_ns)
         return refuse(file, "events: it and freed_sizes are true or false");
     if (!json_is_null(because) && check_word(file, "no_events_because", 128) != 0)
         return -EINVAL;
-    return check_clock(file, tick_ns);
+    return check_trap(file) != 0 ? -EINVAL : check_clock(file, tick_ns);
 }
 
 int latency_check(const json_t *json, char *error)

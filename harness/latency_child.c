@@ -11,6 +11,7 @@
 #include "harness/child_pass.h"
 #include "harness/cycle_clock.h"
 #include "harness/latency_table.h"
+#include "harness/ledger_trap.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -27,6 +28,12 @@ static int events_error; /* of the first thread: 0 where the kernel grants its r
 static uint64_t phase_begin_ticks;
 static uint64_t cost_ticks;         /* of COST_CALLS calls, what timing added */
 static _Atomic uint64_t unrecorded; /* operations of threads without a table */
+static struct {
+    int is_there;
+    char reason[LEDGER_REASON_BYTES]; /* where it is not */
+    uint64_t plain_ns;                /* a call that does nothing, not trapped, ... */
+    struct ledger_cost cost;          /* ... and trapped */
+} trap;
 
 static _Thread_local struct latency_table *own;
 
@@ -50,7 +57,7 @@ static struct latency_table *enter_thread(void)
 /* An operation under way. */
 struct timing {
     struct latency_table *table;
-    struct thread_events_mark before;
+    struct latency_mark before;
     uint64_t begin_ticks;
 };
 
@@ -61,7 +68,7 @@ static inline struct timing begin_timing(void)
     if (__builtin_expect(!timing.table, 0))
         timing.table = enter_thread();
     if (timing.table)
-        timing.before = thread_events_now(&timing.table->events);
+        timing.before = latency_table_mark(timing.table);
     timing.begin_ticks = cycle_clock_begin(&the_clock);
     return timing;
 }
@@ -81,7 +88,7 @@ static inline void end_timing(const struct timing *timing, unsigned spot, size_t
         .size_bytes = size_bytes,
         .size_class = size_class,
     };
-    latency_table_add(timing->table, spot, &call, timing->before);
+    latency_table_add(timing->table, spot, &call, &timing->before);
 }
 
 /* A block came out of it, or none. */
@@ -326,11 +333,40 @@ static void put_clock(void)
     pass_put_text("}}");
     put_field("events_error", (uint64_t)-events_error);
     put_field("knows_freed_sizes", sizes.bytes != NULL);
+    put_field("knows_system_calls", (uint64_t)trap.is_there);
+    put_field("plain_call_ns", trap.plain_ns);
+    put_field("trapped_call_ns", trap.cost.trapped_call_ns);
+    pass_put_text(",\"no_system_calls_because\":\"");
+    pass_put_text(trap.reason);
+    pass_put('"');
     pass_put_text("}\n");
+}
+
+/* An object with those calls of which there are any. */
+static void put_system_calls(const uint64_t *counts)
+{
+    const char *between = "";
+
+    pass_put_text(",\"system_calls\":{");
+    for (size_t i = 0; i < LEDGER_CALLS; i++) {
+        if (counts[i] == 0)
+            continue;
+        pass_put_text(between);
+        pass_put('"');
+        pass_put_text(ledger_call_name((enum ledger_call)i));
+        pass_put_text("\":");
+        pass_put_number(counts[i]);
+        between = ",";
+    }
+    pass_put('}');
 }
 
 static void put_slow(const struct latency_slow *slow)
 {
+    uint64_t system_calls[LEDGER_CALLS];
+
+    for (size_t i = 0; i < LEDGER_CALLS; i++)
+        system_calls[i] = slow->system_calls.by_call[i];
     pass_put_text("{\"ticks\":");
     pass_put_number(slow->call.ticks);
     put_field("at_ticks", cycle_clock_between(phase_begin_ticks, slow->call.begin_ticks));
@@ -342,6 +378,7 @@ static void put_slow(const struct latency_slow *slow)
     put_field("preemptions", slow->events.preemptions);
     put_field("mappings", slow->events.mappings);
     put_field("lost", (uint64_t)slow->events.lost);
+    put_system_calls(system_calls);
     pass_put('}');
 }
 
@@ -376,6 +413,8 @@ static void put_spot(unsigned layer, unsigned operation, const struct latency_sp
     pass_put('"');
     put_field("faulted_count", spot->faulted_count);
     put_field("faulted_ticks", spot->faulted_ticks);
+    put_field("trapped_count", spot->trapped_count);
+    put_system_calls(spot->system_calls);
     put_classes(latency_spot_of(layer, operation), spot);
     const unsigned count = latency_spot_sort(spot, calls);
     pass_put_text(",\"slowest\":[");
@@ -410,6 +449,17 @@ static void put_phase(const char *name)
 }
 
 /* --- The pass. --- */
+
+/* System calls are counted where that can be: without them the times are all the same. */
+static int prepare(char *reason)
+{
+    (void)reason;
+    trap.plain_ns = ledger_trap_measure_plain();
+    trap.is_there = ledger_trap_install(trap.reason) == 0;
+    if (trap.is_there)
+        ledger_trap_measure(&trap.cost);
+    return 0;
+}
 
 static int begin(struct workload_context *context, const struct open_row *row, char *reason)
 {
@@ -452,4 +502,9 @@ static void phase_ended(struct workload_context *context, const struct page_phas
 }
 
 const struct child_pass latency_child_pass = {
-    .name = "latency", .begin = begin, .phase_begun = phase_begun, .phase_ended = phase_ended};
+    .name = "latency",
+    .prepare = prepare,
+    .begin = begin,
+    .phase_begun = phase_begun,
+    .phase_ended = phase_ended,
+};

@@ -56,9 +56,14 @@ static void name_class(json_t *object)
         json_object_set_new(object, "most_bytes", json_integer((json_int_t)most_bytes));
 }
 
+/* What this child could see. */
+struct known {
+    int events, system_calls;
+};
+
 /* What is not known becomes null: a size that the operation was not told, all that no record tells
  * of. */
-static void finish_slow(json_t *slow, int is_told_size, int has_events, double tick_ns)
+static void finish_slow(json_t *slow, int is_told_size, struct known known, double tick_ns)
 {
     static const char *const read_ones[] = {"switches", "preemptions", "mappings"};
 
@@ -68,12 +73,14 @@ static void finish_slow(json_t *slow, int is_told_size, int has_events, double t
     if (!is_told_size)
         set_null(slow, "size_bytes");
     name_class(slow);
-    if (!has_events)
+    if (!known.events)
         set_null(slow, "page_faults");
     for (size_t i = 0; i < sizeof read_ones / sizeof read_ones[0]; i++) {
-        if (!has_events || whole(slow, "lost"))
+        if (!known.events || whole(slow, "lost"))
             set_null(slow, read_ones[i]);
     }
+    if (!known.system_calls)
+        set_null(slow, "system_calls");
     json_object_del(slow, "lost");
 }
 
@@ -84,7 +91,7 @@ static int is_told_size(const char *operation)
 }
 
 /* Of all its sizes together, and of each. Returns 0, or -EINVAL with a message. */
-static int finish_operation(json_t *operation, int has_events, double tick_ns, char *error)
+static int finish_operation(json_t *operation, struct known known, double tick_ns, char *error)
 {
     static struct latency_histogram all, one;
     const int told = is_told_size(json_text(operation, "operation"));
@@ -103,24 +110,28 @@ static int finish_operation(json_t *operation, int has_events, double tick_ns, c
     latency_json_write(operation, &all);
     latency_json_add_figures(operation, &all, tick_ns);
     add_ns(operation, "faulted_ticks", "faulted_ns", tick_ns);
-    if (!has_events) {
+    if (!known.events) {
         set_null(operation, "faulted_count");
         set_null(operation, "faulted_ticks");
         set_null(operation, "faulted_ns");
     }
+    if (!known.system_calls) {
+        set_null(operation, "trapped_count");
+        set_null(operation, "system_calls");
+    }
     json_array_foreach(json_object_get(operation, "slowest"), i, entry)
-        finish_slow(entry, told, has_events, tick_ns);
+        finish_slow(entry, told, known, tick_ns);
     return 0;
 }
 
-static int finish_phase(json_t *phase, int has_events, double tick_ns, char *error)
+static int finish_phase(json_t *phase, struct known known, double tick_ns, char *error)
 {
     json_t *operation;
     size_t i;
 
     json_array_foreach(json_object_get(phase, "operations"), i, operation)
     {
-        if (finish_operation(operation, has_events, tick_ns, error) != 0)
+        if (finish_operation(operation, known, tick_ns, error) != 0)
             return -EINVAL;
     }
     return 0;
@@ -129,6 +140,21 @@ static int finish_phase(json_t *phase, int has_events, double tick_ns, char *err
 static double tick_of(const json_t *clock)
 {
     return (double)whole(clock, "calibration_ns") / (double)whole(clock, "calibration_ticks");
+}
+
+/* Whether system calls were trapped, and what that made each longer. */
+static void finish_trap(json_t *json)
+{
+    const int is_there = whole(json, "knows_system_calls") != 0;
+
+    json_object_set_new(json, "system_calls", json_boolean(is_there));
+    json_object_del(json, "knows_system_calls");
+    if (is_there) {
+        set_null(json, "no_system_calls_because");
+        return;
+    }
+    set_null(json, "plain_call_ns");
+    set_null(json, "trapped_call_ns");
 }
 
 /* The child's first line into the file's head. */
@@ -154,6 +180,7 @@ static int finish_head(json_t *json, size_t cell, char *error)
                         refused ? json_string(strerror((int)refused)) : json_null());
     json_object_set_new(json, "freed_sizes", json_boolean(whole(json, "knows_freed_sizes") != 0));
     json_object_del(json, "knows_freed_sizes");
+    finish_trap(json);
     json_object_set_new(json, "format", json_integer(LATENCY_FORMAT));
     json_object_set_new(json, "cell", json_integer((json_int_t)cell));
     return 0;
@@ -171,14 +198,17 @@ static json_t *next_line(const char **text)
 
 static int add_phases(json_t *json, const char *text, char *error)
 {
-    const int has_events = json_is_true(json_object_get(json, "events"));
+    const struct known known = {
+        .events = json_is_true(json_object_get(json, "events")),
+        .system_calls = json_is_true(json_object_get(json, "system_calls")),
+    };
     const double tick_ns = tick_of(json_object_get(json, "clock"));
     json_t *phases = json_array();
 
     json_object_set_new(json, "phases", phases);
     while (*text) {
         json_t *phase = next_line(&text);
-        int failed = phase ? finish_phase(phase, has_events, tick_ns, error) : -EINVAL;
+        int failed = phase ? finish_phase(phase, known, tick_ns, error) : -EINVAL;
         if (!phase)
             snprintf(error, LATENCY_JSON_ERROR_BYTES, "a line of it is no JSON");
         json_array_append_new(phases, phase ? phase : json_null());

@@ -44,8 +44,10 @@ struct latency_table *latency_table_take(void)
         table->thread = tables.threads++;
     }
     pthread_mutex_unlock(&tables.lock);
-    if (table)
-        thread_events_open(&table->events); /* without them there are no tags: the file says so */
+    if (!table)
+        return NULL;
+    thread_events_open(&table->events); /* without them there are no tags: the file says so */
+    table->system_calls = ledger_trap_thread();
     return table;
 }
 
@@ -56,6 +58,17 @@ void latency_table_give_back(struct latency_table *table)
     table->next = tables.free;
     tables.free = table;
     pthread_mutex_unlock(&tables.lock);
+}
+
+static struct ledger_thread calls_between(const struct latency_mark *before,
+                                          const struct latency_mark *after)
+{
+    const struct ledger_thread *from = &before->system_calls, *to = &after->system_calls;
+    struct ledger_thread between = {.all = to->all - from->all};
+
+    for (size_t i = 0; i < LEDGER_CALLS; i++)
+        between.by_call[i] = to->by_call[i] - from->by_call[i];
+    return between;
 }
 
 static struct latency_slow *least_of(struct latency_slowest *slowest)
@@ -87,13 +100,24 @@ static void keep_slow(struct latency_spot *spot, const struct latency_slow *slow
 }
 
 void latency_table_keep(struct latency_table *table, unsigned spot_index,
-                        const struct latency_call *call, struct thread_events_mark before,
-                        struct thread_events_mark after)
+                        const struct latency_call *call, const struct latency_mark *before,
+                        const struct latency_mark *after)
 {
     struct latency_slow slow = {.call = *call, .thread = table->thread};
 
-    thread_events_between(&table->events, before, after, &slow.events);
+    thread_events_between(&table->events, before->events, after->events, &slow.events);
+    slow.system_calls = calls_between(before, after);
     keep_slow(&table->spots[spot_index], &slow);
+}
+
+void latency_table_add_system_calls(struct latency_spot *spot, const struct latency_mark *before,
+                                    const struct latency_mark *after)
+{
+    const struct ledger_thread between = calls_between(before, after);
+
+    spot->trapped_count++;
+    for (size_t i = 0; i < LEDGER_CALLS; i++)
+        spot->system_calls[i] += between.by_call[i];
 }
 
 void latency_tables_reset(void)
@@ -121,6 +145,9 @@ static void merge_spot(struct latency_spot *spot, const struct latency_spot *oth
     spot->classes |= other->classes;
     spot->faulted_count += other->faulted_count;
     spot->faulted_ticks += other->faulted_ticks;
+    spot->trapped_count += other->trapped_count;
+    for (size_t i = 0; i < LEDGER_CALLS; i++)
+        spot->system_calls[i] += other->system_calls[i];
     merge_slowest(spot, &other->undisturbed);
     merge_slowest(spot, &other->preempted);
 }

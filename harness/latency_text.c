@@ -12,6 +12,7 @@
 #include "harness/text.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 enum { NAME_BYTES = ROW_TEXT_BYTES + 64, OPERATION_WIDTH = 18 };
@@ -138,7 +139,20 @@ static void print_size(FILE *out, const json_t *slow)
         fprintf(out, "up to %" JSON_INTEGER_FORMAT " B, ", json_integer_value(most));
 }
 
-/* "12.3 us  32 B, in build: 3 page faults, 1 mapping" */
+/* By name, where they were counted: then they say more than the mappings do. */
+static void print_calls(FILE *out, const json_t *slow, int *is_first)
+{
+    json_t *calls = json_object_get(slow, "system_calls"), *count;
+    const char *name;
+
+    if (!json_is_object(calls)) {
+        print_count(out, slow, "mappings", "mapping", "mappings", is_first);
+        return;
+    }
+    json_object_foreach(calls, name, count) print_count(out, calls, name, name, name, is_first);
+}
+
+/* "12.3 us  32 B, in build: 3 page faults, 1 munmap" */
 static void print_slowest(FILE *out, const struct line *line)
 {
     const json_t *slow = line->slowest;
@@ -151,7 +165,7 @@ static void print_slowest(FILE *out, const struct line *line)
     print_size(out, slow);
     fprintf(out, "in %s: ", line->phase);
     print_count(out, slow, "page_faults", "page fault", "page faults", &is_first);
-    print_count(out, slow, "mappings", "mapping", "mappings", &is_first);
+    print_calls(out, slow, &is_first);
     print_count(out, slow, "switches", "switch", "switches", &is_first);
     if (is_first)
         fputs(line->knows_faults ? "nothing known" : "not known", out);
@@ -268,6 +282,70 @@ static void print_clock(FILE *out, const json_t *cells)
             text_format_duration(cost, json_number_value(json_object_get(worst, "call_cost_ns"))));
 }
 
+/* The share of a cell's calls that had a system call in them. */
+static double trapped_share(const json_t *latency)
+{
+    double trapped = 0, all = 0;
+    const json_t *phase, *operation;
+    size_t i, j;
+
+    json_array_foreach(json_object_get(latency, "phases"), i, phase)
+    {
+        json_array_foreach(json_object_get(phase, "operations"), j, operation)
+        {
+            trapped += (double)whole(operation, "trapped_count");
+            all += (double)whole(operation, "count");
+        }
+    }
+    return all > 0 ? trapped / all : 0;
+}
+
+/* What counting system calls adds, and to how many: each of the cell in which it was the most. */
+static void print_trap(FILE *out, const json_t *cells)
+{
+    char text[TEXT_NUMBER_BYTES];
+    double most_ns = -1, most_share = 0;
+    const json_t *cell;
+    size_t i;
+
+    json_array_foreach(cells, i, cell)
+    {
+        const json_t *latency = json_object_get(cell, "latency");
+        if (!json_is_true(json_object_get(latency, "system_calls")))
+            continue;
+        most_ns = fmax(most_ns, (double)whole(latency, "trapped_call_ns") -
+                                    (double)whole(latency, "plain_call_ns"));
+        most_share = fmax(most_share, trapped_share(latency));
+    }
+    if (most_ns >= 0)
+        fprintf(
+            out,
+            "system calls (mmap, munmap, brk, mprotect and the like) are trapped to be counted: "
+            "each took up to\n%s longer for it, which is in these times; of a row's calls at "
+            "most %.2g %% had any.\n",
+            text_format_duration(text, most_ns), 100 * most_share);
+}
+
+/* Calls that are in no figure: of threads beyond the most that a child has tables for. */
+static void print_unrecorded(FILE *out, const json_t *cells)
+{
+    char name[NAME_BYTES];
+    size_t i, j;
+    const json_t *cell, *phase;
+
+    json_array_foreach(cells, i, cell)
+    {
+        uint64_t calls = 0;
+        json_array_foreach(json_object_get(json_object_get(cell, "latency"), "phases"), j, phase)
+            calls += whole(phase, "unrecorded");
+        if (calls > 0)
+            fprintf(out,
+                    "%s on %s: %" PRIu64 " calls are in no figure: there was no room for their "
+                    "threads\n",
+                    json_text(cell, "workload"), row_of(cell, NULL, name), calls);
+    }
+}
+
 /* Why the kernel told nothing, where it did not: of the first such cell. */
 static void print_missing(FILE *out, const json_t *cells)
 {
@@ -281,6 +359,22 @@ static void print_missing(FILE *out, const json_t *cells)
             continue;
         fprintf(out, "page faults and switches are not known: perf_event_open: %s\n",
                 json_text(latency, "no_events_because"));
+        return;
+    }
+}
+
+static void print_untrapped(FILE *out, const json_t *cells)
+{
+    size_t i;
+    const json_t *cell;
+
+    json_array_foreach(cells, i, cell)
+    {
+        const json_t *latency = json_object_get(cell, "latency");
+        if (!json_is_false(json_object_get(latency, "system_calls")))
+            continue;
+        fprintf(out, "system calls are not counted: %s\n",
+                json_text(latency, "no_system_calls_because"));
         return;
     }
 }
@@ -301,5 +395,8 @@ void latency_text_print(FILE *out, const json_t *cells, int by_phase)
         before = cell;
     }
     print_clock(out, cells);
+    print_trap(out, cells);
+    print_unrecorded(out, cells);
     print_missing(out, cells);
+    print_untrapped(out, cells);
 }

@@ -100,6 +100,49 @@ static void set_result(ucontext_t *context, int64_t result)
 }
 #endif
 
+/* Of the main program or of a library that was there at its start: no access of it allocates. */
+static _Thread_local struct ledger_thread this_thread __attribute__((tls_model("initial-exec")));
+
+const struct ledger_thread *ledger_trap_thread(void)
+{
+    return &this_thread;
+}
+
+/* --- A call that does nothing. --- */
+
+enum { MEASURED_CALLS = 101 };
+
+/* Advice on no bytes: the kernel looks at its arguments and returns. */
+static uint64_t time_empty_call(void)
+{
+    const uint64_t begin_ns = clock_monotonic_ns();
+
+    syscall(SYS_madvise, 0, 0, MADV_NORMAL);
+    return clock_monotonic_ns() - begin_ns;
+}
+
+static int compare(const void *left, const void *right)
+{
+    const uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+
+    return (a > b) - (a < b);
+}
+
+static uint64_t median_of(uint64_t *values)
+{
+    qsort(values, MEASURED_CALLS, sizeof values[0], compare); /* below 1 KiB it takes no memory */
+    return values[MEASURED_CALLS / 2];
+}
+
+uint64_t ledger_trap_measure_plain(void)
+{
+    static uint64_t plain[MEASURED_CALLS];
+
+    for (size_t i = 0; i < MEASURED_CALLS; i++)
+        plain[i] = time_empty_call();
+    return median_of(plain);
+}
+
 #ifdef HAVE_TRAP
 int64_t ledger_trap_again(long number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
                           uint64_t f);
@@ -117,9 +160,6 @@ static struct {
     _Atomic uint64_t break_address;
     struct slot slots[LEDGER_LINES];
 } ledger;
-
-/* Of the main program or of a library that was there at its start: no access of it allocates. */
-static _Thread_local uint64_t calls_of_thread __attribute__((tls_model("initial-exec")));
 
 static uint64_t key_of(enum ledger_call call, uint32_t kind)
 {
@@ -213,7 +253,8 @@ static int64_t count_call(enum ledger_call call, long number, const uint64_t *ar
         break_before = atomic_exchange(&ledger.break_address, (uint64_t)result);
     ledger_classify(&event, call, arguments, result, break_before, ledger.page_bytes);
     enter(&event, time_ns);
-    calls_of_thread++;
+    this_thread.all++;
+    this_thread.by_call[call]++;
     return result;
 }
 
@@ -388,22 +429,7 @@ int ledger_trap_install(char *reason)
 
 /* --- What it costs. --- */
 
-enum { MEASURED_CALLS = 101 };
-
-static int compare(const void *left, const void *right)
-{
-    const uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
-
-    return (a > b) - (a < b);
-}
-
-static uint64_t median_of(uint64_t *values)
-{
-    qsort(values, MEASURED_CALLS, sizeof values[0], compare); /* below 1 KiB it takes no memory */
-    return values[MEASURED_CALLS / 2];
-}
-
-/* Advice on no bytes: the kernel looks at its arguments and returns. */
+/* As time_empty_call has it. */
 static const uint64_t empty_advice[LEDGER_ARGUMENTS] = {0, 0, MADV_NORMAL};
 
 void ledger_trap_measure(struct ledger_cost *cost)
@@ -416,20 +442,13 @@ void ledger_trap_measure(struct ledger_cost *cost)
         begin_ns = clock_monotonic_ns();
         make_again(SYS_madvise, empty_advice);
         empty[i] = clock_monotonic_ns() - begin_ns;
-        begin_ns = clock_monotonic_ns();
-        syscall(SYS_madvise, 0, 0, MADV_NORMAL);
-        trapped[i] = clock_monotonic_ns() - begin_ns;
+        trapped[i] = time_empty_call();
     }
     cost->clock_ns = median_of(clock);
     cost->empty_call_ns = median_of(empty);
     cost->trapped_call_ns = median_of(trapped);
     memset(ledger.slots, 0, sizeof ledger.slots);
-    calls_of_thread = 0;
-}
-
-uint64_t ledger_trap_count(void)
-{
-    return calls_of_thread;
+    this_thread = (struct ledger_thread){0};
 }
 
 #else /* another machine */
@@ -444,11 +463,6 @@ int ledger_trap_install(char *reason)
 void ledger_trap_measure(struct ledger_cost *cost)
 {
     memset(cost, 0, sizeof *cost);
-}
-
-uint64_t ledger_trap_count(void)
-{
-    return 0;
 }
 
 void ledger_trap_read(struct ledger_line *lines)

@@ -11,6 +11,7 @@
 #include "harness/machine.h"
 #include "harness/overhead_ledger.h"
 #include "harness/overhead_snapshot.h"
+#include "harness/pass.h"
 #include "harness/plan.h"
 #include "harness/process.h"
 #include "harness/procfs.h"
@@ -49,6 +50,9 @@ enum figure {
     PLAIN_CALL,
     WATCHED_CALL,
     TOLD_CALL,
+    TIMED_CALL,
+    TIMED_EMPTY,
+    TIMED_CLOCK,
     FIGURES
 };
 
@@ -86,6 +90,12 @@ static const struct {
     [PLAIN_CALL] = {"syscall", "a system call that does nothing: madvise of no bytes", "ns", 0},
     [WATCHED_CALL] = {"syscall_watched", "the same in a child of --passes ledger", "ns", 0},
     [TOLD_CALL] = {"syscall_told", "what the ledger tells as its time", "ns", 0},
+    [TIMED_CALL] = {"latency_call",
+                    "what timing adds to each malloc and free of a small child (--passes latency)",
+                    "ns", 0},
+    [TIMED_EMPTY] = {"latency_empty", "the same of a malloc that does nothing, in a loop", "ns", 0},
+    [TIMED_CLOCK] = {"latency_clock", "of it within what is told as a call's time: the clock", "ns",
+                     0},
 };
 
 struct measurement {
@@ -273,6 +283,40 @@ static void run_ledger(struct measurement *measurement)
     add(measurement, TOLD_CALL, (double)found.watched.empty_call_ns);
 }
 
+/* Of clock, of the latency pass. */
+static double clock_ns_of(const json_t *latency, const char *part, const char *key)
+{
+    const json_t *clock = json_object_get(latency, "clock");
+
+    return json_number_value(json_object_get(part ? json_object_get(clock, part) : clock, key));
+}
+
+/* The small child by itself, and again with each of its calls timed. */
+static int run_small(struct measurement *measurement, uint64_t seed)
+{
+    struct sample *sample = &measurement->sample;
+    char why[PASS_REASON_BYTES];
+    json_t *latency = NULL;
+    int failed = run_child(measurement, 1, sampled_tick_ns, seed);
+
+    if (failed)
+        return failed;
+    const double plain_ns = work_ns(sample);
+    add(measurement, PARK_SMALL, (double)work_phase(sample)->park_ns / 1e3);
+    failed = pass_look(&latency_pass, &measurement->settings, 1, sample, &latency, why);
+    if (failed) {
+        snprintf(measurement->error, OVERHEAD_ERROR_BYTES, "a child whose calls are timed: %.400s",
+                 failed == -EINTR ? "it was interrupted" : why);
+        return failed;
+    }
+    add(measurement, TIMED_CALL,
+        (work_ns(sample) - plain_ns) / (double)work_phase(sample)->stamps.operations);
+    add(measurement, TIMED_EMPTY, clock_ns_of(latency, NULL, "call_cost_ns"));
+    add(measurement, TIMED_CLOCK, clock_ns_of(latency, "own", "p50_ns"));
+    json_decref(latency);
+    return 0;
+}
+
 /* One pair, its two in turns first, so that drift falls on both alike. */
 static int run_round(struct measurement *measurement, unsigned round)
 {
@@ -288,9 +332,7 @@ static int run_round(struct measurement *measurement, unsigned round)
     if (failed)
         return failed;
     add(measurement, SLOWDOWN, 100 * (sampled / unsampled - 1));
-    failed = run_child(measurement, 1, sampled_tick_ns, round);
-    if (!failed)
-        add(measurement, PARK_SMALL, (double)work_phase(&measurement->sample)->park_ns / 1e3);
+    failed = run_small(measurement, round);
     if (!failed)
         run_ledger(measurement);
     return failed ? failed : run_snapshots(measurement);

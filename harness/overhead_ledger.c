@@ -2,18 +2,11 @@
 #define _GNU_SOURCE
 #include "harness/overhead_ledger.h"
 
-#include "harness/clock.h"
-#include "harness/statistics.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-enum { CALLS = 101 };
 
 /* What the child answers. */
 struct answer {
@@ -22,24 +15,12 @@ struct answer {
     char reason[LEDGER_REASON_BYTES];
 };
 
-static double measure_plain(void)
-{
-    double values[CALLS];
-
-    for (size_t i = 0; i < CALLS; i++) {
-        const uint64_t begin_ns = clock_monotonic_ns();
-        syscall(SYS_madvise, 0, 0, MADV_NORMAL);
-        values[i] = (double)(clock_monotonic_ns() - begin_ns);
-    }
-    return statistics_median(values, CALLS).median;
-}
-
 /* What is written fits a pipe, so that it never waits. */
 static void answer_and_end(int fd)
 {
     static struct answer answer;
 
-    answer.found.plain_ns = measure_plain();
+    answer.found.plain_ns = (double)ledger_trap_measure_plain();
     answer.failed = ledger_trap_install(answer.reason);
     if (!answer.failed)
         ledger_trap_measure(&answer.found.watched);

@@ -157,34 +157,33 @@ static json_t *understand(const struct pass *pass, const struct pass_output *out
     return NULL;
 }
 
+static const char too_large[] = "it is larger than a reader takes: 32 MiB, 262144 objects";
+
 /* Where the child stopped at the bound, what it wrote is too much as well (pass_writer.h). */
-static int write_file(const struct pass *pass, int fd, size_t cell, int run_fd,
-                      const struct sample *sample, char *why)
+static int read_output(const struct sample_settings *settings, size_t cell,
+                       const struct sample *sample, json_t **json, char *why)
 {
-    static const char too_large[] = "it is larger than a reader takes: 32 MiB, 262144 objects";
+    const int fd = settings->pass_fd;
     struct stat info = {0};
 
     if (fstat(fd, &info) != 0 || info.st_size > PASS_MOST_BYTES - PASS_BUFFER_BYTES)
         return fail(why, -EFBIG, too_large);
     const size_t length = (size_t)info.st_size;
     char *text = read_text(fd, length);
-    json_t *json =
-        understand(pass,
+    json_t *found =
+        understand(settings->pass,
                    &(struct pass_output){
                        .text = text, .length = length, .cell = cell, .phases = sample->phase_count},
                    why);
     free(text);
-    if (!json)
+    if (!found)
         return -EINVAL;
-    int failed = pass_file_write(run_fd, pass, json);
-    json_decref(json);
-    if (failed)
-        fail(why, failed, failed == -EFBIG ? too_large : strerror(-failed));
-    return failed;
+    *json = found;
+    return 0;
 }
 
-static int take(const struct sample_settings *settings, size_t index, int run_fd,
-                struct sample *sample, char *why)
+static int look(const struct sample_settings *settings, size_t index, struct sample *sample,
+                json_t **json, char *why)
 {
     const struct pass *pass = settings->pass;
     struct cell cell = settings->plan->cells[index];
@@ -200,13 +199,13 @@ static int take(const struct sample_settings *settings, size_t index, int run_fd
     if (sample->status == SAMPLE_INTERRUPTED)
         return -EINTR;
     if (sample->status == SAMPLE_OK)
-        return write_file(pass, settings->pass_fd, index, run_fd, sample, why);
+        return read_output(settings, index, sample, json, why);
     snprintf(why, PASS_REASON_BYTES, "%s: %s", sample_status_name(sample->status), sample->reason);
     return -ECHILD;
 }
 
-int pass_take(const struct pass *pass, const struct sample_settings *settings, size_t index,
-              int run_fd, struct sample *sample, char *why)
+int pass_look(const struct pass *pass, const struct sample_settings *settings, size_t index,
+              struct sample *sample, json_t **json, char *why)
 {
     struct sample_settings own = *settings;
 
@@ -214,7 +213,22 @@ int pass_take(const struct pass *pass, const struct sample_settings *settings, s
     own.pass_fd = memfd_create("tidemark-pass", MFD_CLOEXEC);
     if (own.pass_fd < 0)
         return fail(why, -errno, "no file for the child to write to");
-    int failed = take(&own, index, run_fd, sample, why);
+    int failed = look(&own, index, sample, json, why);
     close(own.pass_fd);
+    return failed;
+}
+
+int pass_take(const struct pass *pass, const struct sample_settings *settings, size_t index,
+              int run_fd, struct sample *sample, char *why)
+{
+    json_t *json = NULL;
+    int failed = pass_look(pass, settings, index, sample, &json, why);
+
+    if (failed)
+        return failed;
+    failed = pass_file_write(run_fd, pass, json);
+    json_decref(json);
+    if (failed)
+        fail(why, failed, failed == -EFBIG ? too_large : strerror(-failed));
     return failed;
 }

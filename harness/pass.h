@@ -81,10 +81,17 @@ json_t *pass_understand_json(const struct pass_output *output, char *why);
 int pass_is_left(const struct pass *pass, const struct tally *tally, size_t cell, int run_fd);
 
 /*
- * Runs cell `index` of the plan of `settings` once more, under the same limits, and writes its file
- * into the run folder `run_fd`. `sample` is used on the way: nothing in it is a result. Returns 0;
- * -EINTR when the run was interrupted; or another negative errno with a sentence in `why`
- * (PASS_REASON_BYTES). But for 0 nothing is written.
+ * Runs cell `index` of the plan of `settings` once more, under the same limits, for what the pass
+ * tells of it: `json`, which the caller owns, is what its file would be. `sample` is of that child,
+ * which the pass disturbed. Returns 0; -EINTR when the run was interrupted; or another negative
+ * errno with a sentence in `why` (PASS_REASON_BYTES) and `json` untouched.
+ */
+int pass_look(const struct pass *pass, const struct sample_settings *settings, size_t index,
+              struct sample *sample, json_t **json, char *why);
+
+/*
+ * The same, and writes the file into the run folder `run_fd`. Nothing in `sample` is a result. But
+ * for 0 nothing is written.
  */
 int pass_take(const struct pass *pass, const struct sample_settings *settings, size_t index,
               int run_fd, struct sample *sample, char *why);

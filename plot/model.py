@@ -147,7 +147,7 @@ class Run:
     """
     `missing`: (workload, params, allocator) of planned cells that summary.json lacks; `micro`: what micro/ has, by file;
     `readings`: by sample, None of a version that took no canary; `censuses`: what census.py read, in the order of the cells;
-    `pages`: what pages.py did. Controls are in no experiment.
+    `pages`: what pages.py did; `ledgers`: what ledger.py did. Controls are in no experiment.
     """
     folder: str
     name: str
@@ -162,3 +162,4 @@ class Run:
     repeat_dirty: bool = False
     censuses: list = field(default_factory=list)
     pages: list = field(default_factory=list)
+    ledgers: list = field(default_factory=list)

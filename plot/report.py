@@ -21,6 +21,7 @@ import checked  # noqa: E402
 import findings  # noqa: E402
 import findings_census  # noqa: E402
 import findings_collection  # noqa: E402
+import findings_ledger  # noqa: E402
 import findings_pages  # noqa: E402
 import findings_steadiness  # noqa: E402
 import held_back  # noqa: E402
@@ -32,6 +33,7 @@ import replay  # noqa: E402
 import run_folder  # noqa: E402
 import style  # noqa: E402
 import survivors  # noqa: E402
+import system_calls  # noqa: E402
 import trade_off  # noqa: E402
 import words  # noqa: E402
 
@@ -82,8 +84,8 @@ def draw_all(run):
     """Draws every figure that the run has data for. Returns Pictures in reading order."""
     latencies = latency.read_latencies(run)  # first: what is refused leaves no figure
     return [*_draw_overview(run), *_draw_curves(run, long_idle=False), *_draw_replays(run), *_draw_curves(run, long_idle=True),
-            *_draw_trade_off(run), *_draw_held(run), *_draw_maps(run), *_draw_survivors(run), *_draw_latencies(run, latencies),
-            *_draw_micro(run), *_draw_canary(run)]
+            *_draw_trade_off(run), *_draw_held(run), *_draw_calls(run), *_draw_maps(run), *_draw_survivors(run),
+            *_draw_latencies(run, latencies), *_draw_micro(run), *_draw_canary(run)]
 
 
 def _slug(*parts, taken=None):
@@ -156,6 +158,15 @@ def _draw_held(run):
                       + "; ".join(f"{words.plain(one.cell.allocator)}: {held_back.say(one)}" for one in rows))
 
 
+def _draw_calls(run):
+    taken = set()
+    for experiment, ledgers in system_calls.candidates(run)[0]:
+        name = _slug("system-calls", experiment.workload, *map(words.count, experiment.params.values()), taken=taken)
+        yield Picture(system_calls.draw(run, experiment, ledgers, name), f"Calls to the kernel · {words.experiment(experiment)}",
+                      "A bar per row and phase, of bytes taken and given back: " + "; ".join(
+                          f"{words.plain(one.cell.allocator)}: {system_calls.say(one)}" for one in ledgers))
+
+
 def _draw_maps(run):
     taken = set()
     for one, left_out in address_map.choose(run.censuses):
@@ -217,8 +228,8 @@ def write_report(run, pictures):
         run=run, machine=run.machine, words=words, pictures=pictures, steadiness=findings_steadiness.read_section(run), articles=findings.read_articles(run),
         versions=words.versions(cell for experiment in run.experiments for cell in experiment.cells),
         sections=[*findings_collection.read_sections(run), *findings.read_lifetimes(run), *findings.read_replays(run),
-                  *findings.read_idles(run), *findings_pages.read_sections(run), *findings_census.read_sections(run),
-                  *findings.read_troubles(run)])
+                  *findings.read_idles(run), *findings_pages.read_sections(run), *findings_ledger.read_sections(run),
+                  *findings_census.read_sections(run),                  *findings.read_troubles(run)])
 
     def write(path):
         with open(path, "w", encoding="utf-8") as file:

@@ -11,6 +11,7 @@ import reprlib
 import numpy
 
 import census
+import ledger
 import pages
 from checked import MIB, NUMBER, RunError, decode, get, get_flag, read_json, read_lines, read_packed
 from model import Cell, Control, Curve, Experiment, Figure, Phase, Reading, Run, Sample
@@ -47,7 +48,7 @@ def read_run(folder):
                get(plan, "tick_ns", NUMBER, path, least=0) / SECOND, machine, _group(cells), missing,
                _read_micro(os.path.join(folder, "micro")), readings, controls,
                bool(get_flag(plan, "repeat_dirty", path)), census.read_censuses(folder, cells),
-               pages.read_pages(folder, cells))
+               pages.read_pages(folder, cells), ledger.read_ledgers(folder, cells))
 
 
 def read_curve(run, sample):

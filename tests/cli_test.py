@@ -527,7 +527,8 @@ class Overhead(unittest.TestCase):
                                         "phase_boundary", "phase_boundary_small", "parent_memory",
                                         "snapshot_pair", "snapshot_pair_preload", "snapshot_objects",
                                         "snapshot_objects_preload", "snapshot_mallocs", "snapshot_mallocs_preload",
-                                        "syscall", "syscall_watched", "syscall_told"})
+                                        "syscall", "syscall_watched", "syscall_told",
+                                        "latency_call", "latency_empty", "latency_clock"})
         for name in set(figures) - {"dispatch", "sampling"}:
             self.assertGreater(figures[name]["median"], 0, name)
             self.assertIsNone(figures[name]["low"], "one round has no interval")
@@ -538,6 +539,9 @@ class Overhead(unittest.TestCase):
         for name in ("snapshot_pair", "snapshot_pair_preload"):
             self.assertGreater(figures[name]["median"], figures["pair"]["median"], "a pair that is recorded takes longer")
         self.assertGreater(figures["syscall_watched"]["median"], figures["syscall"]["median"], "a call that is watched takes longer")
+        for name in ("latency_call", "latency_empty"):
+            self.assertGreater(figures[name]["median"], figures["latency_clock"]["median"], "the clock is a part of timing")
+            self.assertLess(figures[name]["median"], 1e5)
 
     @unittest.skipUnless(platform.machine() == "x86_64", "reads x86-64 code")
     def test_the_three_kinds_of_a_pair_call_as_they_say(self):

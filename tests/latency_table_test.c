@@ -26,7 +26,9 @@ static void add(struct latency_table *table, unsigned spot, uint64_t ticks, unsi
 {
     const struct latency_call call = {.ticks = ticks, .size_class = size_class};
 
-    latency_table_add(table, spot, &call, thread_events_now(&table->events));
+    const struct latency_mark mark = latency_table_mark(table);
+
+    latency_table_add(table, spot, &call, &mark);
 }
 
 static int reset(void **state)
@@ -63,6 +65,37 @@ static unsigned sorted(struct latency_slow *calls)
 
     latency_tables_spot(spot_index, &spot);
     return latency_spot_sort(&spot, calls);
+}
+
+/* The system calls of a call are those that its thread's counts grew by, also past 2^32. */
+static void system_calls_are_those_of_the_call(void **state)
+{
+    struct latency_table *table = latency_table_take();
+    const struct latency_call call = {.ticks = 9, .size_class = 1};
+    struct ledger_thread counts = {.all = UINT32_MAX - 1, .by_call[LEDGER_MUNMAP] = UINT32_MAX - 1};
+    struct latency_slow calls[LATENCY_MOST_SLOWEST];
+    struct latency_spot spot;
+
+    (void)state;
+    table->system_calls = &counts;
+    add(table, spot_index, 5, 1); /* without any */
+    for (unsigned i = 0; i < 2; i++) {
+        const struct latency_mark mark = latency_table_mark(table);
+        counts.all += 3;
+        counts.by_call[LEDGER_MUNMAP] += 2;
+        counts.by_call[LEDGER_BRK] += 1;
+        latency_table_add(table, spot_index, &call, &mark);
+    }
+    latency_tables_spot(spot_index, &spot);
+    assert_int_equal(spot.trapped_count, 2);
+    assert_int_equal(spot.system_calls[LEDGER_MUNMAP], 4);
+    assert_int_equal(spot.system_calls[LEDGER_BRK], 2);
+    assert_int_equal(spot.system_calls[LEDGER_MMAP], 0);
+    assert_int_equal(latency_spot_sort(&spot, calls), 3);
+    assert_int_equal(calls[0].system_calls.all, 3);
+    assert_int_equal(calls[0].system_calls.by_call[LEDGER_MUNMAP], 2);
+    assert_int_equal(calls[2].system_calls.all, 0);
+    latency_table_give_back(table);
 }
 
 static void the_slowest_are_kept_with_the_slowest_first(void **state)
@@ -226,6 +259,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(classes_are_powers_of_two_upwards, reset),
         cmocka_unit_test_setup(the_slowest_are_kept_with_the_slowest_first, reset),
+        cmocka_unit_test_setup(system_calls_are_those_of_the_call, reset),
         cmocka_unit_test_setup(preempted_calls_do_not_crowd_out_the_others, reset),
         cmocka_unit_test_setup(fewer_than_are_kept_are_all_there, reset),
         cmocka_unit_test_setup(threads_at_once_add_up, reset),

@@ -11,14 +11,14 @@ import sys
 import unittest
 
 sys.path.insert(0, "tests")
-from tidemark_run import Scratch, not_run, tidemark  # noqa: E402
+from tidemark_run import Scratch, not_run, refuse_seccomp, tidemark  # noqa: E402
 
 QUIET = ("--warm-up", "0", "--no-repeats", "--rounds", "1", "--no-control", "--passes", "latency")
 CALLS = 50_000
 BULK = ("-w", "bulk:n=50k,size=48", "--idle", "0s", *QUIET)
 
 # Blocks from one mapping that is there from the start; each 1000th call sleeps a millisecond, touches three pages for the
-# first time and makes a mapping. A free looks at nothing.
+# first time, makes a mapping, unmaps it and gives advice five times. A free looks at nothing.
 PLANTED = """
 #define _GNU_SOURCE
 #include <stddef.h>
@@ -39,6 +39,8 @@ static void be_slow(void)
     for (int i = 0; i < 3; i++, touched += PAGE)
         *(volatile char *)(fresh + touched) = 1;
     munmap(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), PAGE);
+    for (int i = 0; i < 5; i++)
+        madvise(ready, 0, MADV_NORMAL);
     nanosleep(&pause, NULL);
 }
 void *malloc(size_t size)
@@ -235,7 +237,40 @@ class KnownTimes(Latency):
         for one in (one for one in malloc["slowest"] if not one["preemptions"]):
             self.assertEqual((one["page_faults"], one["mappings"]), (3, 1))
             self.assertGreaterEqual(one["switches"], 1, "it slept")
-        self.assertRegex(self.show().stdout, r"malloc .* [0-9.]+ ms  48 B, in build: 3 page faults, 1 mapping, \d+ switch")
+        self.assertRegex(self.show().stdout, r"malloc .* [0-9.]+ ms  48 B, in build: 3 page faults, 1 mmap, 1 munmap, 5 madvise, \d+ switch")
+
+    def test_the_system_calls_in_it_are_told(self):
+        self.run_into(*BULK, "-a", "slow=" + self.planted(True))
+        latency = self.latency()
+        if not latency["system_calls"]:
+            not_run(self, latency["no_system_calls_because"])
+        malloc, free = self.find(latency, "build", "malloc"), self.find(latency, "free", "free")
+        slow = CALLS // 1000
+        self.assertEqual(malloc["trapped_count"], slow)
+        self.assertEqual(malloc["system_calls"], {"mmap": slow, "munmap": slow, "madvise": 5 * slow})
+        self.assertEqual((free["trapped_count"], free["system_calls"]), (0, {}))
+        for one in (one for one in malloc["slowest"] if not one["preemptions"]):
+            self.assertEqual(one["system_calls"], {"mmap": 1, "munmap": 1, "madvise": 5})
+        self.assertEqual({len(one["system_calls"]) for one in free["slowest"]}, {0})
+        self.assertGreater(latency["trapped_call_ns"], latency["plain_call_ns"] + 100)
+        self.assertGreater(latency["plain_call_ns"], 0)
+        self.assertIsNone(latency["no_system_calls_because"])
+        self.assertRegex(self.show().stdout,
+                         r"each took up to\n[0-9.]+ us longer for it.*; of a row's calls at most 0\.05 % had any")
+
+    def test_they_are_those_of_the_ledger(self):
+        self.run_into("-w", "bulk:n=200k,size=48", "--idle", "0s", *QUIET[:-1], "latency,ledger", "-a", "glibc")
+        with gzip.open(self.folder("run/ledger/000000.json.gz"), "rt", encoding="utf-8") as file:
+            ledger = json.load(file)
+        for phase, watched in zip(self.latency()["phases"], ledger["phases"]):
+            counted, expected = {}, {}
+            for one in phase["operations"]:
+                for call, count in one["system_calls"].items():
+                    counted[call] = counted.get(call, 0) + count
+            for line in watched["calls"]:
+                expected[line["call"]] = expected.get(line["call"], 0) + line["count"]
+            self.assertEqual(counted, expected, phase["name"])
+        self.assertGreater(self.find(self.latency(), "build", "malloc")["system_calls"]["brk"], 50)
 
     def test_a_call_that_does_nothing_costs_what_the_clock_does(self):
         self.run_into("-w", "bulk:n=500k,size=48", "--idle", "0s", *QUIET, "-a", "fast=" + self.planted(False))
@@ -279,7 +314,7 @@ class WithoutTheKernel(Latency):
         for one in malloc["slowest"]:
             self.assertEqual([one[key] for key in ("page_faults", "switches", "preemptions", "mappings")], [None] * 4)
         shown = self.show().stdout
-        self.assertRegex(shown, r"malloc .* n/a +[0-9.]+ [num]s  48 B, in build: not known")
+        self.assertRegex(shown, r"malloc .* n/a +[0-9.]+ [num]s  48 B, in build: (\d+ brk|not known)")
         self.assertIn("Permission denied", shown)
 
     def test_without_the_table_the_sizes_of_freed_blocks_are_unknown(self):
@@ -291,6 +326,21 @@ class WithoutTheKernel(Latency):
         self.assertEqual((size["count"], size["least_bytes"], size["most_bytes"]), (CALLS, None, None))
         (size,) = self.find(latency, "build", "malloc")["sizes"]
         self.assertEqual(size["most_bytes"], 64)
+
+
+    def test_without_a_filter_there_are_times_and_no_system_calls(self):
+        self.run_into(*BULK, "-a", "slow=" + self.planted(True), preexec_fn=refuse_seccomp)
+        latency = self.latency()
+        self.assertEqual((latency["system_calls"], latency["plain_call_ns"], latency["trapped_call_ns"]), (False, None, None))
+        self.assertEqual(latency["no_system_calls_because"], "the kernel takes no seccomp filter: Operation not permitted")
+        malloc = self.find(latency, "build", "malloc")
+        self.assertEqual((malloc["count"], malloc["trapped_count"], malloc["system_calls"]), (CALLS, None, None))
+        self.assertEqual({str(one["system_calls"]) for one in malloc["slowest"]}, {"None"})
+        shown = self.show().stdout
+        self.assertIn("system calls are not counted: the kernel takes no seccomp filter: Operation not permitted", shown)
+        self.assertNotIn("trapped", shown)
+        if latency["events"]:
+            self.assertRegex(shown, r"malloc .* 3 page faults, 1 mapping, \d+ switch")
 
 
 class Files(Latency):
@@ -316,7 +366,14 @@ class Files(Latency):
             ((*first, "slowest", 2, "thread"), None, "thread"), ((*first, "slowest", 15, "ticks"), 2**40, "ticks"),
             ((*first, "slowest"), [{}] * 33, "slowest"), ((*first, "faulted_count"), CALLS + 1, "faulted_count"),
             (("phases", 0, "name"), "x" * 24, "name"), (("phases", 0, "unrecorded"), None, "unrecorded"),
-            (("phases", 0, "operations"), {}, "operations"),
+            (("phases", 0, "operations"), {}, "operations"), (("system_calls",), 1, "system_calls"),
+            (("trapped_call_ns",), -1, "trapped_call_ns"), (("plain_call_ns",), "1", "plain_call_ns"),
+            (("no_system_calls_because",), "\x1b[2J", "no_system_calls_because"),
+            ((*first, "trapped_count"), CALLS + 1, "trapped_count"), ((*first, "trapped_count"), "1", "trapped_count"),
+            ((*first, "system_calls"), 3, "system_calls"), ((*first, "system_calls"), {"execve": 1}, "system_calls: 'execve'"),
+            ((*first, "system_calls"), {"brk": 0}, "system_calls.brk"), ((*first, "system_calls"), {"\x1b[2J": 1}, "system_calls"),
+            ((*first, "slowest", 0, "system_calls"), {"brk": 2**60}, "system_calls.brk"),
+            ((*first, "slowest", 0, "system_calls"), [1], "system_calls"),
         )
         for path, value, field in cases:
             with self.subTest(path=path, value=value):
@@ -332,6 +389,21 @@ class Files(Latency):
                 self.assertNotIn("\x1b", told.stderr)
         self.write(sound)
         self.show()
+
+    def test_a_file_of_an_earlier_version_is_shown(self):
+        self.run_into(*BULK, "-a", "slow=" + self.planted(True))
+        latency = self.latency()
+        for name in ("system_calls", "no_system_calls_because", "plain_call_ns", "trapped_call_ns"):
+            del latency[name]
+        for one in (one for phase in latency["phases"] for one in phase["operations"]):
+            del one["trapped_count"], one["system_calls"]
+            for slow in one["slowest"]:
+                del slow["system_calls"]
+        self.write(latency)
+        shown = self.show().stdout
+        self.assertNotIn("system calls", shown)
+        if latency["events"]:
+            self.assertRegex(shown, r"malloc .* 3 page faults, 1 mapping, \d+ switch")
 
     def test_an_operation_stands_once(self):
         self.run_into(*BULK, "-a", "glibc")
@@ -352,6 +424,14 @@ class Printed(Latency):
         phases = self.show("--phases").stdout
         self.assertRegex(phases, r"(?m)^  glibc, build +malloc +50000 +100\.0 %")
         self.assertRegex(phases, r"(?m)^  jemalloc, free +free +50000 +100\.0 %")
+
+    def test_calls_that_are_in_no_figure_are_told(self):
+        self.run_into(*BULK, "-a", "glibc", "-a", "jemalloc")
+        self.assertNotIn("in no figure", self.show().stdout)
+        latency = self.latency(1)
+        latency["phases"][0]["unrecorded"], latency["phases"][1]["unrecorded"] = 40, 2
+        self.write(latency, 1)
+        self.assertIn("bulk on jemalloc: 42 calls are in no figure: there was no room for their threads\n", self.show().stdout)
 
     def test_json_is_the_file_with_its_cell(self):
         self.run_into(*BULK, "-a", "glibc", "-a", "jemalloc")

@@ -2,21 +2,18 @@
 The system-call ledger of a run, against what others say of the same child: strace call by call, the kernel's VmSize, an allocator
 whose calls are known. It leaves out the trap in one process, which is ledger_trap_test.c's.
 """
-import ctypes
-import errno
 import gzip
 import json
 import os
 import re
 import shutil
-import struct
 import subprocess
 import sys
 import unittest
 from collections import Counter, defaultdict
 
 sys.path.insert(0, "tests")
-from tidemark_run import TIDEMARK, Scratch, not_run, tidemark  # noqa: E402
+from tidemark_run import TIDEMARK, Scratch, not_run, refuse_seccomp, tidemark  # noqa: E402
 
 QUIET = ("--warm-up", "0", "--no-repeats", "--no-control", "--rounds", "1", "--passes", "ledger")
 LISTS = ("-w", "list_lifetime:n=20k", "--idle", "1ms")
@@ -66,17 +63,6 @@ void *realloc(void *block, size_t bytes)
     return other;
 }
 """
-
-
-def refuse_seccomp():
-    """Run in a process before it executes: seccomp(2) then fails with EPERM, as in a container that forbids it."""
-    number = {"x86_64": 317, "aarch64": 277}[os.uname().machine]
-    code = struct.pack("=" + "HBBI" * 4, 0x20, 0, 0, 0, 0x15, 0, 1, number, 6, 0, 0, 0x50000 | errno.EPERM, 6, 0, 0, 0x7fff0000)
-    text = ctypes.create_string_buffer(code)
-    libc = ctypes.CDLL(None, use_errno=True)
-    program = struct.pack("HxxxxxxP", 4, ctypes.addressof(text))
-    if libc.prctl(38, 1, 0, 0, 0) != 0 or libc.prctl(22, 2, program, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl")
 
 
 class Ledger(Scratch):

@@ -118,7 +118,9 @@ static void body_of_calls(void)
     CHECK(counted(LEDGER_MREMAP, "shrink").old_bytes == BLOCK / 2);
     CHECK(counted(LEDGER_BRK, "grow").net_bytes == BLOCK);
     CHECK(counted(LEDGER_BRK, "shrink").bytes == BLOCK);
-    CHECK(ledger_trap_count() == 7);
+    CHECK(ledger_trap_thread()->all == 7);
+    CHECK(ledger_trap_thread()->by_call[LEDGER_BRK] == 2 &&
+          ledger_trap_thread()->by_call[LEDGER_MREMAP] == 1);
 }
 
 static void test_every_call_does_its_work_and_is_counted(void **state)
@@ -177,7 +179,7 @@ static void *work(void *unused)
         void *block = map(BLOCK);
         CHECK(block != MAP_FAILED && munmap(block, BLOCK) == 0);
     }
-    CHECK(ledger_trap_count() == 2 * (uint64_t)ROUNDS); /* of this thread alone */
+    CHECK(ledger_trap_thread()->all == 2 * ROUNDS); /* of this thread alone */
     return unused;
 }
 
@@ -298,7 +300,7 @@ static void body_of_kinds(void)
     CHECK(count == MANY_KINDS);
     CHECK(counted(LEDGER_MADVISE, "advice_1000").failed == 1);
     CHECK(counted(LEDGER_MADVISE, "other").count >= LEDGER_KINDS);
-    CHECK(map(BLOCK) != MAP_FAILED && ledger_trap_count() == MANY_KINDS + 1);
+    CHECK(map(BLOCK) != MAP_FAILED && ledger_trap_thread()->all == MANY_KINDS + 1);
 }
 
 static void test_kinds_beyond_the_table_are_counted_together(void **state)
@@ -318,7 +320,7 @@ static void body_of_cost(void)
     ledger_trap_read(after);
     for (size_t i = 0; i < LEDGER_LINES; i++)
         CHECK(after[i].totals.count == 0);
-    CHECK(ledger_trap_count() == 0);
+    CHECK(ledger_trap_thread()->all == 0);
 }
 
 static void test_the_cost_is_measured_and_not_counted(void **state)

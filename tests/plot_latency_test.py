@@ -46,10 +46,14 @@ def histogram(ticks):
 
 def file_of(index, phases):
     """phases: a dict of (layer, operation) to ticks for each."""
-    return {"format": 1, "cell": index, "clock": {"name": "tsc", "tick_ns": TICK_NS, "own": histogram([42] * 1000 + [50])},
+    return {"format": 1, "cell": index, "system_calls": True, "plain_call_ns": 150, "trapped_call_ns": 1650, "clock": {"name": "tsc", "tick_ns": TICK_NS, "own": histogram([42] * 1000 + [50])},
             "phases": [{"name": f"phase_{place}", "operations": [
-                {"layer": layer, "operation": operation, **histogram(ticks)} for (layer, operation), ticks in phase.items()]}
-                for place, phase in enumerate(phases)]}
+                {"layer": layer, "operation": operation, "slowest": [slow_of(max(ticks))], **histogram(ticks)}
+                for (layer, operation), ticks in phase.items()]} for place, phase in enumerate(phases)]}
+
+
+def slow_of(ticks, faults=0, calls=None, preemptions=0):
+    return {"ticks": ticks, "page_faults": faults, "preemptions": preemptions, "system_calls": calls or {}}
 
 
 def put_file(folder, index, record):
@@ -98,6 +102,32 @@ class Reading(Files):
         times = self.read()[0].operations["free"]
         self.assertAlmostEqual(times.quantile(1), 2**40 * TICK_NS * 1e-9)
         self.assertAlmostEqual(times.total, (1000 + 5 + 2**40) * TICK_NS * 1e-9, delta=1e-8)
+
+    def test_the_slowest_is_that_of_all_phases_that_kept_its_processor(self):
+        record = file_of(0, [{("object", "free"): [100, 900]}, {("object", "free"): [100, 800]}])
+        first, second = (phase["operations"][0] for phase in record["phases"])
+        first["slowest"] = [slow_of(900, preemptions=1), slow_of(700, 5, {"brk": 1})]
+        second["slowest"] = [slow_of(800, 1, {"munmap": 2, "madvise": 1200})]
+        put_file(self.folder, 0, record)
+        (one,) = self.read()
+        tags = one.operations["free"].slowest.tags.replace(words.NARROW, " ")
+        self.assertEqual(tags, "400 ns: 2 munmap, 1,200 madvise, 1 fault")
+        self.assertAlmostEqual(one.trap, 1.5e-6)
+
+    def test_where_nothing_is_known_of_the_slowest_there_are_no_tags(self):
+        for slow in ([], [slow_of(900, preemptions=1)], [slow_of(900)],
+                     [{**slow_of(900), "page_faults": None, "system_calls": None}], [{"ticks": 900, "page_faults": 0, "preemptions": None}]):
+            record = file_of(0, [{("object", "free"): [100, 900]}])
+            record["phases"][0]["operations"][0]["slowest"] = slow
+            record["system_calls"] = False
+            put_file(self.folder, 0, record)
+            (one,) = self.read()
+            self.assertIn("free: p99.9", latency.say([one], "free"))
+            self.assertNotIn("slowest", latency.say([one], "free"))
+            self.assertIsNone(one.trap)
+        del record["system_calls"], record["plain_call_ns"]
+        put_file(self.folder, 0, record)
+        self.assertIsNone(self.read()[0].trap)
 
     def test_a_run_without_the_pass_has_none(self):
         self.assertEqual(self.read(), [])
@@ -148,6 +178,24 @@ class Refusing(Files):
         self.malloc["most_ticks"] *= 2
         self.refuses("'most_ticks'")
 
+    def test_slowest_that_are_none(self):
+        good = slow_of(self.malloc["most_ticks"])
+        for slowest, wanted in (({}, "'slowest' is {}"), ([good] * 33, "'slowest' has 33, wanted at most 32"),
+                                ([{**good, "ticks": good["ticks"] + 1}], "more than 'most_ticks'"),
+                                ([{**good, "page_faults": -1}], "'page_faults' is -1"),
+                                ([good, {**good, "preemptions": "1"}], "slowest 1: 'preemptions' is '1'"),
+                                ([{**good, "system_calls": {"execve": 1}}], "'system_calls' has 'execve'"),
+                                ([{**good, "system_calls": {"brk": 0}}], "'brk' is 0"),
+                                ([{**good, "system_calls": {"brk": 2**51}}], "'brk' is 2251799813685248"),
+                                ([{**good, "system_calls": [1]}], "'system_calls' is [1]")):
+            self.malloc["slowest"] = slowest
+            self.refuses("phase 0: operation 0", wanted)
+
+    def test_a_trap_that_is_none(self):
+        for name, value in (("system_calls", 1), ("plain_call_ns", None), ("trapped_call_ns", -1)):
+            self.record = {**file_of(0, [{("object", "malloc"): draw_ticks(5, 500)}]), name: value}
+            self.refuses(f"'{name}'")
+
     def test_more_phases_than_a_child_has(self):
         self.record["phases"] *= 17
         self.refuses("'phases' has 17, wanted 1 to 16")
@@ -192,11 +240,13 @@ class Figures(Files):
 
     def test_one_figure_for_each_experiment_with_a_panel_for_each_operation(self):
         for index, seed in ((0, 8), (1, 9)):
-            put_file(self.folder, index, file_of(index, [{("object", "malloc"): draw_ticks(seed, 5000),
-                                                          ("object", "free"): draw_ticks(seed + 10, 5000)}]))
+            record = file_of(index, [{("object", "malloc"): draw_ticks(seed, 5000), ("object", "free"): draw_ticks(seed + 10, 5000)}])
+            record["phases"][0]["operations"][index]["slowest"] = [slow_of(100, 3, {"munmap": 5})]
+            put_file(self.folder, index, record)
         (path,) = self.report()
         text = read(path.replace(".png", ".svg")).replace(words.NARROW, " ")
-        for wanted in ("malloc · 99.9 %", "free · 99.9 %", "glibc", "pymalloc@jemalloc", "99.9 %", "the clock"):
+        self.assertEqual(text.count("50 ns: 5 munmap, 3 faults"), 2, "one of each row")
+        for wanted in ("To be counted, each", "malloc · 99.9 %", "free · 99.9 %", "glibc", "pymalloc@jemalloc", "99.9 %", "the clock"):
             self.assertIn(wanted, text)
         self.assertGreater(png_size(path)[1], 2 * 3.1 * style.DOTS, "two panels")
         html = read(self.folder, "report.html").replace(words.NARROW, " ")

@@ -1,6 +1,9 @@
 """Runs the built `tidemark` from a test: what the scripts that drive it from outside share."""
+import ctypes
+import errno
 import json
 import os
+import struct
 import subprocess
 import tempfile
 import unittest
@@ -28,6 +31,17 @@ def not_run(test, reason):
     if "CI" in os.environ:
         test.fail("not run: " + reason)
     test.skipTest("not run: " + reason)
+
+
+def refuse_seccomp():
+    """Run in a process before it executes: seccomp(2) then fails with EPERM, as in a container that forbids it."""
+    number = {"x86_64": 317, "aarch64": 277}[os.uname().machine]
+    code = struct.pack("=" + "HBBI" * 4, 0x20, 0, 0, 0, 0x15, 0, 1, number, 6, 0, 0, 0x50000 | errno.EPERM, 6, 0, 0, 0x7fff0000)
+    text = ctypes.create_string_buffer(code)
+    libc = ctypes.CDLL(None, use_errno=True)
+    program = struct.pack("HxxxxxxP", 4, ctypes.addressof(text))
+    if libc.prctl(38, 1, 0, 0, 0) != 0 or libc.prctl(22, 2, program, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl")
 
 
 def tidemark(*arguments, **options):
