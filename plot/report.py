@@ -97,13 +97,18 @@ def _slug(*parts, taken=None):
     return unique
 
 
+def _parts_of(experiment):
+    """Of an experiment, for the name of a file."""
+    return [experiment.workload, *map(words.count, experiment.params.values()), *filter(None, [words.way(experiment.way)])]
+
+
 def _draw_curves(run, long_idle):
     taken = set()
     for experiment in run.experiments:
         if experiment.long_idle != long_idle:
             continue
         kind = "idle" if long_idle else "memory-return"
-        name = _slug(kind, experiment.workload, *map(words.count, experiment.params.values()), taken=taken)
+        name = _slug(kind, *_parts_of(experiment), taken=taken)
         title = words.experiment(experiment)
         if long_idle:
             title = f"What comes back while idle for {words.duration(experiment.idle_s)} · {title}"
@@ -116,7 +121,7 @@ def _draw_curves(run, long_idle):
 def _draw_replays(run):
     taken = set()
     for experiment, ours, real in replay.find_pairs(run):
-        name = _slug("replay", experiment.workload, *map(words.count, experiment.params.values()), ours.allocator, taken=taken)
+        name = _slug("replay", *_parts_of(experiment), ours.allocator, taken=taken)
         path = replay.draw(run, experiment, ours, real, name)
         if path:
             yield Picture(path, f"The replay over {real.host_version} · {words.experiment(experiment)}",
@@ -150,7 +155,7 @@ def _draw_overview(run):
 def _draw_held(run):
     taken = set()
     for experiment, rows in held_back.candidates(run):
-        name = _slug("held-back", experiment.workload, *map(words.count, experiment.params.values()), taken=taken)
+        name = _slug("held-back", *_parts_of(experiment), taken=taken)
         yield Picture(held_back.draw(run, experiment, rows, name),
                       f"Who holds memory back · {words.experiment(experiment)}", "A bar per row, of what is resident: "
                       + "; ".join(f"{words.plain(one.cell.allocator)}: {held_back.say(one)}" for one in rows))
@@ -160,7 +165,7 @@ def _draw_maps(run):
     taken = set()
     for one, left_out in address_map.choose(run.censuses):
         experiment = findings_census.experiment_of(run, one)
-        name = _slug("address-map", experiment.workload, *map(words.count, experiment.params.values()), one.cell.allocator,
+        name = _slug("address-map", *_parts_of(experiment), one.cell.allocator,
                      taken=taken)
         yield Picture(address_map.draw(run, experiment, one, left_out, name),
                       f"What keeps arenas in place · {words.experiment(experiment)} · {words.row(one.cell)}",
@@ -170,16 +175,16 @@ def _draw_maps(run):
 def _draw_survivors(run):
     taken = set()
     for series in survivors.find_series(run):
-        values, title = map(words.count, series.params.values()), words.parameters(series.params)
-        name = _slug("survivors", *values, taken=taken)
+        values = map(words.count, series.params.values())
+        name = _slug("survivors", *values, words.way(series.way), taken=taken)
         told = "; ".join(survivors.say(series, size, row) for size in series.sizes for row in series.rows
                          if series.of(size=size, row=row))
         yield Picture(survivors.draw_shares(run, series, name),
-                      f"How few survivors hold a pool, and an arena · bulk: {title}",
+                      f"How few survivors hold a pool, and an arena · {series.name}",
                       f"Share of pools and arenas that stay, by k, with the closed form: {told}")
         if survivors.find_histograms(series):
             name = _slug(name, "histogram", taken=taken)
-            yield Picture(survivors.draw_histograms(run, series, name), f"How many blocks hold an arena · bulk: {title}",
+            yield Picture(survivors.draw_histograms(run, series, name), f"How many blocks hold an arena · {series.name}",
                           "Arenas by their blocks in use after the frees, measured and binomial")
 
 
@@ -188,7 +193,7 @@ def _draw_latencies(run, latencies):
     for experiment in run.experiments:
         found = [one for one in latencies if one.cell in experiment.cells and one.operations]
         if found:
-            name = _slug("latency", experiment.workload, *map(words.count, experiment.params.values()), taken=taken)
+            name = _slug("latency", *_parts_of(experiment), taken=taken)
             yield Picture(latency.draw(run, experiment, found, name), f"How long each call took · {words.experiment(experiment)}",
                           "Time of a call by percentile, a line per row; " + "; ".join(
                               latency.say(found, operation) for operation in latency.choose(found)))
