@@ -42,13 +42,14 @@ class Phase:
     resident_mb: float
     object_mb: float
     live_mb: float
+    lazy_mb: float = None
 
 
 @dataclass
 class Sample:
     """
-    One process; the figures are None unless `status` is ok. A phase `rebuild`, after all that they speak of, is left out;
-    `until_s` is where it begins on the curve.
+    One process; the figures are None unless `status` is ok. A phase `rebuild`, after all that they speak of, is left out.
+    `going` is the Going of given_back.py, None where it says nothing; `until_s` where that phase begins on the curve.
     """
     number: int
     status: str
@@ -56,6 +57,7 @@ class Sample:
     wall_s: float
     retained_mb: float
     phases: list
+    going: object = None
     until_s: float = math.inf
 
 
@@ -85,6 +87,7 @@ class Cell:
     since_last_free_s: Figure = None
     index: int = None
     way: Way = Way()
+    prices: object = None  # of given_back.py
 
     @property
     def good(self):

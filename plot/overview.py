@@ -65,7 +65,8 @@ def draw(run, pairs, name):
         1, 3, LINE * (len(pairs) + 2), "The field at a glance",
         "1.00 is the best of its line, 2.00 takes twice as much. Kept: 0 is best, 100 is nothing given back. The darker, the "
         "worse.",
-        f"Medians. A shade is full from {WORST} times the best on. Time is the sum over all phases but {words.rest_phases(run)}, park time excluded; peak is "
+        f"Medians. A shade is full from {WORST} times the best on. Time is the sum over all phases but "
+        f"{words.rest_phases(run)}, park time excluded; peak is "
         "above baseline, blank below 1 MiB; kept is 1 - return ratio at the end of the last phase, blank where less than 1 MiB could have come "
         "back. The last line is the geometric mean over the lines that have all of its rows. " + style.machine_caption(
             run, [cell for _, cells in pairs for cell in cells]), left=3.1, head=1.25)

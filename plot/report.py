@@ -22,6 +22,7 @@ import findings  # noqa: E402
 import findings_census  # noqa: E402
 import findings_collection  # noqa: E402
 import findings_pages  # noqa: E402
+import findings_returned  # noqa: E402
 import findings_steadiness  # noqa: E402
 import held_back  # noqa: E402
 import latency  # noqa: E402
@@ -29,6 +30,7 @@ import memory_return  # noqa: E402
 import micro  # noqa: E402
 import overview  # noqa: E402
 import replay  # noqa: E402
+import returned  # noqa: E402
 import run_folder  # noqa: E402
 import style  # noqa: E402
 import survivors  # noqa: E402
@@ -81,9 +83,9 @@ def main(arguments=None):
 def draw_all(run):
     """Draws every figure that the run has data for. Returns Pictures in reading order."""
     latencies = latency.read_latencies(run)  # first: what is refused leaves no figure
-    return [*_draw_overview(run), *_draw_curves(run, long_idle=False), *_draw_replays(run), *_draw_curves(run, long_idle=True),
-            *_draw_trade_off(run), *_draw_held(run), *_draw_maps(run), *_draw_survivors(run), *_draw_latencies(run, latencies),
-            *_draw_micro(run), *_draw_canary(run)]
+    return [*_draw_overview(run), *_draw_returned(run), *_draw_curves(run, long_idle=False), *_draw_replays(run),
+            *_draw_curves(run, long_idle=True), *_draw_trade_off(run), *_draw_held(run), *_draw_maps(run),
+            *_draw_survivors(run), *_draw_latencies(run, latencies), *_draw_micro(run), *_draw_canary(run)]
 
 
 def _slug(*parts, taken=None):
@@ -152,6 +154,21 @@ def _draw_overview(run):
                       "what could have gone back; the values are in the table of cells")
 
 
+def _draw_returned(run):
+    taken = set()
+    for group in returned.find_groups(run)[:returned.MOST_GROUPS]:
+        name = _slug("returned", group.workload, *map(words.count, group.params.values()), taken=taken)
+        several = returned.parts(group)
+        for number, part in enumerate(several, 1):
+            yield Picture(returned.draw(run, part, f"{name}-part-{number}" if len(several) > 1 else name),
+                          f"How much goes back, and how soon · {group.name}" + _part(number, several), returned.say(part))
+        several = returned.price_parts(group) if returned.has_prices(group) else []
+        for number, part in enumerate(several, 1):
+            yield Picture(returned.draw_prices(run, part, f"{name}-price-{number}" if len(several) > 1 else f"{name}-price"),
+                          f"What giving back costs · {group.name}" + _part(number, several),
+                          "A dot per row and way: memory kept, time over stock, time of asking, time of building anew")
+
+
 def _draw_held(run):
     taken = set()
     for experiment, rows in held_back.candidates(run):
@@ -165,8 +182,7 @@ def _draw_maps(run):
     taken = set()
     for one, left_out in address_map.choose(run.censuses):
         experiment = findings_census.experiment_of(run, one)
-        name = _slug("address-map", *_parts_of(experiment), one.cell.allocator,
-                     taken=taken)
+        name = _slug("address-map", *_parts_of(experiment), one.cell.allocator, taken=taken)
         yield Picture(address_map.draw(run, experiment, one, left_out, name),
                       f"What keeps arenas in place · {words.experiment(experiment)} · {words.row(one.cell)}",
                       f"A cell per pool, a column per arena, a panel per phase; {address_map.say(one)}")
@@ -221,8 +237,8 @@ def write_report(run, pictures):
     html = environment.get_template("report.html.j2").render(
         run=run, machine=run.machine, words=words, pictures=pictures, steadiness=findings_steadiness.read_section(run), articles=findings.read_articles(run),
         versions=words.versions(cell for experiment in run.experiments for cell in experiment.cells),
-        sections=[*findings_collection.read_sections(run), *findings.read_lifetimes(run), *findings.read_replays(run),
-                  *findings.read_idles(run), *findings_pages.read_sections(run), *findings_census.read_sections(run),
+        sections=[*findings_returned.read_sections(run), *findings_collection.read_sections(run),
+                  *findings.read_lifetimes(run), *findings.read_replays(run), *findings.read_idles(run), *findings_pages.read_sections(run), *findings_census.read_sections(run),
                   *findings.read_troubles(run)])
 
     def write(path):

@@ -12,6 +12,7 @@ import reprlib
 import numpy
 
 import census
+import given_back
 import pages
 import words
 from checked import MIB, NUMBER, RunError, decode, get, get_flag, read_json, read_lines, read_packed
@@ -136,8 +137,8 @@ def _read_key(record, where):
     for name in get(record, "params", dict, where):
         get(record["params"], name, str, f"{where}: params")
     return (get(record, "workload", str, where), json.dumps(record["params"]), get(record, "allocator", str, where),
-            get(record, "host", str, where), get(record, "idle_ns", NUMBER, where, least=0), bool(get_flag(record, "control", where)),
-            _read_way(record, where))
+            get(record, "host", str, where), get(record, "idle_ns", NUMBER, where, least=0),
+            bool(get_flag(record, "control", where)), _read_way(record, where))
 
 
 def _read_way(record, where):
@@ -156,7 +157,7 @@ def _read_choice(record, name, choices, where):
 
 
 def _read_samples(path, ways):
-    """The samples, by the index of their cell, each of which has its way; the canary before each, None where no sample has one."""
+    """The samples, by the index of their cell, each with its way; the canary before each, None where no sample has one."""
     cells = len(ways)
     samples = [[] for _ in range(cells)]
     readings = []
@@ -188,17 +189,19 @@ def _read_sample(record, way, where):
     if way.rebuild and len(phases) > 1 and phases[-1].name == "rebuild":
         until_s = phases.pop().begin_s
     return Sample(number, status, baseline_mb, get(record, "wall_ns", int, where, least=0) / SECOND,
-                  get(record, "retained_bytes", int, where) / MB, phases, until_s)
+                  get(record, "retained_bytes", int, where) / MB, phases, given_back.read_sample(record, phases, where),
+                  until_s)
 
 
 def _read_phase(record, baseline_mb, where):
     def known(name):
         value = get(record, name, int, where, optional=True, least=0)
         return math.nan if value is None else value / MB
+    lazy = get(record, "lazyfree_bytes", int, where, optional=True, least=0) if "lazyfree_bytes" in record else None
     begin_s, end_s, wall_s = (get(record, name, int, where, least=0) / SECOND for name in ("begin_ns", "end_ns", "wall_ns"))
     resident_mb = get(record, "rss_bytes", int, where, least=0) / MB - baseline_mb
     return Phase(get(record, "name", str, where), begin_s, end_s, wall_s, resident_mb, known("object_bytes"),
-                 known("live_bytes"))
+                 known("live_bytes"), None if lazy is None else lazy / MB)
 
 
 def _read_cells(path, planned, samples, machine):
@@ -236,6 +239,8 @@ def _read_cell(record, samples, machine, where):
         return _read_figure(get(record, name, dict, where, optional=True), scale, f"{where}: {name}")
     host = record["host"]
     python = (machine.get("python") or {}).get(host) or {}
+    known = lambda inner, name, scale: (_read_figure(get(inner, name, dict, where, optional=True), scale, f"{where}: {name}")
+                                        if name in inner else None)
     cell = Cell(record["workload"], record["params"], record["allocator"], host,
                 str(python.get("version") or host), record["idle_ns"] / SECOND,
                 get(record, "version", str, where, optional=True) or "",
@@ -243,7 +248,8 @@ def _read_cell(record, samples, machine, where):
                 get(record, "reason", str, where, optional=True) or "", get(record, "samples", int, where), samples,
                 wall_s=figure("wall_ns", SECOND), peak_mb=figure("peak_bytes", MB),
                 retained_mb=figure("retained_bytes", MB), return_ratio=figure("return_ratio", 1),
-                return_ratio_live=figure("return_ratio_live", 1), since_last_free_s=figure("since_last_free_ns", SECOND))
+                return_ratio_live=figure("return_ratio_live", 1), since_last_free_s=figure("since_last_free_ns", SECOND),
+                prices=given_back.read_cell(record, known, where))
     _check_between(cell.wall_s, [sample.wall_s for sample in cell.good], f"{where}: wall_ns")
     _check_between(cell.retained_mb, [sample.retained_mb for sample in cell.good], f"{where}: retained_bytes")
     return cell

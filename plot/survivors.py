@@ -93,8 +93,8 @@ def _limit(params, way, points):
     sizes, rows = ([value for value, _ in collections.Counter(values).most_common()]
                    for values in ([point.size for point in points], [point.row for point in points]))
     left_out = [*map("blocks of {} bytes".format, sizes[MOST_SIZES:]), *map(words.plain, rows[MOST_ROWS:])]
-    return Series(params, way, [point for point in points if point.size in sizes[:MOST_SIZES] and point.row in rows[:MOST_ROWS]],
-                  left_out)
+    kept = [point for point in points if point.size in sizes[:MOST_SIZES] and point.row in rows[:MOST_ROWS]]
+    return Series(params, way, kept, left_out)
 
 
 def _measure(one):

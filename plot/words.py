@@ -111,12 +111,12 @@ def parameters(params):
 
 
 def way(one):
-    """"return idle, active every 100 ms, THP off": a way to give back as the command line has it; empty where none is told."""
+    """"return idle, active every 100 ms, THP off": empty where the way is not told."""
     return f"return {way_short(one)}" if one.told else ""
 
 
 def way_short(one):
-    """The same beneath a heading that says so. Every mode but stock builds anew afterwards: only what differs from that is said."""
+    """The same beneath a heading. Every mode but stock builds anew afterwards: only what differs from that is said."""
     parts = [plain(one.mode), f"active every {duration(one.activity_s)}" if one.activity_s else "",
              f"THP {plain(one.thp)}" if one.thp != "system" else "",
              "" if one.rebuild == (one.mode != "stock") else "rebuilt" if one.rebuild else "not rebuilt"]
