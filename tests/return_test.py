@@ -90,6 +90,14 @@ class Curves(Scratch):
                     late = moment["at_ns"] - last_free - moment["after_ns"]
                     self.assertTrue(0 <= late < 0.2 * SECOND, late)
 
+    def test_a_moment_at_the_end_of_the_rest_is_read(self):
+        for idle, expected in (("100ms", [0, SECOND // 10]), ("1s", [0, SECOND // 10, SECOND])):
+            measured = measure_samples(self.scratch, *BULK, "-a", ",".join((NEVER, AT_ONCE)), "--return", "idle", "--idle", idle)
+            for cell, sample in measured:
+                with self.subTest(row=cell["allocator"], idle=idle):
+                    self.assertEqual([moment["after_ns"] for moment in sample["moments"]], expected)
+                    self.assertIsNotNone(sample["moments"][-1]["excess_byte_seconds"])
+
     def test_running_once_more_faults_in_what_was_given_back_and_no_more(self):
         pages = TAKEN_MB * MB / 4096
         self.assertLess(self.samples[NEVER]["rebuild_minor_faults"], pages / 20)
