@@ -129,7 +129,7 @@ static void plugin_version(char *text)
     snprintf(text, ALLOCATOR_TEXT_BYTES, "1.0");
 }
 
-const struct allocator tidemark_allocator_v2 = {
+const struct allocator tidemark_allocator_v3 = {
     .name = "planted",
     .summary = "a bump pointer whose figures are known",
     .source = "tests/pages_run_test.py",
