@@ -47,6 +47,8 @@ static void check_combination(const struct show_options *options, struct argp_st
 {
     const struct view_option *view = options->view;
 
+    if (view && options->phases && !view->view.pass)
+        argp_error(state, "%s or --phases: they are two tables", view->name);
     if (view && options->phases && !view->view.is_of_phases)
         argp_error(state, "%s is by phase: leave --phases out", view->name);
     if (!view && options->json && options->phases)

@@ -83,6 +83,22 @@ static void tell_reason(const struct shown *shown, size_t index)
     fprintf(stderr, "tidemark show: %s\n", text);
 }
 
+/* What names a cell and its experiment, with the file; the caller owns it. Takes over `file`. */
+static json_t *cell_with_file(const json_t *cell, size_t index, const struct pass *pass,
+                              json_t *file)
+{
+    static const char *const names[] = {"workload", "params", "allocator",   "host",   "idle_ns",
+                                        "return",   "thp",    "activity_ns", "rebuild"};
+    json_t *shown = json_pack("{s:I, s:o}", "cell", (json_int_t)index, pass->name, file);
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        json_t *value = json_object_get(cell, names[i]);
+        if (value) /* older runs have no ways */
+            json_object_set(shown, names[i], value);
+    }
+    return shown;
+}
+
 /* Adds the cell with its file to `cells`, or says why not. Returns 0, or -1 with a message told. */
 static int add_cell(json_t *cells, const struct shown *shown, size_t index)
 {
@@ -100,13 +116,7 @@ static int add_cell(json_t *cells, const struct shown *shown, size_t index)
         fail(message);
         return -1;
     }
-    const json_t *cell = cell_at(shown, index);
-    json_array_append_new(
-        cells, json_pack("{s:I, s:O, s:O, s:O, s:O, s:O, s:o}", "cell", (json_int_t)index,
-                         "workload", json_object_get(cell, "workload"), "params",
-                         json_object_get(cell, "params"), "allocator",
-                         json_object_get(cell, "allocator"), "host", json_object_get(cell, "host"),
-                         "idle_ns", json_object_get(cell, "idle_ns"), pass->name, file));
+    json_array_append_new(cells, cell_with_file(cell_at(shown, index), index, pass, file));
     return 0;
 }
 

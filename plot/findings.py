@@ -132,8 +132,8 @@ def read_troubles(run):
     items = [f"{words.row(cell)} in {words.experiment(experiment)}: {cell.status}"
              f"{', ' + words.plain(cell.reason, 300) if cell.reason else ''} ({cell.count} samples ok)."
              for experiment in run.experiments for cell in experiment.cells if cell.status != "ok" or not cell.ran]
-    items += [f"{words.plain(row)} in {words.plain(workload)}: {words.parameters(params)}: planned, but not in summary.json."
-              for workload, params, row in run.missing]
+    items += [words.with_way(f"{words.plain(row)} in {words.plain(workload)}: {words.parameters(params)}", way)
+              + ": planned, but not in summary.json." for workload, params, row, way in run.missing]
     if not items:
         return []
     text = "These cells have no figure, or one from fewer samples."

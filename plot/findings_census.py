@@ -43,7 +43,7 @@ def experiment_of(run, one):
 
 
 def _read_survivors(anchor, series):
-    title = f"How few survivors hold a pool, and an arena (bulk: {words.parameters(series.params)})"
+    title = f"How few survivors hold a pool, and an arena ({series.name})"
     items = [survivors.say(series, size, row) + f" ({words.plain(row)})." for size in series.sizes for row in series.rows
              if series.of(size=size, row=row)]
     parts = []

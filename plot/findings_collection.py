@@ -14,12 +14,13 @@ def read_sections(run):
     groups = {}
     for experiment in short_idle(run, "del_collect"):
         rest = {name: text for name, text in experiment.params.items() if name != "way"}
-        groups.setdefault(words.parameters(rest), {})[experiment.params.get("way")] = {
+        name = words.with_way(words.parameters(rest), experiment.way)
+        groups.setdefault((name, experiment.idle_s), {})[experiment.params.get("way")] = {
             cell.allocator: cell for cell in experiment.cells if cell.ran and cell.host == "objects"}
     if not groups:
         return [absent("collect", TITLE, "del_collect cells")]
     return [_section(f"collect-{index}" if index else "collect", f"{TITLE} (del_collect: {rest})", ways)
-            for index, (rest, ways) in enumerate(groups.items())]
+            for index, ((rest, _), ways) in enumerate(groups.items())]
 
 
 def _section(anchor, title, ways):

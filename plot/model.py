@@ -2,12 +2,26 @@
 What a run is made of, in memory: plain objects in MB (1,000,000 bytes) and seconds, resident memory above each baseline.
 It leaves out files and units, which are run_folder.py's.
 """
+import math
 import statistics
 from dataclasses import dataclass, field
 
 import numpy
 
 LONG_IDLE_S = 10  # idle times from here on are shown as what comes back while idle, apart from the comparisons
+
+
+@dataclass(frozen=True)
+class Way:
+    """
+    How memory is given back after the last free (docs/return.md); as it stands, what every run did before there were ways.
+    `told`: a figure or a text has to name it, as its run has others, or as it is not that one.
+    """
+    mode: str = "stock"
+    activity_s: float = 0.0
+    rebuild: bool = False
+    thp: str = "system"
+    told: bool = field(default=False, compare=False)
 
 
 @dataclass
@@ -28,17 +42,23 @@ class Phase:
     resident_mb: float
     object_mb: float
     live_mb: float
+    lazy_mb: float = None
 
 
 @dataclass
 class Sample:
-    """One process; the figures are None unless `status` is ok."""
+    """
+    One process; the figures are None unless `status` is ok. A phase `rebuild`, after all that they speak of, is left out.
+    `going` is the Going of given_back.py, None where it says nothing; `until_s` where that phase begins on the curve.
+    """
     number: int
     status: str
     baseline_mb: float
     wall_s: float
     retained_mb: float
     phases: list
+    going: object = None
+    until_s: float = math.inf
 
 
 @dataclass
@@ -66,6 +86,8 @@ class Cell:
     return_ratio_live: Figure = None
     since_last_free_s: Figure = None
     index: int = None
+    way: Way = Way()
+    prices: object = None  # of given_back.py
 
     @property
     def good(self):
@@ -116,11 +138,12 @@ class Control:
 
 @dataclass
 class Experiment:
-    """The cells that may be compared: equal in workload, parameters and idle time."""
+    """The cells that may be compared: equal in workload, parameters, idle time and way."""
     workload: str
     params: dict
     idle_s: float
     cells: list
+    way: Way = Way()
 
     @property
     def long_idle(self):
@@ -145,7 +168,7 @@ class Curve:
 @dataclass
 class Run:
     """
-    `missing`: (workload, params, allocator) of planned cells that summary.json lacks; `micro`: what micro/ has, by file;
+    `missing`: (workload, params, allocator, way) of planned cells that summary.json lacks; `micro`: what micro/ has, by file;
     `readings`: by sample, None of a version that took no canary; `censuses`: what census.py read, in the order of the cells;
     `pages`: what pages.py did; `ledgers`: what ledger.py did. Controls are in no experiment.
     """

@@ -67,14 +67,15 @@ def draw(run, pairs, name):
         *((1, 3) if is_beside else (3, 1)), LINE * (len(pairs) + 2), "The field at a glance",
         "1.00 is the best of its line, 2.00 takes twice as much. Kept: 0 is best, 100 is nothing given back. The darker, the "
         "worse.",
-        f"Medians. A shade is full from {WORST} times the best on. Time is the sum over all phases but `idle`, park time excluded; peak is "
+        f"Medians. A shade is full from {WORST} times the best on. Time is the sum over all phases but "
+        f"{words.rest_phases(run)}, park time excluded; peak is "
         "above baseline, blank below 1 MiB; kept is 1 - return ratio at the end of the last phase, blank where less than 1 MiB could have come "
         "back. The last line is the geometric mean over the lines that have all of its rows. " + style.machine_caption(
             run, [cell for _, cells in pairs for cell in cells]), left=3.1, head=1.25, gap=1.5)
     for axis, (title, table, write) in zip(axes, tables):
         _draw_table(axis, title, rows, table, write)
     for axis in axes[:1] if is_beside else axes:
-        axis.set_yticks(range(len(pairs)), [words.plain(words.experiment(experiment), 46) for experiment, _ in pairs],
+        axis.set_yticks(range(len(pairs)), [_label(experiment) for experiment, _ in pairs],
                         fontsize=style.SMALL - 0.5)
     return style.save(figure, run.folder, name)
 
@@ -82,6 +83,12 @@ def draw(run, pairs, name):
 def _rows(pairs):
     """Every row of the lines, as they come."""
     return list(dict.fromkeys(cell.allocator for _, cells in pairs for cell in cells))
+
+
+def _label(experiment):
+    """Cut in its parameters, if it must be: the way at its end tells it from its neighbours."""
+    way = f" · {words.way_short(experiment.way)}" if experiment.way.told else ""
+    return words.plain(words.workload(experiment.workload, experiment.params), max(46 - len(way), 16)) + way
 
 
 def _time(cell):

@@ -23,6 +23,7 @@ import findings_census  # noqa: E402
 import findings_collection  # noqa: E402
 import findings_ledger  # noqa: E402
 import findings_pages  # noqa: E402
+import findings_returned  # noqa: E402
 import findings_steadiness  # noqa: E402
 import held_back  # noqa: E402
 import latency  # noqa: E402
@@ -30,6 +31,7 @@ import memory_return  # noqa: E402
 import micro  # noqa: E402
 import overview  # noqa: E402
 import replay  # noqa: E402
+import returned  # noqa: E402
 import run_folder  # noqa: E402
 import style  # noqa: E402
 import survivors  # noqa: E402
@@ -83,9 +85,9 @@ def main(arguments=None):
 def draw_all(run):
     """Draws every figure that the run has data for. Returns Pictures in reading order."""
     latencies = latency.read_latencies(run)  # first: what is refused leaves no figure
-    return [*_draw_overview(run), *_draw_curves(run, long_idle=False), *_draw_replays(run), *_draw_curves(run, long_idle=True),
-            *_draw_trade_off(run), *_draw_held(run), *_draw_calls(run), *_draw_maps(run), *_draw_survivors(run),
-            *_draw_latencies(run, latencies), *_draw_micro(run), *_draw_canary(run)]
+    return [*_draw_overview(run), *_draw_returned(run), *_draw_curves(run, long_idle=False), *_draw_replays(run),
+            *_draw_curves(run, long_idle=True), *_draw_trade_off(run), *_draw_held(run), *_draw_calls(run), *_draw_maps(run),
+            *_draw_survivors(run), *_draw_latencies(run, latencies), *_draw_micro(run), *_draw_canary(run)]
 
 
 def _slug(*parts, taken=None):
@@ -99,13 +101,18 @@ def _slug(*parts, taken=None):
     return unique
 
 
+def _parts_of(experiment):
+    """Of an experiment, for the name of a file."""
+    return [experiment.workload, *map(words.count, experiment.params.values()), *filter(None, [words.way(experiment.way)])]
+
+
 def _draw_curves(run, long_idle):
     taken = set()
     for experiment in run.experiments:
         if experiment.long_idle != long_idle:
             continue
         kind = "idle" if long_idle else "memory-return"
-        name = _slug(kind, experiment.workload, *map(words.count, experiment.params.values()), taken=taken)
+        name = _slug(kind, *_parts_of(experiment), taken=taken)
         title = words.experiment(experiment)
         if long_idle:
             title = f"What comes back while idle for {words.duration(experiment.idle_s)} · {title}"
@@ -118,7 +125,7 @@ def _draw_curves(run, long_idle):
 def _draw_replays(run):
     taken = set()
     for experiment, ours, real in replay.find_pairs(run):
-        name = _slug("replay", experiment.workload, *map(words.count, experiment.params.values()), ours.allocator, taken=taken)
+        name = _slug("replay", *_parts_of(experiment), ours.allocator, taken=taken)
         path = replay.draw(run, experiment, ours, real, name)
         if path:
             yield Picture(path, f"The replay over {real.host_version} · {words.experiment(experiment)}",
@@ -149,10 +156,25 @@ def _draw_overview(run):
                       "what could have gone back; the values are in the table of cells")
 
 
+def _draw_returned(run):
+    taken = set()
+    for group in returned.find_groups(run)[:returned.MOST_GROUPS]:
+        name = _slug("returned", group.workload, *map(words.count, group.params.values()), taken=taken)
+        several = returned.parts(group)
+        for number, part in enumerate(several, 1):
+            yield Picture(returned.draw(run, part, f"{name}-part-{number}" if len(several) > 1 else name),
+                          f"How much goes back, and how soon · {group.name}" + _part(number, several), returned.say(part))
+        several = returned.price_parts(group) if returned.has_prices(group) else []
+        for number, part in enumerate(several, 1):
+            yield Picture(returned.draw_prices(run, part, f"{name}-price-{number}" if len(several) > 1 else f"{name}-price"),
+                          f"What giving back costs · {group.name}" + _part(number, several),
+                          "A dot per row and way: memory kept, time over stock, time of asking, time of building anew")
+
+
 def _draw_held(run):
     taken = set()
     for experiment, rows in held_back.candidates(run):
-        name = _slug("held-back", experiment.workload, *map(words.count, experiment.params.values()), taken=taken)
+        name = _slug("held-back", *_parts_of(experiment), taken=taken)
         yield Picture(held_back.draw(run, experiment, rows, name),
                       f"Who holds memory back · {words.experiment(experiment)}", "A bar per row, of what is resident: "
                       + "; ".join(f"{words.plain(one.cell.allocator)}: {held_back.say(one)}" for one in rows))
@@ -171,8 +193,7 @@ def _draw_maps(run):
     taken = set()
     for one, left_out in address_map.choose(run.censuses):
         experiment = findings_census.experiment_of(run, one)
-        name = _slug("address-map", experiment.workload, *map(words.count, experiment.params.values()), one.cell.allocator,
-                     taken=taken)
+        name = _slug("address-map", *_parts_of(experiment), one.cell.allocator, taken=taken)
         yield Picture(address_map.draw(run, experiment, one, left_out, name),
                       f"What keeps arenas in place · {words.experiment(experiment)} · {words.row(one.cell)}",
                       f"A cell per pool, a column per arena, a panel per phase; {address_map.say(one)}")
@@ -181,16 +202,16 @@ def _draw_maps(run):
 def _draw_survivors(run):
     taken = set()
     for series in survivors.find_series(run):
-        values, title = map(words.count, series.params.values()), words.parameters(series.params)
-        name = _slug("survivors", *values, taken=taken)
+        values = map(words.count, series.params.values())
+        name = _slug("survivors", *values, words.way(series.way), taken=taken)
         told = "; ".join(survivors.say(series, size, row) for size in series.sizes for row in series.rows
                          if series.of(size=size, row=row))
         yield Picture(survivors.draw_shares(run, series, name),
-                      f"How few survivors hold a pool, and an arena · bulk: {title}",
+                      f"How few survivors hold a pool, and an arena · {series.name}",
                       f"Share of pools and arenas that stay, by k, with the closed form: {told}")
         if survivors.find_histograms(series):
             name = _slug(name, "histogram", taken=taken)
-            yield Picture(survivors.draw_histograms(run, series, name), f"How many blocks hold an arena · bulk: {title}",
+            yield Picture(survivors.draw_histograms(run, series, name), f"How many blocks hold an arena · {series.name}",
                           "Arenas by their blocks in use after the frees, measured and binomial")
 
 
@@ -199,7 +220,7 @@ def _draw_latencies(run, latencies):
     for experiment in run.experiments:
         found = [one for one in latencies if one.cell in experiment.cells and one.operations]
         if found:
-            name = _slug("latency", experiment.workload, *map(words.count, experiment.params.values()), taken=taken)
+            name = _slug("latency", *_parts_of(experiment), taken=taken)
             yield Picture(latency.draw(run, experiment, found, name), f"How long each call took · {words.experiment(experiment)}",
                           "Time of a call by percentile, a line per row; " + "; ".join(
                               latency.say(found, operation) for operation in latency.choose(found)))
@@ -227,9 +248,9 @@ def write_report(run, pictures):
     html = environment.get_template("report.html.j2").render(
         run=run, machine=run.machine, words=words, pictures=pictures, steadiness=findings_steadiness.read_section(run), articles=findings.read_articles(run),
         versions=words.versions(cell for experiment in run.experiments for cell in experiment.cells),
-        sections=[*findings_collection.read_sections(run), *findings.read_lifetimes(run), *findings.read_replays(run),
-                  *findings.read_idles(run), *findings_pages.read_sections(run), *findings_ledger.read_sections(run),
-                  *findings_census.read_sections(run),                  *findings.read_troubles(run)])
+        sections=[*findings_returned.read_sections(run), *findings_collection.read_sections(run), *findings.read_lifetimes(run),
+                  *findings.read_replays(run), *findings.read_idles(run), *findings_pages.read_sections(run),
+                  *findings_ledger.read_sections(run), *findings_census.read_sections(run), *findings.read_troubles(run)])
 
     def write(path):
         with open(path, "w", encoding="utf-8") as file:

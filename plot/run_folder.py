@@ -2,6 +2,7 @@
 Reads a run folder (results/FORMAT.md) into the objects of model.py; the one place where units change.
 It leaves out what the figures mean. Odd input is a RunError that names the file and the line.
 """
+import dataclasses
 import json
 import math
 import os
@@ -11,10 +12,12 @@ import reprlib
 import numpy
 
 import census
+import given_back
 import ledger
 import pages
+import words
 from checked import MIB, NUMBER, RunError, decode, get, get_flag, read_json, read_lines, read_packed
-from model import Cell, Control, Curve, Experiment, Figure, Phase, Reading, Run, Sample
+from model import Cell, Control, Curve, Experiment, Figure, Phase, Reading, Run, Sample, Way
 
 MB = 1e6
 SECOND = 1e9
@@ -28,6 +31,8 @@ MOST_CELLS = 4096            # PLAN_MOST_CELLS of harness/plan.h
 MOST_PHASES = 16             # PAGE_PHASES of harness/page.h
 MOST_PARKS = 64              # one at the end of each phase, and room
 MOST_MICRO = 1000
+MODES = ("stock", "idle", "eager", "purge", "pressure")
+THPS = ("system", "on", "off")
 
 
 def read_run(folder):
@@ -42,8 +47,12 @@ def read_run(folder):
         raise RunError(f"{path}: it has more than {MOST_CELLS} cells")
     planned = [_read_key(cell, f"{path}: cell {index}") for index, cell in enumerate(plan["cells"])]
     machine = _read_machine(os.path.join(folder, "machine.json"))
-    samples, readings = _read_samples(os.path.join(folder, "samples.jsonl"), len(planned))
+    samples, readings = _read_samples(os.path.join(folder, "samples.jsonl"), [key[6] for key in planned])
     cells, controls, missing = _read_cells(os.path.join(folder, "summary.json"), planned, samples, machine)
+    told = len({key[6] for key in planned}) > 1
+    for cell in [*cells, *(control.cell for control in controls)]:
+        cell.way = _tell(cell.way, told)
+    missing = [(*key, _tell(way, told)) for *key, way in missing]
     return Run(folder, os.path.basename(os.path.abspath(folder)), get(plan, "suite", str, path, optional=True),
                get(plan, "tick_ns", NUMBER, path, least=0) / SECOND, machine, _group(cells), missing,
                _read_micro(os.path.join(folder, "micro")), readings, controls,
@@ -57,7 +66,8 @@ def read_curve(run, sample):
     data = read_packed(path, MOST_CURVE_BYTES, f"missing, although sample {sample.number} is ok")
     t, rss, objects, live, parked = _read_columns(path, decode(data, path))
     # After the last phase the process ends; what its memory does then says nothing about the workload.
-    last = numpy.flatnonzero((parked == 1) | (t / SECOND <= sample.phases[-1].end_s if sample.phases else True))
+    last = numpy.flatnonzero(((parked == 1) & (t / SECOND < sample.until_s))
+                             | (t / SECOND <= sample.phases[-1].end_s if sample.phases else True))
     upto = slice(0, (last[-1] if len(last) else len(t) - 1) + 1)
     return Curve((t / SECOND)[upto], (rss / MB - sample.baseline_mb)[upto], (objects / MB)[upto], (live / MB)[upto],
                  (parked == 1)[upto])
@@ -97,9 +107,13 @@ def _read_tick(line, places, wanted, where):
 def _group(cells):
     groups = {}
     for cell in cells:
-        key = (cell.workload, json.dumps(cell.params, sort_keys=True), cell.idle_s)
-        groups.setdefault(key, Experiment(cell.workload, cell.params, cell.idle_s, [])).cells.append(cell)
+        key = (cell.workload, json.dumps(cell.params, sort_keys=True), cell.idle_s, cell.way)
+        groups.setdefault(key, Experiment(cell.workload, cell.params, cell.idle_s, [], cell.way)).cells.append(cell)
     return list(groups.values())
+
+
+def _tell(way, is_one_of_several):
+    return dataclasses.replace(way, told=is_one_of_several or way != Way())
 
 
 def _read_machine(path):
@@ -124,18 +138,35 @@ def _read_key(record, where):
     for name in get(record, "params", dict, where):
         get(record["params"], name, str, f"{where}: params")
     return (get(record, "workload", str, where), json.dumps(record["params"]), get(record, "allocator", str, where),
-            get(record, "host", str, where), get(record, "idle_ns", NUMBER, where, least=0), bool(get_flag(record, "control", where)))
+            get(record, "host", str, where), get(record, "idle_ns", NUMBER, where, least=0),
+            bool(get_flag(record, "control", where)), _read_way(record, where))
 
 
-def _read_samples(path, cells):
-    """The samples, by the index of their cell; the canary before each, None where no sample has one."""
+def _read_way(record, where):
+    """How the cell gives back; what a run of an earlier version lacks is as it was then."""
+    activity_ns = get(record, "activity_ns", int, where, least=0) if "activity_ns" in record else 0
+    return Way(_read_choice(record, "return", MODES, where), activity_ns / SECOND, bool(get_flag(record, "rebuild", where)),
+               _read_choice(record, "thp", THPS, where))
+
+
+def _read_choice(record, name, choices, where):
+    """record[name], one of the choices; the first where the field is absent."""
+    text = get(record, name, str, where) if name in record else choices[0]
+    if text not in choices:
+        raise RunError(f"{where}: '{name}' is {reprlib.repr(text)}, wanted {', '.join(choices[:-1])} or {choices[-1]}")
+    return text
+
+
+def _read_samples(path, ways):
+    """The samples, by the index of their cell, each with its way; the canary before each, None where no sample has one."""
+    cells = len(ways)
     samples = [[] for _ in range(cells)]
     readings = []
     for where, record in read_lines(path):
         cell = get(record, "cell", int, where)
         if not 0 <= cell < cells:
             raise RunError(f"{where}: 'cell' is {cell}, but plan.json has {cells} cells")
-        samples[cell].append(_read_sample(record, where))
+        samples[cell].append(_read_sample(record, ways[cell], where))
         if record.get("canary") is not None:
             readings.append(_read_reading(record, where))
     return samples, readings or None
@@ -147,7 +178,7 @@ def _read_reading(record, where):
                    bool(get_flag(record, "dirty", where)), get(record, "repeat", int, where))
 
 
-def _read_sample(record, where):
+def _read_sample(record, way, where):
     number, status = get(record, "sample", int, where, least=0), get(record, "status", str, where)
     if status != "ok":
         return Sample(number, status, None, None, None, [])
@@ -155,18 +186,23 @@ def _read_sample(record, where):
     if len(get(record, "phases", list, where)) > MOST_PHASES:
         raise RunError(f"{where}: it has more than {MOST_PHASES} phases")
     phases = [_read_phase(phase, baseline_mb, f"{where}: phase {index}") for index, phase in enumerate(record["phases"])]
+    until_s = math.inf
+    if way.rebuild and len(phases) > 1 and phases[-1].name == "rebuild":
+        until_s = phases.pop().begin_s
     return Sample(number, status, baseline_mb, get(record, "wall_ns", int, where, least=0) / SECOND,
-                  get(record, "retained_bytes", int, where) / MB, phases)
+                  get(record, "retained_bytes", int, where) / MB, phases, given_back.read_sample(record, phases, where),
+                  until_s)
 
 
 def _read_phase(record, baseline_mb, where):
     def known(name):
         value = get(record, name, int, where, optional=True, least=0)
         return math.nan if value is None else value / MB
+    lazy = get(record, "lazyfree_bytes", int, where, optional=True, least=0) if "lazyfree_bytes" in record else None
     begin_s, end_s, wall_s = (get(record, name, int, where, least=0) / SECOND for name in ("begin_ns", "end_ns", "wall_ns"))
     resident_mb = get(record, "rss_bytes", int, where, least=0) / MB - baseline_mb
     return Phase(get(record, "name", str, where), begin_s, end_s, wall_s, resident_mb, known("object_bytes"),
-                 known("live_bytes"))
+                 known("live_bytes"), None if lazy is None else lazy / MB)
 
 
 def _read_cells(path, planned, samples, machine):
@@ -178,16 +214,17 @@ def _read_cells(path, planned, samples, machine):
         key = _read_key(record, where)
         match = next((item for item in left if item[1] == key), None)
         if match is None:
-            raise RunError(f"{where}: no such cell in plan.json, or once too often: {' '.join(map(reprlib.repr, key[:5]))}")
+            raise RunError(f"{where}: no such cell in plan.json, or once too often: {' '.join(map(reprlib.repr, key[:5]))}, "
+                           f"return {words.way_short(key[6])}")
         left.remove(match)
         cell = _read_cell(record, samples[match[0]], machine, where)
-        cell.index = match[0]
+        cell.index, cell.way = match[0], key[6]
         if key[5]:
             controls.append(_read_control(record, cell, where))
         else:
             cells.append(cell)
     _shorten_rows([*cells, *(control.cell for control in controls)])
-    return cells, controls, [(key[0], json.loads(key[1]), key[2]) for _, key in left]
+    return cells, controls, [(key[0], json.loads(key[1]), key[2], key[6]) for _, key in left]
 
 
 def _shorten_rows(cells):
@@ -203,6 +240,8 @@ def _read_cell(record, samples, machine, where):
         return _read_figure(get(record, name, dict, where, optional=True), scale, f"{where}: {name}")
     host = record["host"]
     python = (machine.get("python") or {}).get(host) or {}
+    known = lambda inner, name, scale: (_read_figure(get(inner, name, dict, where, optional=True), scale, f"{where}: {name}")
+                                        if name in inner else None)
     cell = Cell(record["workload"], record["params"], record["allocator"], host,
                 str(python.get("version") or host), record["idle_ns"] / SECOND,
                 get(record, "version", str, where, optional=True) or "",
@@ -210,7 +249,8 @@ def _read_cell(record, samples, machine, where):
                 get(record, "reason", str, where, optional=True) or "", get(record, "samples", int, where), samples,
                 wall_s=figure("wall_ns", SECOND), peak_mb=figure("peak_bytes", MB),
                 retained_mb=figure("retained_bytes", MB), return_ratio=figure("return_ratio", 1),
-                return_ratio_live=figure("return_ratio_live", 1), since_last_free_s=figure("since_last_free_ns", SECOND))
+                return_ratio_live=figure("return_ratio_live", 1), since_last_free_s=figure("since_last_free_ns", SECOND),
+                prices=given_back.read_cell(record, known, where))
     _check_between(cell.wall_s, [sample.wall_s for sample in cell.good], f"{where}: wall_ns")
     _check_between(cell.retained_mb, [sample.retained_mb for sample in cell.good], f"{where}: retained_bytes")
     return cell

@@ -41,8 +41,13 @@ class Point:
 class Series:
     """Cells that differ by size, row and k alone, with what they share; `left_out`: what the figures do not hold."""
     params: dict
+    way: object
     points: list
     left_out: list
+
+    @property
+    def name(self):
+        return words.with_way(words.workload("bulk", self.params), self.way)
 
     @property
     def sizes(self):
@@ -78,17 +83,18 @@ def find_series(run):
         point = _measure(one)
         if point:
             rest = {name: text for name, text in one.cell.params.items() if name not in ("keep", "size")}
-            groups.setdefault((words.parameters(rest), one.cell.idle_s), (rest, []))[1].append(point)
-    return [_limit(params, points) for params, points in groups.values() if len({point.k for point in points}) > 1]
+            key = (words.parameters(rest), one.cell.idle_s, one.cell.way)
+            groups.setdefault(key, (rest, one.cell.way, []))[2].append(point)
+    return [_limit(*group) for group in groups.values() if len({point.k for point in group[2]}) > 1]
 
 
-def _limit(params, points):
+def _limit(params, way, points):
     """The sizes and rows with the most points; a figure that held any number of them could not be read."""
     sizes, rows = ([value for value, _ in collections.Counter(values).most_common()]
                    for values in ([point.size for point in points], [point.row for point in points]))
     left_out = [*map("blocks of {} bytes".format, sizes[MOST_SIZES:]), *map(words.plain, rows[MOST_ROWS:])]
-    return Series(params, [point for point in points if point.size in sizes[:MOST_SIZES] and point.row in rows[:MOST_ROWS]],
-                  left_out)
+    kept = [point for point in points if point.size in sizes[:MOST_SIZES] and point.row in rows[:MOST_ROWS]]
+    return Series(params, way, kept, left_out)
 
 
 def _measure(one):
@@ -136,7 +142,7 @@ def draw_shares(run, series, name):
     point = max(series.points, key=lambda point: (point.k, -point.size, point.blocks_per_pool))
     figure, axes = style.make_panels(
         len(series.sizes), 2, 2.6, f"{_say_kept(point)} ({words.plain(point.row, 24)})",
-        f"bulk: {words.parameters(series.params)}. Each block survives the frees by chance, 1 in k. A dot is measured; "
+        f"{series.name}. Each block survives the frees by chance, 1 in k. A dot is measured; "
         "the line is 1 − (1 − 1/k)^blocks, the chance that of so many blocks one survives.",
         "Of the pools and arenas in use before the phase that frees, those that still hold a block after it. The "
         "closed form takes each of them for full before the frees: those at the edge, filled last, are not. An arena that "
@@ -223,7 +229,7 @@ def draw_histograms(run, series, name):
     lines = find_histograms(series)
     figure, axes = style.make_panels(
         len(lines), HISTOGRAMS, 1.35, say_held(series),
-        f"bulk: {words.parameters(series.params)}. Grey: arenas by their blocks in use after the frees, measured. Dots: the "
+        f"{series.name}. Grey: arenas by their blocks in use after the frees, measured. Dots: the "
         "binomial distribution of the blocks of an arena, each kept 1 in k.",
         "Only arenas are shown whose every block was in use before the frees, those that went back as 0; n is their number. "
         "Of each size and row the smallest k, the largest, and one between; each panel is one process, not timed. "

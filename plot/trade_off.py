@@ -38,8 +38,8 @@ def draw(run, pairs, name):
         "Down and to the left is better. The stepped line is the Pareto front: no row is both faster and keeps less than a row "
         "on it.",
         "Faint: one sample each. Solid: the median; the bars are its 95 % interval by order statistics, drawn from six samples "
-        "on. Time is the sum over all phases but `idle`, park time excluded. Retained is resident memory at the end of the "
-        "last phase, above baseline. " + _say_left_out(run, pairs) + style.machine_caption(run, drawn), gap=0.95,
+        f"on. Time is the sum over all phases but {words.rest_phases(run)}, park time excluded. Retained is resident memory at "
+        "the end of the last phase, above baseline. " + _say_left_out(run, pairs) + style.machine_caption(run, drawn), gap=0.95,
         head=0.55)
     looks = _assign_looks(pairs)
     for axis, (experiment, cells) in zip(axes, pairs):

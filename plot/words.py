@@ -110,9 +110,36 @@ def parameters(params):
     return ", ".join(f"{plain(name)}={plain(count(text))}" for name, text in params.items())
 
 
+def way(one):
+    """"return idle, active every 100 ms, THP off": empty where the way is not told."""
+    return f"return {way_short(one)}" if one.told else ""
+
+
+def way_short(one):
+    """The same beneath a heading. Every mode but stock builds anew afterwards: only what differs from that is said."""
+    parts = [plain(one.mode), f"active every {duration(one.activity_s)}" if one.activity_s else "",
+             f"THP {plain(one.thp)}" if one.thp != "system" else "",
+             "" if one.rebuild == (one.mode != "stock") else "rebuilt" if one.rebuild else "not rebuilt"]
+    return ", ".join(filter(None, parts))
+
+
+def with_way(text, one):
+    return f"{text} · {way(one)}" if one.told else text
+
+
 def experiment(one):
-    """The name of an experiment: its workload, with the parameters behind it."""
-    return f"{plain(one.workload)}: {parameters(one.params)}" if one.params else plain(one.workload)
+    """The name of an experiment: its workload, with the parameters behind it, and how it gives back where that is told."""
+    return with_way(workload(one.workload, one.params), one.way)
+
+
+def rest_phases(run):
+    """The phases that are no work of the program, and in no time."""
+    told = any(one.way.told for one in run.experiments)
+    return "`idle`, `purge`, `pressure` and `rebuild`" if told else "`idle`"
+
+
+def workload(name, params):
+    return f"{plain(name)}: {parameters(params)}" if params else plain(name)
 
 
 def samples(counts):

@@ -618,6 +618,16 @@ class Survivors(unittest.TestCase):
                     put_census(folder, index, bulk_phases(9000, int(one["params"]["size"]), int(one["params"]["keep"])))
                 self.assertEqual(survivors.find_series(run_folder.read_run(folder)), [])
 
+    def test_ways_to_give_back_are_series_of_their_own_and_are_named(self):
+        cells = [{**bulk(900, 64, keep), "return": mode} for mode in ("stock", "eager") for keep in (2, 5)]
+        with plot_test.tempfile.TemporaryDirectory() as holder:
+            folder = make_run(os.path.join(holder, "run"), cells)
+            for index, one in enumerate(cells):
+                put_census(folder, index, bulk_phases(900, 64, int(one["params"]["keep"])))
+            series = survivors.find_series(run_folder.read_run(folder))
+        self.assertEqual([len(one.points) for one in series], [2, 2])
+        self.assertEqual([one.name.rpartition(" · ")[2] for one in series], ["return stock", "return eager, not rebuilt"])
+
     def test_sizes_and_rows_that_do_not_fit_are_named(self):
         cells = [bulk(900, 16 * (1 + place % 6), keep, f"row{place // 6}") for keep in (2, 5) for place in range(48)]
         with plot_test.tempfile.TemporaryDirectory() as holder:

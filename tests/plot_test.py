@@ -50,6 +50,7 @@ FIGURES = ("wall_ns", "cpu_ns", "peak_bytes", "retained_bytes", "baseline_bytes"
            "return_ratio_live", "since_last_free_ns", "minor_faults")
 OVER = ("pymalloc", "pymalloc@glibc+tcache_count:0", "pymalloc@jemalloc", "pymalloc@mimalloc")
 KEY = ("workload", "params", "allocator", "host", "idle_ns")
+WAY = ("return", "activity_ns", "rebuild", "thp")
 QUICK_PICTURES = [
     "idle-list_lifetime-5M-del_collect-3.11", "memory-return-del_collect-5M-del-range-2.7",
     "memory-return-del_collect-5M-del_collect-range-2.7", "memory-return-del_collect-5M-pass-range-2.7",
@@ -160,7 +161,7 @@ def summary_of(cell, records):
     names = ("wall_ns", "rss_bytes", "uss_bytes", "lazyfree_bytes", "object_bytes", "live_bytes")
     phases = [{"name": same[0]["name"], **{name: statistics.median(phase[name] for phase in same) for name in names}}
               for same in zip(*(record["phases"] for record in good))]
-    return {**{name: cell[name] for name in KEY}, "version": "1.0" if good else None,
+    return {**{name: cell[name] for name in (*KEY, *WAY) if name in cell}, "version": "1.0" if good else None,
             "providers": good[0]["providers"] if good else None, "status": bad["status"], "reason": bad["reason"],
             "control": cell.get("control", False), "noise_floor": cell.get("noise_floor"), "dirty": 0, "repeats": 0,
             "samples": len(good), **{name: figure(name) for name in FIGURES}, "statm_error_bytes": 0, "phases": phases,
@@ -183,7 +184,7 @@ def make_run(folder, cells, seed=1):
             write_curve(folder, record["sample"], [",".join(map(str, point)) for point in curve])
     plan = {"format": 1, "suite": "quick", "seed": 1, "tick_ns": 1_000_000, "timeout_ns": 60 * SECOND,
             "memory_limit_bytes": 10**10, "warm_up_bytes": 2**30, "repeat_dirty": True, "order": [],
-            "cells": [{"control": False, **{name: one[name] for name in (*KEY, "rounds", "not_available", "control")
+            "cells": [{"control": False, **{name: one[name] for name in (*KEY, *WAY, "rounds", "not_available", "control")
                                             if name in one}} for one in cells]}
     machine = {"tidemark": "0.1.0", "git": "abcdef0", "build_type": "Release", "sanitizer": None, "cpu": "A Processor 9000",
                "cores": 2, "memory_bytes": 8 * 2**30, "page_bytes": 4096, "kernel": "Linux 6.1.0", "libc": "glibc 2.36",
@@ -623,6 +624,87 @@ class OddRun(Folder):
                             ("region/create", ("region/create", "", 1))):
             with self.subTest(name=name):
                 self.assertEqual(micro.place(name), place)
+
+
+class Ways(Folder):
+    """Cells that give back in different ways are never in one experiment, and every name says which way it is."""
+
+    def experiments(self):
+        return run_folder.read_run(self.folder).experiments
+
+    def test_what_a_run_of_before_the_ways_lacks_is_stock_and_not_told(self):
+        make_run(self.folder, [list_lifetime("glibc", 20.0, rounds=1)])
+        (experiment,) = self.experiments()
+        self.assertEqual(experiment.way, model.Way("stock", 0, False, "system"))
+        self.assertEqual(words.experiment(experiment), "list_lifetime: n=5M, how=del_collect, profile=3.11")
+
+    def test_each_field_of_a_way_parts_experiments(self):
+        ways = [{}, {"return": "idle"}, {"return": "idle", "rebuild": True}, {"activity_ns": SECOND // 10}, {"thp": "off"}, {"thp": "on"}]
+        cells = [{**list_lifetime(row, 20.0, rounds=1), **way} for way in ways for row in ("glibc", "jemalloc")]
+        make_run(self.folder, cells)
+        experiments = self.experiments()
+        self.assertEqual([len(experiment.cells) for experiment in experiments], [2] * len(ways))
+        names = [words.experiment(experiment).replace(words.NARROW, " ").partition(" · ")[2] for experiment in experiments]
+        self.assertEqual(names, ["return stock", "return idle, not rebuilt", "return idle", "return stock, active every 100 ms",
+                                 "return stock, THP off", "return stock, THP on"])
+        self.assertEqual([cell.way for cell in experiments[2].cells], [model.Way("idle", 0, True, "system")] * 2)
+
+    def test_one_way_alone_that_is_not_stock_is_told(self):
+        make_run(self.folder, [{**list_lifetime("glibc", 20.0, rounds=1), "return": "eager", "rebuild": True}])
+        self.assertIn("profile=3.11 · return eager", words.experiment(self.experiments()[0]))
+
+    def test_figures_table_and_words_name_the_way(self):
+        make_run(self.folder, [{**list_lifetime(row, kept, rounds=1), "return": mode} for mode in ("stock", "eager")
+                               for row, kept in (("glibc", 20.0), ("jemalloc", 90.0))])
+        change_json(self.folder, "summary.json", lambda cells: cells.pop())
+        page = self.page()
+        names = os.listdir(os.path.join(self.folder, "figures"))
+        for mode in ("stock", "eager-not-rebuilt"):
+            self.assertIn(f"memory-return-list_lifetime-5M-del_collect-3.11-return-{mode}.png", names)
+        for text in ("list_lifetime: n=5M, how=del_collect, profile=3.11 · return stock · 500 ms idle",
+                     "list_lifetime: n=5M, how=del_collect, profile=3.11 · return eager, not rebuilt · 500 ms idle",
+                     "profile=3.11 · return eager, not rebuilt: planned, but not in summary.json"):
+            self.assertIn(text, page.text.replace(words.NARROW, " "))
+
+    def test_a_collection_is_compared_within_its_way(self):
+        make_run(self.folder, [{**del_collect(way, "glibc", kept), "return": mode} for mode, kept in (("stock", 50.0), ("purge", 3.0))
+                               for way in ("pass", "del", "del_collect")])
+        text = self.page().text.replace(words.NARROW, " ")
+        for mode, kept in (("stock", "(49|50)"), ("purge, not rebuilt", "[23]")):
+            told = text.partition(f"profile=2.7 · return {mode})")[2].partition(" stay after del")[0]
+            self.assertRegex(told, rf" {kept}\.\d MB$")
+
+    def test_a_phase_rebuild_is_in_no_figure_of_the_sample(self):
+        one = {**list_lifetime("glibc", 20.0, rounds=1), "return": "purge", "rebuild": True}
+        one["phases"] = [*one["phases"], ("rebuild", 0.1, 20.0, 0.0, 0.0)]
+        make_run(self.folder, [one])
+        run = run_folder.read_run(self.folder)
+        (sample,) = run.experiments[0].cells[0].good
+        self.assertEqual([phase.name for phase in sample.phases], ["build", "del", "collect", "idle"])
+        park_s = 0.012
+        self.assertAlmostEqual(run_folder.read_curve(run, sample).t_s[-1], sample.phases[-1].end_s, delta=park_s)
+
+    def test_a_phase_of_that_name_that_the_program_has_itself_stays(self):
+        one = list_lifetime("glibc", 20.0, rounds=1)
+        one["phases"] = [*one["phases"], ("rebuild", 0.1, 20.0, 0.0, 0.0)]
+        make_run(self.folder, [one])
+        self.assertEqual(self.experiments()[0].cells[0].good[0].phases[-1].name, "rebuild")
+
+    def test_what_is_no_way_is_refused_by_file_and_field(self):
+        for field, value, said in (("return", "idel", "'return' is 'idel', wanted stock, idle, eager, purge or pressure"),
+                                   ("return", None, "'return' is None, wanted a string"), ("return", "", "'return' is ''"),
+                                   ("thp", "always", "'thp' is 'always', wanted system, on or off"), ("thp", 1, "'thp' is 1"),
+                                   ("activity_ns", -1, "'activity_ns' is -1"), ("activity_ns", 0.5, "'activity_ns' is 0.5"),
+                                   ("rebuild", 1, "'rebuild' is 1, wanted true or false")):
+            with self.subTest(field=field, value=value):
+                shutil.rmtree(self.folder, ignore_errors=True)
+                make_run(self.folder, [{**list_lifetime("glibc", 20.0, rounds=1), field: value}])
+                self.fails("plan.json: cell 0: " + said)
+
+    def test_a_summary_in_another_way_than_the_plan_is_refused(self):
+        make_run(self.folder, [{**list_lifetime("glibc", 20.0, rounds=1), "return": "idle"}])
+        change_json(self.folder, "summary.json", lambda cells: cells[0].update({"return": "eager"}))
+        self.fails("summary.json: object 0: no such cell in plan.json", "return eager")
 
 
 class Steadiness(Folder):

@@ -23,6 +23,13 @@ def without_groups():
     return found.group(1) if found else None
 
 
+def need_huge_pages(test):
+    with open("/sys/kernel/mm/transparent_hugepage/enabled", encoding="ascii") as file:
+        enabled = file.read().strip()
+    if "[never]" in enabled:
+        not_run(test, f"this system has no transparent huge pages: {enabled}")
+
+
 def by_mode(measured):
     return {cell["return"]: sample for cell, sample in measured}
 
@@ -82,6 +89,14 @@ class Curves(Scratch):
                 for moment in sample["moments"]:
                     late = moment["at_ns"] - last_free - moment["after_ns"]
                     self.assertTrue(0 <= late < 0.2 * SECOND, late)
+
+    def test_a_moment_at_the_end_of_the_rest_is_read(self):
+        for idle, expected in (("100ms", [0, SECOND // 10]), ("1s", [0, SECOND // 10, SECOND])):
+            measured = measure_samples(self.scratch, *BULK, "-a", ",".join((NEVER, AT_ONCE)), "--return", "idle", "--idle", idle)
+            for cell, sample in measured:
+                with self.subTest(row=cell["allocator"], idle=idle):
+                    self.assertEqual([moment["after_ns"] for moment in sample["moments"]], expected)
+                    self.assertIsNotNone(sample["moments"][-1]["excess_byte_seconds"])
 
     def test_running_once_more_faults_in_what_was_given_back_and_no_more(self):
         pages = TAKEN_MB * MB / 4096
@@ -188,14 +203,32 @@ class Ways(Scratch):
         self.assertIsNotNone(sample["give_back_ns"])
 
     def test_without_huge_pages_there_are_none(self):
-        with open("/sys/kernel/mm/transparent_hugepage/enabled", encoding="ascii") as file:
-            enabled = file.read()
-        if "[never]" in enabled:
-            not_run(self, "this system has no transparent huge pages")
-        measured = measure_samples(self.scratch, *BULK, "-a", "glibc+hugetlb:1", "--thp", "system,off", "--idle", "0s")
-        huge = {cell["thp"]: max(phase["anon_huge_bytes"] for phase in sample["phases"]) for cell, sample in measured}
-        self.assertGreater(huge["system"], 0)
-        self.assertEqual(huge["off"], 0)
+        need_huge_pages(self)
+        rows = ("glibc+hugetlb:1", "jemalloc+thp:always", "mimalloc+large_os_pages:1")
+        measured = measure_samples(self.scratch, *BULK, "-a", ",".join(rows), "--thp", "system,off", "--idle", "0s")
+        huge = {(cell["allocator"], cell["thp"]): max(phase["anon_huge_bytes"] for phase in sample["phases"])
+                for cell, sample in measured}
+        for row in rows:
+            with self.subTest(row=row):
+                self.assertGreater(huge[row, "system"], 0)
+                self.assertEqual(huge[row, "off"], 0)
+
+    def test_a_huge_page_of_which_a_part_went_back_is_charged_whole(self):
+        need_huge_pages(self)
+        reason = without_groups()
+        if reason:
+            not_run(self, reason)
+        measured = measure_samples(self.scratch, "-w", "bulk:n=100k,size=500,keep=50", "--rounds", "1", "--no-control", "-a",
+                                   "glibc+hugetlb:1", "--return", "purge", "--thp", "system,off", "--idle", "0.2s")
+        for cell, sample in measured:
+            with self.subTest(thp=cell["thp"]):
+                [purge] = [phase for phase in sample["phases"] if phase["name"] == "purge"]
+                self.assertLess((purge["rss_bytes"] - sample["baseline_bytes"]) / MB, 0.4 * TAKEN_MB)
+                held = (purge["charge_bytes"] - purge["rss_bytes"]) / MB
+                if cell["thp"] == "system":
+                    self.assertGreater(held, 0.5 * TAKEN_MB)  # until the kernel is short of memory and splits them
+                else:
+                    self.assertLess(held, 0.1 * TAKEN_MB)
 
     def test_huge_pages_for_all_are_not_available_unless_the_system_says_so(self):
         with open("/sys/kernel/mm/transparent_hugepage/enabled", encoding="ascii") as file:

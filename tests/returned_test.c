@@ -126,6 +126,20 @@ static void half_may_go_and_nine_tenths_never(void **state)
     assert_never(0.9, -ETIME);
 }
 
+static void what_was_low_before_the_last_free_had_not_gone_back(void **state)
+{
+    (void)state;
+    add_tick(0, 0, 0); /* before it was taken at all */
+    add_tick(200000000, 100, 100);
+    add_tick(500000000, 5, 5); /* a dip: taken again before the last free */
+    add_tick(900000000, 100, 100);
+    add_tick(3 * SECOND, 100, 10);
+    add_tick(4 * SECOND, 40, 10);
+    add_tick(11 * SECOND, 40, 10);
+    assert_after(0.5, 3 * SECOND);
+    assert_never(0.9, -ETIME);
+}
+
 static void what_comes_after_the_rest_does_not_count(void **state)
 {
     (void)state;
@@ -254,6 +268,7 @@ int main(void)
         CURVE_TEST(a_step_has_the_time_and_the_area_of_its_ticks),
         CURVE_TEST(a_slope_reaches_half_before_nine_tenths),
         CURVE_TEST(half_may_go_and_nine_tenths_never),
+        CURVE_TEST(what_was_low_before_the_last_free_had_not_gone_back),
         CURVE_TEST(what_comes_after_the_rest_does_not_count),
         CURVE_TEST(an_area_needs_the_rest_to_last),
         CURVE_TEST(resident_below_what_is_live_is_no_negative_area),
