@@ -353,14 +353,18 @@ static void a_block_that_is_not_zeroed_fails(void **state)
     assert_int_equal(recording.live_blocks, 0);
 }
 
+static void *spoiled_block;
+
 /* Spoils what the block before holds in its last byte, as one who writes past an end would. */
 static void *spoiling_malloc(size_t bytes)
 {
     static char *before;
     static size_t before_bytes;
 
-    if (before && recording.requests == 30)
+    if (before && recording.requests == 30) {
         before[before_bytes - 1] ^= 1;
+        spoiled_block = before;
+    }
     before = locked_malloc(bytes);
     before_bytes = bytes;
     return before;
@@ -375,6 +379,7 @@ static void a_block_that_has_changed_fails(void **state)
     ops.malloc = spoiling_malloc;
     assert_int_equal(run(&ops, "mstress", settings), -EBADMSG);
     assert_int_equal(recording.live_blocks, 1); /* it is left alone */
+    locked_ops.free(spoiled_block);
 }
 
 /* Blocks one after another and never again: what is spoiled may be freed by then. */
