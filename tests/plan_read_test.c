@@ -354,6 +354,23 @@ static void test_a_plan_of_an_earlier_version_has_none_of_them(void **state)
     assert_int_equal(plan_controls(&again), 0);
 }
 
+/* Before there were others, a plan said of the census alone whether it was asked for. */
+static void test_a_plan_that_asked_for_a_census_has_that_pass(void **state)
+{
+    (void)state;
+    json_object_del(json, "passes");
+    json_object_set_new(json, "census", json_true());
+    if (plan_from_json(&again, json, error) != 0)
+        fail_msg("%s", error);
+    assert_int_equal(again.passes, pass_bit(&census_pass));
+    plan_free(&again);
+    memset(&again, 0, sizeof again);
+    json_object_set_new(json, "census", json_false());
+    if (plan_from_json(&again, json, error) != 0)
+        fail_msg("%s", error);
+    assert_int_equal(again.passes, 0);
+}
+
 static void test_flags_of_the_wrong_type_are_refused(void **state)
 {
     (void)state;
@@ -427,6 +444,7 @@ int main(void)
         PLAN_TEST(test_samples_that_do_not_fit_the_plan_are_refused_with_their_line),
         PLAN_TEST(test_controls_repeats_and_warm_up_are_read_back),
         PLAN_TEST(test_a_plan_of_an_earlier_version_has_none_of_them),
+        PLAN_TEST(test_a_plan_that_asked_for_a_census_has_that_pass),
         PLAN_TEST(test_flags_of_the_wrong_type_are_refused),
     };
 
