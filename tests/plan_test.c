@@ -199,7 +199,7 @@ static void test_what_there_is_to_do_scales_and_a_block_does_not(void **state)
     add("steady:n=1000,size=48", "objects", 1, 5, "glibc", NULL);
     assert_int_equal(plan.cells[0].values[0], 250);
     assert_int_equal(plan.cells[0].values[1], 48);
-    assert_int_equal(plan.cells[0].values[2], 1250000); /* the usual 5M */
+    assert_int_equal(plan.cells[0].values[2], 250000); /* the usual 1M */
     assert_int_equal(json_array_size(plan.scale_notes), 0);
 }
 

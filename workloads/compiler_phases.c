@@ -87,7 +87,7 @@ static int compiler_phases_run(struct workload_context *context)
 }
 
 static const struct parameter parameters[] = {
-    PARAMETER_SCALED("n", "nodes of the unit", 1, 100000000, "300k", "500k"),
+    PARAMETER_SCALED("n", "nodes of the unit", 1, 100000000, "500k", "5M"),
     PARAMETER_SCOPE,
     {0},
 };
