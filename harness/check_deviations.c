@@ -47,6 +47,9 @@ static const struct check_deviation deviations[] = {
     {"boehm-collected", "memory_limit_small", "only 0 could be had again",
      "once the system has refused it memory, it gives NULL without a collection until the program "
      "asks for one (GC_collect_or_expand in alloc.c)"},
+    {"boehm-collected", "region_limit", "could be had again",
+     "once the system has refused it memory, it gives NULL without a collection until the program "
+     "asks for one (GC_collect_or_expand in alloc.c)"},
 };
 
 static int is_of(const struct row_component *component, const char *name)

@@ -94,6 +94,19 @@ static void test_what_a_collector_cannot_see_is_not_available_on_it(void **state
     assert_string_equal(plan.cells[2].not_available, "");
 }
 
+/* By the choice: `compiler_phases` keeps blocks in a mapped table, and regions on the stack. */
+static void test_regions_that_a_collector_sees_are_available_on_it(void **state)
+{
+    (void)state;
+    add("compiler_phases:how=blocks|region", "objects", 6, 5, "boehm-collected",
+        "frees@boehm-collected");
+    add("request_server:how=region", "objects", 6, 5, "frees@boehm-collected", NULL);
+    assert_int_equal(plan.cell_count, 5);
+    assert_non_null(strstr(plan.cells[0].not_available, "where no collector looks"));
+    assert_string_equal(plan.cells[3].not_available, "");
+    assert_non_null(strstr(plan.cells[4].not_available, "where no collector looks"));
+}
+
 static void test_fewer_than_six_rounds_have_none(void **state)
 {
     (void)state;
@@ -263,6 +276,7 @@ int main(void)
         plan_test(test_a_control_is_the_first_row_again),
         plan_test(test_a_row_that_cannot_run_is_no_reference),
         plan_test(test_what_a_collector_cannot_see_is_not_available_on_it),
+        plan_test(test_regions_that_a_collector_sees_are_available_on_it),
         plan_test(test_fewer_than_six_rounds_have_none),
         plan_test(test_a_single_row_that_can_run_has_none),
         plan_test(test_there_is_one_for_each_workload_on_the_experiment_that_comes_first),

@@ -97,5 +97,6 @@ const struct workload workload_compiler_phases = {
     .summary = "parse, analyse, emit: each stage frees what the one before it made",
     .source = "phases of a compiler",
     .parameters = parameters,
+    .has_reachable_regions = 1,
     .run = compiler_phases_run,
 };

@@ -94,5 +94,6 @@ const struct workload workload_documents = {
     .summary = "documents parsed into a tree and discarded, most small, a few large",
     .source = "parsers that make a tree",
     .parameters = parameters,
+    .has_reachable_regions = 1,
     .run = documents_run,
 };
