@@ -84,8 +84,8 @@ struct workload {
      * that collects.
      */
     int is_reachable;
-    /* 1: the same of its regions, for a choice that needs ALLOCATOR_REGIONS: so they are as long as
-     * they are in use, whatever is true of its blocks. */
+    /* 1: with a choice that needs ALLOCATOR_REGIONS, each region in use is pointed to in that way,
+     * whatever is true of the blocks that it makes with another choice. */
     int has_reachable_regions;
 
     /*
