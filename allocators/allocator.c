@@ -36,6 +36,7 @@ static const struct {
     {ALLOCATOR_CENSUS, "census"},
     {ALLOCATOR_COLLECTED, "collected"},
     {ALLOCATOR_BENEATH, "memory from beneath"},
+    {ALLOCATOR_TRACEABLE, "traceable"},
 };
 
 const char *allocator_capability_names(unsigned capabilities, char *text, size_t text_bytes)
@@ -81,7 +82,8 @@ int allocator_check_beneath(const struct allocator *upper, const struct allocato
 
     if (raw->family != ALLOCATOR_GENERAL)
         lacks = "a general allocator";
-    else if (raw->capabilities & ALLOCATOR_COLLECTED)
+    else if ((raw->capabilities & ALLOCATOR_COLLECTED) &&
+             !(upper->capabilities & ALLOCATOR_TRACEABLE))
         lacks = "one that does not collect, since it would not see what is held above,";
     else if (upper->family == ALLOCATOR_REGION && !(raw->capabilities & ALLOCATOR_DISTINCT))
         lacks = "one whose blocks are distinct";

@@ -55,12 +55,18 @@ enum allocator_capability {
      * free drops nothing: a block ends when a collection finds no pointer to or into it, starting
      * from static data, registers and the stack of the one thread, and going on through blocks.
      * What a caller keeps elsewhere, in a mapping of its own or in blocks of another allocator, is
-     * not seen: no pool allocator stands on such a one, and only a workload that says that its
-     * blocks are reachable runs on it.
+     * not seen: what stands on such a one needs ALLOCATOR_TRACEABLE, and only a workload that says
+     * that its blocks, or regions, are reachable runs on it.
      */
     ALLOCATOR_COLLECTED = 1u << 12,
     ALLOCATOR_BENEATH = 1u << 13, /* of regions: they take their memory from the general allocator
                                      beneath, `raw` of open, as each pool allocator may */
+    /*
+     * With ALLOCATOR_BENEATH: each block that it has from beneath is pointed to, at its start or
+     * inside, from another such block, from static data, or is what region_create gave. A collector
+     * beneath that finds a region so finds all of it. No pointer is kept in a changed form.
+     */
+    ALLOCATOR_TRACEABLE = 1u << 14,
 };
 
 /*

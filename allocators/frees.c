@@ -141,7 +141,8 @@ const struct allocator allocator_frees = {
     .summary = "no region: blocks of the general allocator beneath, freed one by one at its end",
     .source = "Berger, Zorn, McKinley 2002",
     .family = ALLOCATOR_REGION,
-    .capabilities = ALLOCATOR_REGIONS | ALLOCATOR_DISTINCT | ALLOCATOR_BENEATH,
+    .capabilities =
+        ALLOCATOR_REGIONS | ALLOCATOR_DISTINCT | ALLOCATOR_BENEATH | ALLOCATOR_TRACEABLE,
     .open = frees_open,
     .version = frees_version,
 };

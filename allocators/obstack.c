@@ -130,7 +130,8 @@ const struct allocator allocator_obstack = {
     .summary = "the C library's object stacks: chunks of 4 KiB from the allocator beneath",
     .source = "GNU C library, obstack.h",
     .family = ALLOCATOR_REGION,
-    .capabilities = ALLOCATOR_REGIONS | ALLOCATOR_DISTINCT | ALLOCATOR_BENEATH,
+    .capabilities =
+        ALLOCATOR_REGIONS | ALLOCATOR_DISTINCT | ALLOCATOR_BENEATH | ALLOCATOR_TRACEABLE,
     .open = obstack_open,
     .version = obstack_version,
 };

@@ -104,7 +104,8 @@ const struct allocator allocator_pmr_monotonic = {
     .summary = "C++17's monotonic_buffer_resource: buffers that grow, one release",
     .source = "Halpern, N3916; libstdc++",
     .family = ALLOCATOR_REGION,
-    .capabilities = ALLOCATOR_REGIONS | ALLOCATOR_DISTINCT | ALLOCATOR_BENEATH,
+    .capabilities =
+        ALLOCATOR_REGIONS | ALLOCATOR_DISTINCT | ALLOCATOR_BENEATH | ALLOCATOR_TRACEABLE,
     .soname = PMR_LIBRARY,
     .package = "libstdc++6",
     .open = pmr_monotonic_open,
@@ -116,7 +117,8 @@ const struct allocator allocator_pmr_pool = {
     .summary = "C++17's unsynchronized_pool_resource: pools of sizes, one release",
     .source = "Halpern, N3916; libstdc++",
     .family = ALLOCATOR_REGION,
-    .capabilities = ALLOCATOR_REGIONS | ALLOCATOR_DISTINCT | ALLOCATOR_BENEATH,
+    .capabilities =
+        ALLOCATOR_REGIONS | ALLOCATOR_DISTINCT | ALLOCATOR_BENEATH | ALLOCATOR_TRACEABLE,
     .soname = PMR_LIBRARY,
     .package = "libstdc++6",
     .open = pmr_pool_open,

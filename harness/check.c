@@ -23,8 +23,9 @@ static const char usage_text[] =
     "SECONDS]\n"
     "Opens a row and puts it to one check of the allocator contract, which\n"
     "`tidemark check --list` names. NAME is a name of `tidemark list allocators` or the path of a\n"
-    "library. Prints one line: ok, FAIL or n/a, a tab and a sentence. What the allocator prints\n"
-    "goes to stderr. It is started by `tidemark check`.\n"
+    "library. Prints one line: ok, FAIL or n/a, a tab and a sentence; before it, such a line with\n"
+    "`amid` for each broken promise after which the check went on. What the allocator prints\n"
+    "goes to stderr. It is started by `tidemark check`, to which one `amid` is a failure.\n"
     "Exit status: 0 ok or n/a; 1 FAIL; 2 usage; 3 the row cannot be opened, and stderr says why.\n";
 
 struct arguments {

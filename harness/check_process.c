@@ -21,6 +21,9 @@ enum { EXIT_NOT_AVAILABLE = 3 };
 /* It ends itself after its time and says where it was; one that cannot is killed so much later. */
 enum { GRACE_SECONDS = 2 };
 
+/* Room for every line that a check may say. */
+enum { CHECK_OUTPUT_BYTES = 16384 };
+
 const char *check_status_name(enum check_status status)
 {
     static const char *const names[] = {
@@ -87,18 +90,27 @@ static int read_line(const char *line, struct check_result *result)
     return -EINVAL;
 }
 
+static const char amid[] = "amid\t"; /* of a broken promise after which the check went on */
+
+/* The first line that begins so or, with `other`, the first that does not; NULL: there is none. */
+static const char *find_line(const char *output, const char *beginning, int other)
+{
+    for (const char *line = output; line && *line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (*line && (strncmp(line, beginning, strlen(beginning)) != 0) == other)
+            return line;
+    }
+    return NULL;
+}
+
 /* The first line of a failure, else the first: a process may fail after it has said ok, at its end.
  */
 static const char *deciding_line(const char *output)
 {
-    static const char failure[] = "FAIL\t";
+    const char *failure = find_line(output, "FAIL\t", 0);
+    const char *line = failure ? failure : find_line(output, amid, 1);
 
-    for (const char *line = output; line; line = strchr(line, '\n')) {
-        line += *line == '\n';
-        if (strncmp(line, failure, sizeof failure - 1) == 0)
-            return line;
-    }
-    return output;
+    return line ? line : "";
 }
 
 static const char *last_line(const char *said)
@@ -142,11 +154,32 @@ static void judge_end(struct check_result *result, const char *output, int wait_
     }
 }
 
+/*
+ * What was broken amid a check that went on: a failure where the check passed otherwise; where all
+ * that is known so far is a known deviation, one that is not known counts before it.
+ */
+static void judge_amid(struct check_result *result, const char *output, const char *check,
+                       const struct row *row)
+{
+    char finding[CHECK_TEXT_BYTES];
+
+    for (const char *line = find_line(output, amid, 0); line;
+         line = find_line(strchr(line, '\n'), amid, 0)) {
+        const char *sentence = line + strlen(amid);
+        snprintf(finding, sizeof finding, "%.*s", (int)strcspn(sentence, "\n"), sentence);
+        int is_known = check_deviation_find(check, row, finding) != NULL;
+        if (result->status == CHECK_OK || (result->status == CHECK_KNOWN && !is_known)) {
+            result->status = is_known ? CHECK_KNOWN : CHECK_FAILED;
+            memcpy(result->finding, finding, sizeof finding);
+        }
+    }
+}
+
 int check_process_run(const struct check *check, const struct row *row,
                       const struct program_paths *paths, const struct check_limits *limits,
                       struct check_result *result)
 {
-    char output[4096];
+    char output[CHECK_OUTPUT_BYTES] = "";
     struct command command;
     int wait_status = 0;
     const uint64_t began_ns = clock_monotonic_ns();
@@ -169,16 +202,17 @@ int check_process_run(const struct check *check, const struct row *row,
     if (error && error != -ETIMEDOUT)
         return error;
     make_printable(result->said);
+    make_printable(output);
     if (error) {
         result->status = CHECK_FAILED;
         snprintf(result->finding, sizeof result->finding,
                  "it was killed: it has not ended after %u s, nor when it was told to",
                  limits->timeout_seconds);
     } else {
-        make_printable(output);
         judge_end(result, output, wait_status);
     }
     if (result->status == CHECK_FAILED && check_deviation_find(check->name, row, result->finding))
         result->status = CHECK_KNOWN;
+    judge_amid(result, output, check->name, row);
     return 0;
 }

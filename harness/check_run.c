@@ -47,6 +47,17 @@ _Noreturn void check_fail(const char *format, ...)
     _exit(EXIT_FAILURE);
 }
 
+void check_fail_amid(const char *format, ...)
+{
+    char sentence[CHECK_SENTENCE_BYTES];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(sentence, sizeof sentence, format, arguments);
+    va_end(arguments);
+    write_line("amid", sentence);
+}
+
 _Noreturn void check_not_available(const char *format, ...)
 {
     char sentence[CHECK_SENTENCE_BYTES];

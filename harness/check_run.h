@@ -43,6 +43,12 @@ void check_begin(int result_fd, unsigned timeout_seconds);
 /* The promise is broken: ends the process, with that sentence. */
 _Noreturn __attribute__((format(printf, 1, 2))) void check_fail(const char *format, ...);
 
+/*
+ * A promise is broken, and the check goes on: the sentence counts in full at its end, but what is
+ * found after it shows as well. Each is a line: a caller says the same of a kind but once.
+ */
+__attribute__((format(printf, 1, 2))) void check_fail_amid(const char *format, ...);
+
 /* The check does not apply to this row, for the reason given: ends the process. */
 _Noreturn __attribute__((format(printf, 1, 2))) void check_not_available(const char *format, ...);
 

@@ -89,6 +89,13 @@ static void check_way(struct cell *cell)
         snprintf(cell->not_available, sizeof cell->not_available, "%s", reason);
 }
 
+/* Whether a collector would find all that the workload holds, with the choices of these needs. */
+static int is_reachable(const struct workload *workload, unsigned object_needs)
+{
+    return workload->is_reachable ||
+           (workload->has_reachable_regions && (object_needs & ALLOCATOR_REGIONS));
+}
+
 static void decide_availability(struct cell *cell)
 {
     if (!cell->not_available[0])
@@ -109,7 +116,7 @@ static void decide_availability(struct cell *cell)
     if (lacks(cell, object, object->capabilities, object_needs) ||
         lacks(cell, raw, row_raw_capabilities(&cell->row), raw_needs(cell->workload, object_needs)))
         return;
-    if (raw->capabilities & ALLOCATOR_COLLECTED && !cell->workload->is_reachable) {
+    if (raw->capabilities & ALLOCATOR_COLLECTED && !is_reachable(cell->workload, object_needs)) {
         snprintf(cell->not_available, sizeof cell->not_available,
                  "%s would collect blocks that %s keeps where no collector looks", raw->name,
                  cell->workload->name);

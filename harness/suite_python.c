@@ -46,7 +46,7 @@ static const char *const ours_and_the_real_one[] = {"pymalloc-3.11", "cpython", 
 
 /* Orders of frees first: they differ in what a processor's caches have. */
 static const struct suite_line pymalloc_lines[] = {
-    {"bulk:size=32,order=lifo|fifo|random", ours_and_the_real_one, "objects", 0, 0, NULL},
+    {"bulk:n=10M,size=32,order=lifo|fifo|random", ours_and_the_real_one, "objects", 0, 0, NULL},
     {"list_lifetime:how=del_collect|cycle_collect,profile=3.11", ours_and_the_real_one, "objects",
      0, 0, NULL},
     {0},

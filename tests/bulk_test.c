@@ -5,6 +5,7 @@
  */
 #include "workloads/workload.h"
 
+#include <errno.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -204,6 +205,96 @@ static void frees_come_in_the_order_asked_for(void **state)
     }
 }
 
+/* --- Large blocks, of libc's: zeroed, so that what the workload writes shows. --- */
+
+enum { LARGE_BLOCKS = 3, GAUGE_LAG_BYTES = 1 << 20 };
+
+static struct {
+    size_t size, made;
+    uint64_t lag_bytes; /* by how much the gauge was behind at worst */
+    char *blocks[LARGE_BLOCKS];
+} large;
+
+static void *large_malloc(size_t size)
+{
+    const uint64_t lag_bytes = large.made * large.size - gauge.live_bytes;
+
+    assert_int_equal(size, large.size);
+    assert_true(large.made < LARGE_BLOCKS);
+    if (lag_bytes > large.lag_bytes)
+        large.lag_bytes = lag_bytes;
+    large.blocks[large.made] = calloc(1, size);
+    assert_non_null(large.blocks[large.made]);
+    return large.blocks[large.made++];
+}
+
+static const struct allocator_ops large_ops = {.malloc = large_malloc, .free = free};
+
+/* Each page but the first, whose word is the block's number, and the last byte. */
+static void assert_touched(const char *block)
+{
+    enum { PAGE_BYTES = 4096 };
+
+    for (size_t offset = PAGE_BYTES; offset < large.size; offset += PAGE_BYTES)
+        assert_int_not_equal(block[offset], 0);
+    assert_int_not_equal(block[large.size - 1], 0);
+}
+
+static void begin_large_phase(struct workload_context *context, const char *name)
+{
+    (void)context;
+    for (size_t i = 0; strcmp(name, "free") == 0 && i < LARGE_BLOCKS; i++) {
+        assert_int_equal(*(uint64_t *)large.blocks[i], i);
+        assert_touched(large.blocks[i]);
+    }
+}
+
+static void end_nothing(struct workload_context *context)
+{
+    (void)context;
+}
+
+static void run_large(const char *size)
+{
+    const struct workload *bulk = workload_find("bulk");
+    struct workload_context context = {.object = &large_ops,
+                                       .raw = &large_ops,
+                                       .gauge = &gauge,
+                                       .workload = bulk,
+                                       .values = {LARGE_BLOCKS},
+                                       .begin_phase = begin_large_phase,
+                                       .end_phase = end_nothing};
+
+    memset(&gauge, 0, sizeof gauge);
+    memset(&large, 0, sizeof large);
+    assert_int_equal(parameter_parse(&bulk->parameters[1], size, &context.values[1]), 0);
+    large.size = context.values[1];
+    assert_int_equal(bulk->run(&context), 0);
+    assert_int_equal(large.made, LARGE_BLOCKS);
+    assert_int_equal(gauge.live_bytes, 0);
+}
+
+static void large_blocks_are_touched_and_told_of_one_by_one(void **state)
+{
+    static const char *const sizes[] = {"4097", "300k", "33554431"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        run_large(sizes[i]);
+        assert_true(large.lag_bytes <= GAUGE_LAG_BYTES);
+    }
+}
+
+static void the_bytes_of_all_blocks_fit_a_number(void **state)
+{
+    const struct parameter *parameters = workload_find("bulk")->parameters;
+    uint64_t value, bytes;
+
+    (void)state;
+    assert_int_equal(parameter_parse(&parameters[1], "33554432", &value), -ERANGE);
+    assert_false(__builtin_mul_overflow(parameters[0].maximum, parameters[1].maximum, &bytes));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +303,8 @@ int main(void)
         cmocka_unit_test(survivors_follow_from_the_seed_alone),
         cmocka_unit_test(keep_0_keeps_none_and_1_all),
         cmocka_unit_test(frees_come_in_the_order_asked_for),
+        cmocka_unit_test(large_blocks_are_touched_and_told_of_one_by_one),
+        cmocka_unit_test(the_bytes_of_all_blocks_fit_a_number),
     };
     return cmocka_run_group_tests_name("bulk", tests, NULL, NULL);
 }

@@ -316,6 +316,28 @@ class Regions(Scratch):
                 self.assertEqual(found[expected][0], "FAIL")
                 self.assertIn(sentence, found[expected][1])
 
+    def test_a_deviation_that_is_known_hides_nothing_else(self):
+        """Under the name of an allocator that is known not to align to 512: that alone, and with something else amid it."""
+        name = ('.name = "bump"', '.name = "pmr-pool"')
+        place = "chunk_alloc(bump->newest, size, alignment)"
+        known = (place, "chunk_alloc(bump->newest, size, alignment == 512 ? 256 : alignment)")
+        both = (place, "chunk_alloc(bump->newest, size, alignment == 512 ? 256 : alignment == 1024 ? 64 : alignment)")
+        content = ("chunk->used_bytes += pad + size;", "chunk->used_bytes += pad + size / 2;")
+        crash = ("    bump_reset(bump);\n", "    bump_reset(bump);\n    __builtin_trap();\n")
+        cases = (
+            ([known], 0, "known", "aligned to 512 gives an address that is 256 bytes past a multiple"),
+            ([both], 1, "FAIL", "aligned to 1024 gives an address that is"),
+            ([known, content], 1, "FAIL", "is 0x"),
+            ([known, crash], 1, "FAIL", "ends with signal"),
+        )
+        for number, (replacements, status, expected, sentence) in enumerate(cases):
+            for check in ("regions",) if content in replacements else ("regions", "region_churn"):
+                with self.subTest(number=number, check=check):
+                    path = self.region("known%d%s.so" % (number, check), name, *replacements)
+                    found = self.check("-a", path, "--only", check, status=status)
+                    self.assertEqual(found[check][0], expected)
+                    self.assertIn(sentence, found[check][1])
+
 
 class CommandLine(Scratch):
     def test_the_row_lacks_a_capability_and_the_check_says_which(self):

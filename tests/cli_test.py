@@ -57,7 +57,8 @@ class Help(unittest.TestCase):
 class Lists(unittest.TestCase):
     def test_allocators_hold_the_promised_rows(self):
         listed = {entry["name"]: entry for entry in json.loads(tidemark("list", "allocators", "--json").stdout)}
-        self.assertEqual(set(listed), {"glibc", "jemalloc", "mimalloc", "tcmalloc", "tbb", "boehm", "boehm-collected", "glib-slice", "cpython", "bump", "frees", "obstack", "apr", "talloc",
+        self.assertEqual(set(listed), {"glibc", "jemalloc", "mimalloc", "tcmalloc", "tbb", "boehm", "boehm-collected",
+                                       "glib-slice", "cpython", "bump", "frees", "obstack", "apr", "talloc",
                                        "mimalloc-heap", "jemalloc-arena", "pmr-monotonic", "pmr-pool", "null", "pymalloc",
                                        "pymalloc-2.7", "pymalloc-3.8", "pymalloc-3.9", "pymalloc-3.11", "pymalloc-locked"})
         self.assertEqual(listed["jemalloc"]["package"], "libjemalloc2")
@@ -116,6 +117,12 @@ class Usage(Scratch):
         self.assert_refused(["run", "--timeout", "never"], "'never'")
         self.assert_refused(["run", "--warm-up", "1GB"], "'1GB'", "0, 512MiB or 4GiB")
         self.assert_refused(["run", "-w", "del_collect:n=1T"], "'1T'")
+
+    def test_an_unknown_pass_is_refused_with_those_that_there_are(self):
+        accepted = "(accepted: all, none, census, latency, ledger, pages)"
+        for passes in ("xray", "census,xray"):
+            for where in ([], ["-w", "bulk:n=1k", "-a", "glibc"]):
+                self.assert_refused(["run", "--passes", passes, *where, "-o", "run"], "'xray'", accepted)
 
     def test_conflicting_words_are_refused(self):
         self.assert_refused(["run", "quick", "-w", "del_collect"], "not both")

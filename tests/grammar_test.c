@@ -99,6 +99,16 @@ static void test_unknown_names_say_what_is_near_and_accepted(void **state)
     assert_row_refused("null+a:1", "null has no tunables");
 }
 
+/* What a collector can trace; `pymalloc` keeps blocks where it does not look. */
+static void test_regions_stand_on_a_collector(void **state)
+{
+    (void)state;
+    assert_int_equal(row_parse(&row, "frees@boehm-collected", error), 0);
+    assert_string_equal(row.raw.allocator->name, "boehm-collected");
+    assert_int_equal(row_parse(&row, "pmr-pool@boehm-collected", error), 0);
+    assert_row_refused("glib-slice@boehm-collected", "one that does not collect");
+}
+
 static void test_malformed_rows_are_refused(void **state)
 {
     (void)state;
@@ -311,6 +321,7 @@ int main(void)
         cmocka_unit_test(test_the_row_as_written_is_its_identity),
         cmocka_unit_test(test_a_backslash_makes_a_value_literal),
         cmocka_unit_test(test_unknown_names_say_what_is_near_and_accepted),
+        cmocka_unit_test(test_regions_stand_on_a_collector),
         cmocka_unit_test(test_malformed_rows_are_refused),
         cmocka_unit_test(test_a_value_that_the_allocator_would_misread_is_refused),
         cmocka_unit_test(test_a_failed_parse_leaves_the_row_alone),

@@ -354,6 +354,23 @@ static void test_a_plan_of_an_earlier_version_has_none_of_them(void **state)
     assert_int_equal(plan_controls(&again), 0);
 }
 
+/* Before there were others, a plan said of the census alone whether it was asked for. */
+static void test_a_plan_that_asked_for_a_census_has_that_pass(void **state)
+{
+    (void)state;
+    json_object_del(json, "passes");
+    json_object_set_new(json, "census", json_true());
+    if (plan_from_json(&again, json, error) != 0)
+        fail_msg("%s", error);
+    assert_int_equal(again.passes, pass_bit(&census_pass));
+    plan_free(&again);
+    memset(&again, 0, sizeof again);
+    json_object_set_new(json, "census", json_false());
+    if (plan_from_json(&again, json, error) != 0)
+        fail_msg("%s", error);
+    assert_int_equal(again.passes, 0);
+}
+
 static void test_flags_of_the_wrong_type_are_refused(void **state)
 {
     (void)state;
@@ -495,6 +512,7 @@ int main(void)
         PLAN_TEST(test_ways_to_give_back_are_read_back_with_their_tunables),
         PLAN_TEST(test_a_plan_before_the_ways_is_stock),
         PLAN_TEST(test_ways_that_there_are_not_are_refused),
+        PLAN_TEST(test_a_plan_that_asked_for_a_census_has_that_pass),
         PLAN_TEST(test_flags_of_the_wrong_type_are_refused),
     };
 

@@ -227,6 +227,19 @@ static void test_a_way_is_told_in_words(void **state)
     assert_string_equal(return_way_text(&way, text), "idle, active each 100 ms, THP off");
 }
 
+/* By the choice: `compiler_phases` keeps blocks in a mapped table, and regions on the stack. */
+static void test_regions_that_a_collector_sees_are_available_on_it(void **state)
+{
+    (void)state;
+    add("compiler_phases:how=blocks|region", "objects", 6, 5, "boehm-collected",
+        "frees@boehm-collected");
+    add("request_server:how=region", "objects", 6, 5, "frees@boehm-collected", NULL);
+    assert_int_equal(plan.cell_count, 5);
+    assert_non_null(strstr(plan.cells[0].not_available, "where no collector looks"));
+    assert_string_equal(plan.cells[3].not_available, "");
+    assert_non_null(strstr(plan.cells[4].not_available, "where no collector looks"));
+}
+
 static void test_fewer_than_six_rounds_have_none(void **state)
 {
     (void)state;
@@ -332,7 +345,7 @@ static void test_what_there_is_to_do_scales_and_a_block_does_not(void **state)
     add("steady:n=1000,size=48", "objects", 1, 5, "glibc", NULL);
     assert_int_equal(plan.cells[0].values[0], 250);
     assert_int_equal(plan.cells[0].values[1], 48);
-    assert_int_equal(plan.cells[0].values[2], 1250000); /* the usual 5M */
+    assert_int_equal(plan.cells[0].values[2], 250000); /* the usual 1M */
     assert_int_equal(json_array_size(plan.scale_notes), 0);
 }
 
@@ -403,6 +416,7 @@ int main(void)
         plan_test(test_a_control_is_the_first_row_again),
         plan_test(test_a_row_that_cannot_run_is_no_reference),
         plan_test(test_what_a_collector_cannot_see_is_not_available_on_it),
+        plan_test(test_regions_that_a_collector_sees_are_available_on_it),
         plan_test(test_fewer_than_six_rounds_have_none),
         plan_test(test_a_single_row_that_can_run_has_none),
         plan_test(test_there_is_one_for_each_workload_on_the_experiment_that_comes_first),

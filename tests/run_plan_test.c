@@ -112,7 +112,7 @@ static void sizes_rounds_and_idle_times_of_what_full_takes_in(void **state)
             strcmp(cell->row.text, "talloc") == 0) {
             assert_int_equal(cell->rounds, suite_full.rounds);
             assert_int_equal(cell->idle_ns, suite_regions.idle_ns);
-            assert_int_equal(cell->values[0], 50000000); /* of documents, at full size */
+            assert_int_equal(cell->values[0], 20000000); /* of documents, at full size */
         }
     }
 }

@@ -113,7 +113,7 @@ static int acdc_run(struct workload_context *context)
 }
 
 static const struct parameter parameters[] = {
-    PARAMETER_SCALED("quanta", "quanta that each thread allocates", 1, 10000000, "400", "10k"),
+    PARAMETER_SCALED("quanta", "quanta that each thread allocates", 1, 10000000, "500", "10k"),
     PARAMETER_COUNTED("quantum", "bytes of a quantum", 1, 1000000000, "262144", "262144"),
     PARAMETER_THREADS,
     {0},

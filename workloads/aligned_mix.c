@@ -77,7 +77,7 @@ static int aligned_mix_run(struct workload_context *context)
 }
 
 static const struct parameter parameters[] = {
-    PARAMETER_SCALED("n", "blocks that each thread makes", 1, 1000000000, "300k", "3M"),
+    PARAMETER_SCALED("n", "blocks that each thread makes", 1, 1000000000, "500k", "3M"),
     PARAMETER_COUNTED("slots", "blocks that each thread keeps", 1, 1000000, "5k", "5k"),
     PARAMETER_THREADS,
     {0},

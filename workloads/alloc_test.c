@@ -104,7 +104,7 @@ static int alloc_test_run(struct workload_context *context)
 }
 
 static const struct parameter parameters[] = {
-    PARAMETER_SCALED("n", "slots that each thread draws", 1, 10000000000, "2M", "50M"),
+    PARAMETER_SCALED("n", "slots that each thread draws", 1, 10000000000, "2M", "15M"),
     PARAMETER_SCALED("slots", "slots of each thread", 1, 100000000, "100k", "1M"),
     PARAMETER_THREADS,
     {0},

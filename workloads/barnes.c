@@ -246,7 +246,7 @@ static int barnes_run(struct workload_context *context)
 }
 
 static const struct parameter parameters[] = {
-    PARAMETER_SCALED("n", "bodies", 1, 10000000, "5k", "50k"),
+    PARAMETER_SCALED("n", "bodies", 1, 10000000, "5k", "20k"),
     PARAMETER_COUNTED("rounds", "steps of time", 1, 1000000, "10", "20"),
     {0},
 };

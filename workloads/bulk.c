@@ -16,20 +16,29 @@ enum order { ORDER_LIFO, ORDER_FIFO, ORDER_RANDOM };
 
 static const char *const orders[] = {"lifo", "fifo", "random", NULL};
 
+/*
+ * The largest block is, with its header, above the highest threshold from which glibc gives each
+ * block a mapping of its own: 32 MiB (DEFAULT_MMAP_THRESHOLD_MAX in malloc.c).
+ */
+#define MOST_BLOCKS 100000000
+#define MOST_BYTES  33554431
+
+_Static_assert((uint64_t)MOST_BYTES <= SIZE_MAX / MOST_BLOCKS, "bytes of all blocks fit a size_t");
+
 static const struct parameter parameters[] = {
     {.name = "n",
      .summary = "blocks",
      .kind = PARAMETER_COUNT,
      .scales = 1,
      .minimum = 1,
-     .maximum = 100000000,
+     .maximum = MOST_BLOCKS,
      .quick = "5M",
-     .full = "10M"},
+     .full = "40M"},
     {.name = "size",
      .summary = "bytes of a block",
      .kind = PARAMETER_COUNT,
      .minimum = 8,
-     .maximum = 1000000,
+     .maximum = MOST_BYTES,
      .quick = "32",
      .full = "32"},
     {.name = "order",
@@ -58,8 +67,11 @@ struct bulk {
     uint64_t keep;
 };
 
-/* The gauge is written once for so many blocks: what is timed is the allocator. */
-enum { BATCH = 1024 };
+/* The gauge is written once for so many blocks: what is timed is the allocator. Fewer of large
+ * ones, so that it is never further behind than BATCH_BYTES, or one block. */
+enum { BATCH_MOST = 1024, BATCH_BYTES = 1 << 20 };
+
+enum { PAGE_BYTES = 4096 };
 
 /* So many blocks more are live; `sum` is of the operations so far. */
 static void count_made(const struct bulk *bulk, size_t blocks, uint64_t sum)
@@ -88,13 +100,29 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+static size_t batch_of(size_t block_bytes)
+{
+    size_t blocks = smaller(BATCH_BYTES / block_bytes, BATCH_MOST);
+
+    return blocks ? blocks : 1;
+}
+
+/* A byte of each further page and the last one: the first word is written by build. */
+static void touch_rest(char *block, size_t bytes)
+{
+    for (size_t offset = PAGE_BYTES; offset < bytes; offset += PAGE_BYTES)
+        block[offset] = 1;
+    block[bytes - 1] = 1;
+}
+
 /* Returns how many blocks there are: fewer than asked for when memory ran out. */
 static size_t build(const struct bulk *bulk)
 {
     const struct allocator_ops *ops = bulk->context->object;
+    const size_t batch = batch_of(bulk->size);
 
-    for (size_t begin = 0; begin < bulk->count; begin += BATCH) {
-        size_t end = smaller(begin + BATCH, bulk->count);
+    for (size_t begin = 0; begin < bulk->count; begin += batch) {
+        size_t end = smaller(begin + batch, bulk->count);
         for (size_t i = begin; i < end; i++) {
             uint64_t *block = ops->malloc(bulk->size);
             if (!block) {
@@ -102,6 +130,8 @@ static size_t build(const struct bulk *bulk)
                 return i;
             }
             *block = i;
+            if (bulk->size > PAGE_BYTES)
+                touch_rest((char *)block, bulk->size);
             bulk->blocks[i] = block;
         }
         count_made(bulk, end - begin, end);
@@ -125,10 +155,11 @@ static uint64_t free_blocks(const struct bulk *bulk, size_t begin, size_t end, u
 
 static uint64_t drop(const struct bulk *bulk)
 {
+    const size_t batch = batch_of(bulk->size);
     uint64_t sum = bulk->count;
 
-    for (size_t begin = 0; begin < bulk->dropped; begin += BATCH)
-        sum = free_blocks(bulk, begin, smaller(begin + BATCH, bulk->dropped), sum);
+    for (size_t begin = 0; begin < bulk->dropped; begin += batch)
+        sum = free_blocks(bulk, begin, smaller(begin + batch, bulk->dropped), sum);
     return sum;
 }
 

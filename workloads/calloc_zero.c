@@ -79,7 +79,7 @@ static int calloc_zero_run(struct workload_context *context)
 }
 
 static const struct parameter parameters[] = {
-    PARAMETER_SCALED("n", "blocks", 1, 10000000, "2k", "4k"),
+    PARAMETER_SCALED("n", "blocks", 1, 10000000, "3k", "30k"),
     PARAMETER_COUNTED("size", "bytes of a block", 1, 1000000000, "65536", "65536"),
     {0},
 };

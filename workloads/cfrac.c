@@ -220,9 +220,9 @@ static int cfrac_run(struct workload_context *context)
 }
 
 static const struct parameter parameters[] = {
-    PARAMETER_SCALED("n", "numbers to factor, one after another", 1, 1000000, "20", "6"),
+    PARAMETER_SCALED("n", "numbers to factor, one after another", 1, 1000000, "20", "2"),
     PARAMETER_COUNTED("digits", "of each number; 39: the seventh Fermat number", DIGITS_LEAST,
-                      DIGITS_MOST, "26", "39"),
+                      DIGITS_MOST, "24", "39"),
     {0},
 };
 

@@ -87,7 +87,7 @@ static int compiler_phases_run(struct workload_context *context)
 }
 
 static const struct parameter parameters[] = {
-    PARAMETER_SCALED("n", "nodes of the unit", 1, 100000000, "300k", "500k"),
+    PARAMETER_SCALED("n", "nodes of the unit", 1, 100000000, "500k", "5M"),
     PARAMETER_SCOPE,
     {0},
 };
@@ -97,5 +97,6 @@ const struct workload workload_compiler_phases = {
     .summary = "parse, analyse, emit: each stage frees what the one before it made",
     .source = "phases of a compiler",
     .parameters = parameters,
+    .has_reachable_regions = 1,
     .run = compiler_phases_run,
 };

@@ -82,7 +82,7 @@ static int documents_run(struct workload_context *context)
 }
 
 static const struct parameter parameters[] = {
-    PARAMETER_SCALED("n", "nodes of all documents together", 1, 10000000000, "5M", "50M"),
+    PARAMETER_SCALED("n", "nodes of all documents together", 1, 10000000000, "3M", "20M"),
     PARAMETER_COUNTED("most", "nodes of the largest document", LEAST_NODES, 100000000, "300k",
                       "500k"),
     PARAMETER_SCOPE,
@@ -94,5 +94,6 @@ const struct workload workload_documents = {
     .summary = "documents parsed into a tree and discarded, most small, a few large",
     .source = "parsers that make a tree",
     .parameters = parameters,
+    .has_reachable_regions = 1,
     .run = documents_run,
 };

@@ -53,7 +53,7 @@ const struct parameter false_sharing_parameters[] = {
                      "1k"),
     PARAMETER_COUNTED("size", "bytes of a block", 1, 4096, "8", "8"),
     PARAMETER_COUNTED("writes", "times that a block is written, shared out among the threads", 1,
-                      1000000000, "20k", "2M"),
+                      1000000000, "100k", "2M"),
     PARAMETER_THREADS,
     {0},
 };

@@ -84,7 +84,7 @@ static int ffworst_run(struct workload_context *context)
 }
 
 static const struct parameter parameters[] = {
-    PARAMETER_SCALED("live", "bytes that are live at most", 4096, 1000000000, "16M", "64M"),
+    PARAMETER_SCALED("live", "bytes that are live at most", 4096, 1000000000, "32M", "256M"),
     {0},
 };
 

@@ -121,7 +121,7 @@ static int fleet_run(struct workload_context *context)
 }
 
 static const struct parameter parameters[] = {
-    PARAMETER_SCALED("n", "births on each thread", 1, 10000000000, "1M", "50M"),
+    PARAMETER_SCALED("n", "births on each thread", 1, 10000000000, "1M", "8M"),
     PARAMETER_SCALED("live", "bytes that are live, of all threads together", 1, 10000000000, "64M",
                      "250M"),
     PARAMETER_THREADS,

@@ -103,8 +103,8 @@ static int fragment_drift_run(struct workload_context *context)
 }
 
 static const struct parameter parameters[] = {
-    PARAMETER_SCALED("live", "bytes that are live", 1, 10000000000, "32M", "250M"),
-    PARAMETER_COUNTED("turns", "times the live bytes that an epoch makes", 1, 100000, "2", "5"),
+    PARAMETER_SCALED("live", "bytes that are live", 1, 10000000000, "16M", "80M"),
+    PARAMETER_COUNTED("turns", "times the live bytes that an epoch makes", 1, 100000, "2", "3"),
     {0},
 };
 

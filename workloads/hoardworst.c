@@ -2,8 +2,8 @@
  * hoardworst: for one size after another, `each` bytes of blocks are made and all but five in each
  * 256 KiB freed. An allocator that gives a page, or a larger stretch, to blocks of one size, and
  * keeps it while one of them is there, holds almost all of every size. Sizes: 16 to 32768 bytes by
- * doubling; lifetime: a step, or to the end; one thread. Deviation: a smaller `each` at the quick
- * size. Source: kuszmaul/malloc-benchmarks.
+ * doubling; lifetime: a step, or to the end; one thread. Deviation: `each`, 64 MiB there, is
+ * smaller at the quick size and larger at the full one. Source: kuszmaul/malloc-benchmarks.
  */
 #include "workloads/block.h"
 #include "workloads/table.h"
@@ -83,7 +83,7 @@ static int hoardworst_run(struct workload_context *context)
 
 static const struct parameter parameters[] = {
     PARAMETER_SCALED("each", "bytes that are made of each size", GROUP_BYTES, 1000000000,
-                     "16777216", "67108864"),
+                     "33554432", "268435456"),
     {0},
 };
 

@@ -113,8 +113,8 @@ static int larson_run(struct workload_context *context)
 }
 
 static const struct parameter parameters[] = {
-    PARAMETER_SCALED("n", "blocks that each thread and its successors replace", 1, 1000000000, "3M",
-                     "20M"),
+    PARAMETER_SCALED("n", "blocks that each thread and its successors replace", 1, 1000000000, "5M",
+                     "30M"),
     PARAMETER_COUNTED("slots", "blocks of each thread", 1, 1000000, "5k", "5k"),
     PARAMETER_THREADS,
     {0},

@@ -37,8 +37,8 @@ static int linux_scalability_run(struct workload_context *context)
 }
 
 static const struct parameter parameters[] = {
-    PARAMETER_SCALED("n", "blocks that each thread makes and frees", 1, 100000000000, "20M",
-                     "200M"),
+    PARAMETER_SCALED("n", "blocks that each thread makes and frees", 1, 100000000000, "10M",
+                     "100M"),
     PARAMETER_COUNTED("size", "bytes of a block", 1, 100000000, "512", "512"),
     PARAMETER_THREADS,
     {0},

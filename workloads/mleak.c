@@ -92,7 +92,7 @@ static int mleak_run(struct workload_context *context)
 
 static const struct parameter parameters[] = {
     PARAMETER_COUNTED("n", "blocks that a thread makes before it ends", 1, 1000000, "100", "100"),
-    PARAMETER_SCALED("rounds", "rounds of new threads", 1, 1000000, "500", "10k"),
+    PARAMETER_SCALED("rounds", "rounds of new threads", 1, 1000000, "500", "4k"),
     PARAMETER_COUNTED("threads", "threads of a round", 1, TEAM_MOST, "10", "10"),
     {0},
 };

@@ -142,7 +142,7 @@ static int mstress_run(struct workload_context *context)
 
 static const struct parameter parameters[] = {
     PARAMETER_COUNTED("n", "blocks that a thread makes in a round", 1, 10000000, "20k", "50k"),
-    PARAMETER_SCALED("rounds", "rounds of new threads", 1, 1000000, "20", "100"),
+    PARAMETER_SCALED("rounds", "rounds of new threads", 1, 1000000, "50", "100"),
     PARAMETER_THREADS,
     {0},
 };

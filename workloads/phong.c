@@ -99,7 +99,7 @@ static int phong_run(struct workload_context *context)
 }
 
 static const struct parameter parameters[] = {
-    PARAMETER_SCALED("n", "blocks that each thread makes", 1, 100000000, "500k", "1M"),
+    PARAMETER_SCALED("n", "blocks that each thread makes", 1, 100000000, "1M", "8M"),
     PARAMETER_COUNTED("most", "bytes of the largest block", 1, 1000000, "256", "256"),
     PARAMETER_THREADS,
     {0},

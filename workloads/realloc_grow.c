@@ -97,5 +97,6 @@ const struct workload workload_realloc_grow = {
     .source = "growth of vectors in C++ and Python",
     .parameters = parameters,
     .object_needs = BLOCK_NEEDS | ALLOCATOR_REALLOC,
+    .is_reachable = 1,
     .run = realloc_grow_run,
 };

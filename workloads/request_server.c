@@ -127,7 +127,7 @@ static int request_server_run(struct workload_context *context)
 }
 
 static const struct parameter parameters[] = {
-    PARAMETER_SCALED("n", "requests", 1, 1000000000, "100k", "1M"),
+    PARAMETER_SCALED("n", "requests", 1, 1000000000, "300k", "3M"),
     PARAMETER_COUNTED("leak", "one request in so many leaves an object in the cache", 1, 1000000,
                       "20", "20"),
     PARAMETER_SCOPE,

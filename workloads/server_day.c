@@ -142,7 +142,7 @@ static int server_day_run(struct workload_context *context)
 
 static const struct parameter parameters[] = {
     PARAMETER_SCALED("n", "sessions of each thread at its busiest", 1, 10000000, "2500", "5k"),
-    PARAMETER_SCALED("requests", "requests of each thread and wave", 1, 1000000000, "500k", "5M"),
+    PARAMETER_SCALED("requests", "requests of each thread and wave", 1, 1000000000, "500k", "3M"),
     PARAMETER_THREADS,
     {0},
 };

@@ -34,7 +34,7 @@ static const struct parameter parameters[] = {
      .scales = 1,
      .minimum = 1,
      .maximum = 1000000000,
-     .quick = "5M",
+     .quick = "1M",
      .full = "10M"},
     {0},
 };

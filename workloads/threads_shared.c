@@ -191,7 +191,7 @@ const struct workload workload_threads_shared = {
     .parameters = threads_shared_parameters,
     .object_needs = PROGRAM_NEEDS,
     .raw_needs = PROGRAM_NEEDS,
-    .is_reachable = 1,
+    .is_reachable = 0, /* what a turn makes is first held by the stack of its own thread */
     .python_script = 1,
     .run = threads_shared_run,
 };

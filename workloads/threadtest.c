@@ -49,7 +49,7 @@ static int threadtest_run(struct workload_context *context)
 static const struct parameter parameters[] = {
     PARAMETER_COUNTED("n", "blocks of a round, of all threads together", 1, 100000000, "30k",
                       "30k"),
-    PARAMETER_SCALED("rounds", "rounds of making and freeing all", 1, 1000000, "200", "2k"),
+    PARAMETER_SCALED("rounds", "rounds of making and freeing all", 1, 1000000, "500", "5k"),
     PARAMETER_COUNTED("size", "bytes of a block", 1, 1000000, "64", "64"),
     PARAMETER_THREADS,
     {0},

@@ -78,11 +78,15 @@ struct workload {
     unsigned raw_needs;    /* capabilities that the raw allocator must have */
     int python_script;     /* 1: workloads/python/NAME.py runs the same on a real CPython */
     /*
-     * 1: each block in use is pointed to, at its start or inside, from static data, the stack or
-     * another block in use, so that a collector finds it (ALLOCATOR_COLLECTED). A workload that
-     * keeps its blocks in a table of its own from mmap does not; it is n/a on a row that collects.
+     * 1: each block in use is pointed to, at its start or inside, from static data, the main
+     * thread's stack or another block in use, so that a collector finds it (ALLOCATOR_COLLECTED). A
+     * workload that keeps its blocks in a table of its own from mmap does not; it is n/a on a row
+     * that collects.
      */
     int is_reachable;
+    /* 1: with a choice that needs ALLOCATOR_REGIONS, each region in use is pointed to in that way,
+     * whatever is true of the blocks that it makes with another choice. */
+    int has_reachable_regions;
 
     /*
      * Runs to the end and returns 0, or a negative errno: -ENOMEM when memory ran out, -EBADMSG

@@ -138,7 +138,7 @@ static int xmalloc_run(struct workload_context *context)
 }
 
 static const struct parameter parameters[] = {
-    PARAMETER_SCALED("n", "blocks that each producer makes", 1, 1000000000, "2M", "20M"),
+    PARAMETER_SCALED("n", "blocks that each producer makes", 1, 1000000000, "2M", "10M"),
     {.name = "sizes",
      .summary = "64 bytes each, or one of 17 sizes to 2 KiB",
      .kind = PARAMETER_CHOICE,
