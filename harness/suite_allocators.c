@@ -47,6 +47,9 @@ static const struct return_way ways_of_giving[] = {
 };
 static const struct suite_ways gives = {ways_of_giving, 4};
 
+/* The same but for the kernel's part. */
+static const struct suite_ways asked = {ways_of_giving, 3};
+
 /* A long rest, with nothing to do and with a little. */
 static const struct return_way ways_of_resting[] = {
     {.mode = RETURN_IDLE, .rebuilds = 1},
@@ -65,10 +68,22 @@ static const struct suite_ways huge_pages = {ways_of_huge_pages, 2};
 #define SMALLER_BLOCKS "bulk:n=5M,size=48,order=fifo,keep=0|50"
 #define OBJECTS        "list_lifetime:how=del_collect,profile=3.11"
 
+/* What others published of, as docs/return.md tells: many small blocks, one in twenty kept, and a
+ * few that are just below the largest threshold from which glibc maps each. */
+#define PUBLISHED(workload)                                                                        \
+    {                                                                                              \
+        workload, published_rows, "objects", 0, 0, &asked                                          \
+    }
+
+static const char *const published_rows[] = {"glibc", "jemalloc", "mimalloc", "tcmalloc", NULL};
+
 static const struct suite_line return_lines[] = {
     {LARGER_BLOCKS, give_back_rows, "objects", 0, 0, &gives},
     {SMALLER_BLOCKS, give_back_rows, "objects", 0, 0, &gives},
     {OBJECTS, rows_four, "objects", 0, 0, &gives},
+    PUBLISHED("bulk:n=8M,size=56,order=fifo,keep=0"),
+    PUBLISHED("bulk:n=300k,size=1000,order=fifo,keep=20"),
+    PUBLISHED("bulk:n=32,size=33554431,order=fifo,keep=0"),
     {LARGER_BLOCKS, give_back_rows, "objects", 0, 0, &huge_pages},
     {LARGER_BLOCKS, give_back_rows, "objects", 1, 0, &rests},
     {OBJECTS, rows_four, "objects", 1, 0, &rests},
