@@ -144,8 +144,9 @@ static int next_combination(const struct workload_words *words, size_t *at)
 
 int plan_same_experiment(const struct cell *a, const struct cell *b)
 {
-    return a->workload == b->workload && memcmp(a->values, b->values, sizeof a->values) == 0 &&
-           a->idle_ns == b->idle_ns && return_way_is_same(&a->way, &b->way);
+    return a->workload == b->workload && a->idle_ns == b->idle_ns &&
+           memcmp(a->values, b->values, sizeof a->values) == 0 &&
+           return_way_is_same(&a->way, &b->way);
 }
 
 static int is_same_host(const struct cell *a, const struct cell *b)
