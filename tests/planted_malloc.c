@@ -34,7 +34,7 @@ __attribute__((unused)) static void waste_time(void)
     end.tv_nsec += 20000;
     do
         clock_gettime(CLOCK_MONOTONIC, &now);
-    while ((now.tv_sec - end.tv_sec) * 1000000000l + now.tv_nsec - end.tv_nsec < 0);
+    while ((now.tv_sec - end.tv_sec) * 1000000000L + now.tv_nsec - end.tv_nsec < 0);
 }
 
 __attribute__((unused)) static void leak(void)
@@ -98,9 +98,9 @@ void *malloc(size_t size)
 }
 
 /* An aligned block has a head of its own too, whose `next` is the block that it lies in. */
-void free(void *block)
+void free(void *ptr)
 {
-    struct head *head = block;
+    struct head *head = ptr;
 
     if (!head--)
         return;
@@ -113,11 +113,11 @@ void free(void *block)
     atomic_flag_clear(&lock);
 }
 
-void *calloc(size_t count, size_t size)
+void *calloc(size_t nmemb, size_t size)
 {
     size_t bytes;
 
-    if (__builtin_mul_overflow(count, size, &bytes))
+    if (__builtin_mul_overflow(nmemb, size, &bytes))
         return NULL;
 #ifdef SLOW_CALLOC
     waste_time();
@@ -139,19 +139,19 @@ static size_t room(const struct head *head)
     return ((size_t)1 << (head->size_class + SMALLEST_SHIFT)) - sizeof *head;
 }
 
-void *realloc(void *block, size_t size)
+void *realloc(void *ptr, size_t size)
 {
 #ifdef SLOW_REALLOC
     waste_time();
 #endif
-    if (!block)
+    if (!ptr)
         return malloc(size);
-    size_t old = room((struct head *)block - 1);
+    size_t old = room((struct head *)ptr - 1);
     void *grown = malloc(size);
     if (!grown)
         return NULL;
-    memcpy(grown, block, old < size ? old : size);
-    free(block);
+    memcpy(grown, ptr, old < size ? old : size);
+    free(ptr);
     return grown;
 }
 
