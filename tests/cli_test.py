@@ -142,7 +142,7 @@ class Runs(Scratch):
     def test_dry_run_prints_the_plan_and_writes_nothing(self):
         planned = tidemark("run", "--dry-run", "-o", self.folder())
         self.assertEqual(planned.returncode, 0)
-        self.assertIn("35 cells + 2 control cells, 163 samples", planned.stdout)
+        self.assertIn("31 cells + 2 control cells, 144 samples", planned.stdout)
         self.assertFalse(os.path.exists(self.folder()))
 
     def test_a_run_leaves_plan_machine_samples_and_curves(self):
