@@ -4,24 +4,16 @@
  */
 #include "harness/census_check.h"
 
+#include "harness/json_place.h"
 #include "harness/page.h"
-#include "harness/text.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MOST_ARENA_BYTES (UINT64_C(1) << 36)
-
-/* Where an object stands, for messages: "phases[2].arenas[7].". */
-struct place {
-    const json_t *object;
-    char where[96];
-    char *error;
-};
 
 /* The pools of one size, as the class says and as they were counted. */
 struct size_class {
@@ -37,44 +29,35 @@ struct heap {
     uint64_t arenas, pools, pools_unused;
 };
 
-__attribute__((format(printf, 2, 3))) static int refuse(const struct place *place,
-                                                        const char *format, ...)
-{
-    va_list words;
-    int used = snprintf(place->error, CENSUS_ERROR_BYTES, "%s", place->where);
+_Static_assert((int)CENSUS_ERROR_BYTES == (int)JSON_PLACE_ERROR_BYTES, "one buffer for both");
 
-    va_start(words, format);
-    vsnprintf(place->error + used, CENSUS_ERROR_BYTES - (size_t)used, format, words);
-    va_end(words);
-    text_make_printable(place->error);
-    return -EINVAL;
-}
-
-static int read_whole(const struct place *place, const char *key, uint64_t minimum,
+static int read_whole(const struct json_place *place, const char *key, uint64_t minimum,
                       uint64_t maximum, uint64_t *number)
 {
     const json_t *value = json_object_get(place->object, key);
     json_int_t read = json_integer_value(value);
 
     if (!value)
-        return refuse(place, "%s is missing", key);
+        return json_place_refuse(place, "%s is missing", key);
     if (!json_is_integer(value) || read < 0)
-        return refuse(place, "%s: wanted a whole number, not negative", key);
+        return json_place_refuse(place, "%s: wanted a whole number, not negative", key);
     if ((uint64_t)read < minimum || (uint64_t)read > maximum)
-        return refuse(place, "%s is %" JSON_INTEGER_FORMAT ", not between %" PRIu64 " and %" PRIu64,
-                      key, read, minimum, maximum);
+        return json_place_refuse(
+            place, "%s is %" JSON_INTEGER_FORMAT ", not between %" PRIu64 " and %" PRIu64, key,
+            read, minimum, maximum);
     *number = (uint64_t)read;
     return 0;
 }
 
-static int read_array(const struct place *place, const char *key, const json_t **array)
+static int read_array(const struct json_place *place, const char *key, const json_t **array)
 {
     *array = json_object_get(place->object, key);
-    return json_is_array(*array) ? 0 : refuse(place, "%s: wanted an array", key);
+    return json_is_array(*array) ? 0 : json_place_refuse(place, "%s: wanted an array", key);
 }
 
 /* Printable ASCII, not empty, shorter than `most`. */
-static int read_word(const struct place *place, const char *key, size_t most, const char **word)
+static int read_word(const struct json_place *place, const char *key, size_t most,
+                     const char **word)
 {
     const char *text = json_string_value(json_object_get(place->object, key));
     size_t length = 0;
@@ -82,35 +65,36 @@ static int read_word(const struct place *place, const char *key, size_t most, co
     while (text && text[length] >= ' ' && text[length] <= '~')
         length++;
     if (!text || text[length] || length == 0 || length >= most)
-        return refuse(place, "%s: wanted 1 to %zu characters of printable ASCII", key, most - 1);
+        return json_place_refuse(place, "%s: wanted 1 to %zu characters of printable ASCII", key,
+                                 most - 1);
     *word = text;
     return 0;
 }
 
 /* The place of an element, for messages that name it. */
-static struct place element(const struct place *parent, const json_t *object, const char *array,
-                            size_t index)
+static struct json_place element(const struct json_place *parent, const json_t *object,
+                                 const char *array, size_t index)
 {
-    struct place place = {.object = object, .error = parent->error};
+    struct json_place place = {.object = object, .error = parent->error};
 
     snprintf(place.where, sizeof place.where, "%.36s%s[%zu].", parent->where, array, index);
     return place;
 }
 
-static int check_figures(const struct place *phase, struct heap *heap)
+static int check_figures(const struct json_place *phase, struct heap *heap)
 {
-    struct place figures = {.object = json_object_get(phase->object, "figures"),
-                            .error = phase->error};
+    struct json_place figures = {.object = json_object_get(phase->object, "figures"),
+                                 .error = phase->error};
     const char *name;
     json_t *value;
 
     if (!json_is_object(figures.object))
-        return refuse(phase, "figures: wanted an object");
+        return json_place_refuse(phase, "figures: wanted an object");
     snprintf(figures.where, sizeof figures.where, "%.40sfigures.", phase->where);
     json_object_foreach(json_object_get(phase->object, "figures"), name, value)
     {
         if (!json_is_integer(value) || json_integer_value(value) < 0)
-            return refuse(&figures, "%.64s: wanted a whole number, not negative", name);
+            return json_place_refuse(&figures, "%.64s: wanted a whole number, not negative", name);
     }
     if (read_whole(&figures, "arena_bytes", 1, MOST_ARENA_BYTES, &heap->arena_bytes) != 0 ||
         read_whole(&figures, "pool_bytes", 1, heap->arena_bytes, &heap->pool_bytes) != 0)
@@ -124,11 +108,11 @@ static uint64_t blocks_per_pool(const struct heap *heap, uint64_t block_bytes)
     return (heap->pool_bytes - heap->header_bytes) / block_bytes;
 }
 
-static int read_class(const struct place *place, const struct heap *heap, uint64_t least_bytes,
+static int read_class(const struct json_place *place, const struct heap *heap, uint64_t least_bytes,
                       struct size_class *class)
 {
     if (!json_is_object(place->object))
-        return refuse(place, "it is no object");
+        return json_place_refuse(place, "it is no object");
     if (read_whole(place, "block_bytes", least_bytes, heap->pool_bytes - heap->header_bytes,
                    &class->block_bytes) != 0 ||
         read_whole(place, "pools", 1, INT64_MAX, &class->pools) != 0 ||
@@ -137,7 +121,7 @@ static int read_class(const struct place *place, const struct heap *heap, uint64
     return read_whole(place, "blocks_available", 0, INT64_MAX, &class->available);
 }
 
-static int check_classes(const struct place *phase, struct heap *heap)
+static int check_classes(const struct json_place *phase, struct heap *heap)
 {
     const json_t *classes;
     uint64_t least_bytes = 1;
@@ -146,12 +130,12 @@ static int check_classes(const struct place *phase, struct heap *heap)
         return -EINVAL;
     heap->classes = calloc(json_array_size(classes) + 1, sizeof *heap->classes);
     if (!heap->classes) {
-        refuse(phase, "not enough memory for its classes");
+        json_place_refuse(phase, "not enough memory for its classes");
         return -ENOMEM;
     }
     for (; heap->class_count < json_array_size(classes); heap->class_count++) {
-        const struct place place = element(phase, json_array_get(classes, heap->class_count),
-                                           "classes", heap->class_count);
+        const struct json_place place = element(phase, json_array_get(classes, heap->class_count),
+                                                "classes", heap->class_count);
         struct size_class *class = &heap->classes[heap->class_count];
         if (read_class(&place, heap, least_bytes, class) != 0)
             return -EINVAL;
@@ -193,7 +177,7 @@ static uint64_t number_at(const json_t *array, size_t index)
     return json_is_integer(value) ? (uint64_t)json_integer_value(value) : UINT64_MAX;
 }
 
-static int check_pools(const struct place *arena, struct heap *heap, uint64_t base)
+static int check_pools(const struct json_place *arena, struct heap *heap, uint64_t base)
 {
     const json_t *pools;
     /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): check_figures takes none below 1 */
@@ -204,33 +188,34 @@ static int check_pools(const struct place *arena, struct heap *heap, uint64_t ba
     if (read_array(arena, "pools", &pools) != 0)
         return -EINVAL;
     if (json_array_size(pools) != 2 * wanted)
-        return refuse(arena, "pools has %zu numbers, where there are %" PRIu64 " pools",
-                      json_array_size(pools), wanted);
+        return json_place_refuse(arena, "pools has %zu numbers, where there are %" PRIu64 " pools",
+                                 json_array_size(pools), wanted);
     for (size_t i = 0; i < json_array_size(pools); i += 2) {
         if (count_pool(heap, number_at(pools, i), number_at(pools, i + 1)) != 0)
-            return refuse(arena,
-                          "pools[%zu]: neither 0,0 nor the block_bytes of a class and as many "
-                          "blocks in use as fit",
-                          i);
+            return json_place_refuse(
+                arena,
+                "pools[%zu]: neither 0,0 nor the block_bytes of a class and as many "
+                "blocks in use as fit",
+                i);
     }
     return 0;
 }
 
 /* "0x7f0123400000", of an arena that does not wrap. */
-static int read_base(const struct place *arena, const struct heap *heap, uint64_t *base)
+static int read_base(const struct json_place *arena, const struct heap *heap, uint64_t *base)
 {
     const char *text = json_string_value(json_object_get(arena->object, "base"));
     const size_t digits = text && strncmp(text, "0x", 2) == 0 ? strlen(text + 2) : 0;
 
     if (digits == 0 || digits > 16 || strspn(text + 2, "0123456789abcdef") != digits)
-        return refuse(arena, "base: wanted an address, as 0x7f0123400000");
+        return json_place_refuse(arena, "base: wanted an address, as 0x7f0123400000");
     *base = strtoull(text + 2, NULL, 16);
     return *base <= UINT64_MAX - heap->arena_bytes
                ? 0
-               : refuse(arena, "base: its arena would pass the end of memory");
+               : json_place_refuse(arena, "base: its arena would pass the end of memory");
 }
 
-static int check_arenas(const struct place *phase, struct heap *heap)
+static int check_arenas(const struct json_place *phase, struct heap *heap)
 {
     const json_t *arenas;
     uint64_t base = 0, least = 0;
@@ -238,12 +223,12 @@ static int check_arenas(const struct place *phase, struct heap *heap)
     if (read_array(phase, "arenas", &arenas) != 0)
         return -EINVAL;
     for (; heap->arenas < json_array_size(arenas); heap->arenas++) {
-        const struct place arena =
+        const struct json_place arena =
             element(phase, json_array_get(arenas, heap->arenas), "arenas", heap->arenas);
         if (read_base(&arena, heap, &base) != 0)
             return -EINVAL;
         if (base < least)
-            return refuse(&arena, "base: not above the arena before");
+            return json_place_refuse(&arena, "base: not above the arena before");
         least = base + heap->arena_bytes;
         if (check_pools(&arena, heap, base) != 0)
             return -EINVAL;
@@ -251,19 +236,19 @@ static int check_arenas(const struct place *phase, struct heap *heap)
     return 0;
 }
 
-static int check_class_sums(const struct place *phase, const struct heap *heap)
+static int check_class_sums(const struct json_place *phase, const struct heap *heap)
 {
     for (size_t i = 0; i < heap->class_count; i++) {
         const struct size_class *class = &heap->classes[i];
         const uint64_t blocks = class->pools_seen * blocks_per_pool(heap, class->block_bytes);
         if (class->pools != class->pools_seen || class->in_use != class->in_use_seen ||
             class->available != blocks - class->in_use_seen)
-            return refuse(phase,
-                          "classes[%zu] has %" PRIu64 " pools, %" PRIu64
-                          " blocks in use and %" PRIu64 " available, its arenas have %" PRIu64
-                          ", %" PRIu64 " and %" PRIu64,
-                          i, class->pools, class->in_use, class->available, class->pools_seen,
-                          class->in_use_seen, blocks - class->in_use_seen);
+            return json_place_refuse(
+                phase,
+                "classes[%zu] has %" PRIu64 " pools, %" PRIu64 " blocks in use and %" PRIu64
+                " available, its arenas have %" PRIu64 ", %" PRIu64 " and %" PRIu64,
+                i, class->pools, class->in_use, class->available, class->pools_seen,
+                class->in_use_seen, blocks - class->in_use_seen);
     }
     return 0;
 }
@@ -283,17 +268,18 @@ static void add_up(const struct heap *heap, uint64_t *allocated, uint64_t *avail
 }
 
 /* A figure that is there is what was counted. */
-static int check_figure(const struct place *phase, const char *name, uint64_t counted)
+static int check_figure(const struct json_place *phase, const char *name, uint64_t counted)
 {
     const json_t *figure = json_object_get(json_object_get(phase->object, "figures"), name);
 
     if (!figure || (uint64_t)json_integer_value(figure) == counted)
         return 0;
-    return refuse(phase, "figures.%s is %" JSON_INTEGER_FORMAT ", its arenas have %" PRIu64, name,
-                  json_integer_value(figure), counted);
+    return json_place_refuse(phase,
+                             "figures.%s is %" JSON_INTEGER_FORMAT ", its arenas have %" PRIu64,
+                             name, json_integer_value(figure), counted);
 }
 
-static int check_figure_sums(const struct place *phase, const struct heap *heap)
+static int check_figure_sums(const struct json_place *phase, const struct heap *heap)
 {
     uint64_t allocated, available, quantization;
 
@@ -318,7 +304,7 @@ static int check_figure_sums(const struct place *phase, const struct heap *heap)
     return 0;
 }
 
-static int check_heap(const struct place *phase, struct heap *heap)
+static int check_heap(const struct json_place *phase, struct heap *heap)
 {
     if (check_figures(phase, heap) != 0)
         return -EINVAL;
@@ -330,14 +316,14 @@ static int check_heap(const struct place *phase, struct heap *heap)
     return check_figure_sums(phase, heap);
 }
 
-static int check_phase(const struct place *phase)
+static int check_phase(const struct json_place *phase)
 {
     struct heap heap = {0};
     const char *name;
     uint64_t bytes;
 
     if (!json_is_object(phase->object))
-        return refuse(phase, "it is no object");
+        return json_place_refuse(phase, "it is no object");
     if (read_word(phase, "name", sizeof((struct page_phase *)0)->name, &name) != 0 ||
         read_whole(phase, "object_bytes", 0, INT64_MAX, &bytes) != 0 ||
         read_whole(phase, "live_bytes", 0, INT64_MAX, &bytes) != 0)
@@ -349,24 +335,24 @@ static int check_phase(const struct place *phase)
 
 int census_check(const json_t *census, char *error)
 {
-    const struct place place = {.object = census, .error = error};
+    const struct json_place place = {.object = census, .error = error};
     const json_t *phases, *phase;
     const char *version;
     uint64_t number;
     size_t i;
 
     if (!json_is_object(census))
-        return refuse(&place, "it is no object");
+        return json_place_refuse(&place, "it is no object");
     if (read_whole(&place, "format", CENSUS_FORMAT, CENSUS_FORMAT, &number) != 0 ||
         read_whole(&place, "cell", 0, INT64_MAX, &number) != 0 ||
         read_word(&place, "version", ALLOCATOR_TEXT_BYTES, &version) != 0 ||
         read_array(&place, "phases", &phases) != 0)
         return -EINVAL;
     if (json_array_size(phases) == 0 || json_array_size(phases) > PAGE_PHASES)
-        return refuse(&place, "phases: wanted 1 to %d", PAGE_PHASES);
+        return json_place_refuse(&place, "phases: wanted 1 to %d", PAGE_PHASES);
     json_array_foreach(phases, i, phase)
     {
-        const struct place at = element(&place, phase, "phases", i);
+        const struct json_place at = element(&place, phase, "phases", i);
         int failed = check_phase(&at);
         if (failed)
             return failed;

@@ -2,13 +2,12 @@
 #include "harness/ledger_check.h"
 
 #include "harness/json_file.h"
+#include "harness/json_place.h"
 #include "harness/ledger_calls.h"
 #include "harness/page.h"
 #include "harness/pass.h"
-#include "harness/text.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,34 +16,14 @@
 
 enum { MOST_CALLS = 256 }; /* a child tells 135 apart (harness/ledger_trap.h) */
 
-/* Where an object stands, for messages: "phases[2].calls[7].". */
-struct place {
-    const json_t *object;
-    char where[64];
-    char *error;
-};
-
-__attribute__((format(printf, 2, 3))) static int refuse(const struct place *place,
-                                                        const char *format, ...)
-{
-    va_list words;
-    int used = snprintf(place->error, PASS_ERROR_BYTES, "%s", place->where);
-
-    va_start(words, format);
-    vsnprintf(place->error + used, PASS_ERROR_BYTES - (size_t)used, format, words);
-    va_end(words);
-    text_make_printable(place->error);
-    return -EINVAL;
-}
-
-static int check_number(const struct place *place, const char *key, json_int_t least)
+static int check_number(const struct json_place *place, const char *key, json_int_t least)
 {
     const json_t *value = json_object_get(place->object, key);
 
     if (!json_is_integer(value))
-        return refuse(place, "%s: wanted a whole number", key);
+        return json_place_refuse(place, "%s: wanted a whole number", key);
     if (json_integer_value(value) < least || json_integer_value(value) > MOST_NUMBER)
-        return refuse(
+        return json_place_refuse(
             place, "%s is %" JSON_INTEGER_FORMAT ", not between %" JSON_INTEGER_FORMAT " and 2^50",
             key, json_integer_value(value), least);
     return 0;
@@ -70,17 +49,18 @@ static int is_kind(const json_t *value)
            strspn(text, letters) == json_string_length(value);
 }
 
-static int check_line(const struct place *place)
+static int check_line(const struct json_place *place)
 {
     const char *call = json_text(place->object, "call");
 
     if (!json_is_object(place->object))
-        return refuse(place, "it is no object");
+        return json_place_refuse(place, "it is no object");
     if (!is_call(call))
-        return refuse(place, "call: '%.32s' is none that a ledger has", call);
+        return json_place_refuse(place, "call: '%.32s' is none that a ledger has", call);
     if (!is_kind(json_object_get(place->object, "kind")))
-        return refuse(place, "kind: wanted letters, digits, '_', '+' and '-', fewer than %d",
-                      LEDGER_KIND_BYTES);
+        return json_place_refuse(place,
+                                 "kind: wanted letters, digits, '_', '+' and '-', fewer than %d",
+                                 LEDGER_KIND_BYTES);
     if (strcmp(call, "mremap") == 0 && check_number(place, "old_bytes", 0) != 0)
         return -EINVAL;
     if (check_number(place, "count", 1) != 0 || check_number(place, "failed", 0) != 0 ||
@@ -105,26 +85,26 @@ static int is_double(const json_t *calls, size_t index)
     return 0;
 }
 
-static int check_calls(const struct place *place, const char *key)
+static int check_calls(const struct json_place *place, const char *key)
 {
     const json_t *calls = json_object_get(place->object, key), *line;
     size_t i;
 
     if (!json_is_array(calls) || json_array_size(calls) > MOST_CALLS)
-        return refuse(place, "%s: wanted an array of at most %d", key, MOST_CALLS);
+        return json_place_refuse(place, "%s: wanted an array of at most %d", key, MOST_CALLS);
     json_array_foreach(calls, i, line)
     {
-        struct place inner = {.object = line, .error = place->error};
+        struct json_place inner = {.object = line, .error = place->error};
         snprintf(inner.where, sizeof inner.where, "%.32s%s[%zu].", place->where, key, i);
         if (check_line(&inner) != 0)
             return -EINVAL;
         if (is_double(calls, i))
-            return refuse(&inner, "it stands there twice");
+            return json_place_refuse(&inner, "it stands there twice");
     }
     return 0;
 }
 
-static int check_phase(const struct place *place)
+static int check_phase(const struct json_place *place)
 {
     const json_t *name = json_object_get(place->object, "name");
     const char *text = json_string_value(name);
@@ -133,22 +113,22 @@ static int check_phase(const struct place *place)
     while (text && text[length] >= ' ' && text[length] <= '~')
         length++;
     if (!text || text[length] || length == 0 || length >= sizeof((struct page_phase *)NULL)->name)
-        return refuse(place, "name: wanted 1 to %zu characters of printable ASCII",
-                      sizeof((struct page_phase *)NULL)->name - 1);
+        return json_place_refuse(place, "name: wanted 1 to %zu characters of printable ASCII",
+                                 sizeof((struct page_phase *)NULL)->name - 1);
     if (check_number(place, "mapped_begin_bytes", 0) != 0 ||
         check_number(place, "mapped_end_bytes", 0) != 0)
         return -EINVAL;
     return check_calls(place, "before") != 0 ? -EINVAL : check_calls(place, "calls");
 }
 
-static int check_head(const struct place *place)
+static int check_head(const struct json_place *place)
 {
     const json_t *format = json_object_get(place->object, "format");
 
     if (!json_is_object(place->object))
-        return refuse(place, "it is no object");
+        return json_place_refuse(place, "it is no object");
     if (!json_is_integer(format) || json_integer_value(format) != LEDGER_FORMAT)
-        return refuse(place, "format: this program reads %d", LEDGER_FORMAT);
+        return json_place_refuse(place, "format: this program reads %d", LEDGER_FORMAT);
     if (check_number(place, "cell", 0) != 0 || check_number(place, "clock_ns", 0) != 0 ||
         check_number(place, "empty_call_ns", 0) != 0 ||
         check_number(place, "trapped_call_ns", 0) != 0)
@@ -158,7 +138,7 @@ static int check_head(const struct place *place)
 
 int ledger_check(const json_t *json, char *error)
 {
-    const struct place whole = {.object = json, .error = error};
+    const struct json_place whole = {.object = json, .error = error};
     const json_t *phases = json_object_get(json, "phases"), *phase;
     size_t i;
 
@@ -166,10 +146,10 @@ int ledger_check(const json_t *json, char *error)
         return -EINVAL;
     if (!json_is_array(phases) || json_array_size(phases) == 0 ||
         json_array_size(phases) > PAGE_PHASES)
-        return refuse(&whole, "phases: wanted an array of 1 to %d", PAGE_PHASES);
+        return json_place_refuse(&whole, "phases: wanted an array of 1 to %d", PAGE_PHASES);
     json_array_foreach(phases, i, phase)
     {
-        struct place place = {.object = phase, .error = error};
+        struct json_place place = {.object = phase, .error = error};
         snprintf(place.where, sizeof place.where, "phases[%zu].", i);
         if (check_phase(&place) != 0)
             return -EINVAL;

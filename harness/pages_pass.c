@@ -4,14 +4,13 @@
  * child's (harness/pages_look.h). In a file each figure is at most the one that contains it.
  */
 #include "harness/json_file.h"
+#include "harness/json_place.h"
 #include "harness/page.h"
 #include "harness/pages_look.h"
 #include "harness/pass.h"
-#include "harness/text.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -66,43 +65,24 @@ static json_t *understand(const struct pass_output *output, char *why)
 
 /* --- Of a file. --- */
 
-struct place {
-    const json_t *object;
-    char where[32]; /* "phases[2]." */
-    char *error;
-};
-
-__attribute__((format(printf, 2, 3))) static int refuse(const struct place *place,
-                                                        const char *format, ...)
-{
-    va_list words;
-    int used = snprintf(place->error, PASS_ERROR_BYTES, "%s", place->where);
-
-    va_start(words, format);
-    vsnprintf(place->error + used, PASS_ERROR_BYTES - (size_t)used, format, words);
-    va_end(words);
-    text_make_printable(place->error);
-    return -EINVAL;
-}
-
-static int check_whole(const struct place *place, const char *key, json_int_t least,
+static int check_whole(const struct json_place *place, const char *key, json_int_t least,
                        json_int_t most)
 {
     const json_t *value = json_object_get(place->object, key);
     const json_int_t number = json_integer_value(value);
 
     if (!value)
-        return refuse(place, "%s is missing", key);
+        return json_place_refuse(place, "%s is missing", key);
     if (!json_is_integer(value) || number < least || number > most)
-        return refuse(place,
-                      "%s: wanted a whole number from %" JSON_INTEGER_FORMAT
-                      " to %" JSON_INTEGER_FORMAT,
-                      key, least, most);
+        return json_place_refuse(place,
+                                 "%s: wanted a whole number from %" JSON_INTEGER_FORMAT
+                                 " to %" JSON_INTEGER_FORMAT,
+                                 key, least, most);
     return 0;
 }
 
 /* Printable ASCII, not empty, shorter than `most`. */
-static int check_word(const struct place *place, const char *key, size_t most)
+static int check_word(const struct json_place *place, const char *key, size_t most)
 {
     const char *text = json_string_value(json_object_get(place->object, key));
     size_t length = 0;
@@ -110,11 +90,12 @@ static int check_word(const struct place *place, const char *key, size_t most)
     while (text && text[length] >= ' ' && text[length] <= '~')
         length++;
     if (!text || text[length] || length == 0 || length >= most)
-        return refuse(place, "%s: wanted 1 to %zu characters of printable ASCII", key, most - 1);
+        return json_place_refuse(place, "%s: wanted 1 to %zu characters of printable ASCII", key,
+                                 most - 1);
     return 0;
 }
 
-static json_int_t number_of(const struct place *place, const char *key)
+static json_int_t number_of(const struct json_place *place, const char *key)
 {
     return json_integer_value(json_object_get(place->object, key));
 }
@@ -155,7 +136,7 @@ static const struct containment {
     {"lazyfree_bytes", "rss_bytes"},
 };
 
-static int check_numbers(const struct place *phase)
+static int check_numbers(const struct json_place *phase)
 {
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         if (check_whole(phase, numbers[i], 0, MOST_BYTES) != 0)
@@ -164,7 +145,7 @@ static int check_numbers(const struct place *phase)
     return 0;
 }
 
-static int check_optional(const struct place *phase, const struct optional *optional)
+static int check_optional(const struct json_place *phase, const struct optional *optional)
 {
     const json_t *reason = json_object_get(phase->object, optional->reason);
     const int has_reason = reason && !json_is_null(reason);
@@ -174,15 +155,15 @@ static int check_optional(const struct place *phase, const struct optional *opti
     for (size_t i = 0; i < 2 && optional->keys[i]; i++) {
         const json_t *value = json_object_get(phase->object, optional->keys[i]);
         if (has_reason != json_is_null(value))
-            return refuse(phase, "%s: wanted null where %s says why, else a number",
-                          optional->keys[i], optional->reason);
+            return json_place_refuse(phase, "%s: wanted null where %s says why, else a number",
+                                     optional->keys[i], optional->reason);
         if (!has_reason && check_whole(phase, optional->keys[i], 0, MOST_BYTES) != 0)
             return -EINVAL;
     }
     return 0;
 }
 
-static int check_containments(const struct place *phase)
+static int check_containments(const struct json_place *phase)
 {
     for (size_t i = 0; i < sizeof containments / sizeof containments[0]; i++) {
         const struct containment *pair = &containments[i];
@@ -190,7 +171,7 @@ static int check_containments(const struct place *phase)
         const json_t *whole = json_object_get(phase->object, pair->whole);
         if (!json_is_null(part) && !json_is_null(whole) &&
             json_integer_value(part) > json_integer_value(whole))
-            return refuse(
+            return json_place_refuse(
                 phase, "%s is %" JSON_INTEGER_FORMAT ", more than %s, %" JSON_INTEGER_FORMAT,
                 pair->part, json_integer_value(part), pair->whole, json_integer_value(whole));
     }
@@ -198,33 +179,33 @@ static int check_containments(const struct place *phase)
 }
 
 /* Pages by their share are those of the floor. */
-static int check_shares(const struct place *phase, json_int_t page_bytes)
+static int check_shares(const struct json_place *phase, json_int_t page_bytes)
 {
     const json_t *shares = json_object_get(phase->object, "share_pages"), *share;
     json_int_t pages = 0;
     size_t i;
 
     if (!json_is_array(shares) || json_array_size(shares) != PAGES_SHARES)
-        return refuse(phase, "share_pages: wanted %d numbers", PAGES_SHARES);
+        return json_place_refuse(phase, "share_pages: wanted %d numbers", PAGES_SHARES);
     json_array_foreach(shares, i, share)
     {
         if (!json_is_integer(share) || json_integer_value(share) < 0 ||
             json_integer_value(share) > MOST_BYTES / page_bytes)
-            return refuse(phase, "share_pages[%zu]: wanted a number of pages", i);
+            return json_place_refuse(phase, "share_pages[%zu]: wanted a number of pages", i);
         pages += json_integer_value(share);
     }
     if (pages > MOST_BYTES / page_bytes || pages * page_bytes != number_of(phase, "floor_bytes"))
-        return refuse(phase,
-                      "floor_bytes is %" JSON_INTEGER_FORMAT
-                      ", share_pages has %" JSON_INTEGER_FORMAT " pages",
-                      number_of(phase, "floor_bytes"), pages);
+        return json_place_refuse(phase,
+                                 "floor_bytes is %" JSON_INTEGER_FORMAT
+                                 ", share_pages has %" JSON_INTEGER_FORMAT " pages",
+                                 number_of(phase, "floor_bytes"), pages);
     return 0;
 }
 
-static int check_phase(const struct place *phase, json_int_t page_bytes)
+static int check_phase(const struct json_place *phase, json_int_t page_bytes)
 {
     if (!json_is_object(phase->object))
-        return refuse(phase, "it is no object");
+        return json_place_refuse(phase, "it is no object");
     if (check_word(phase, "name", sizeof((struct page_phase *)0)->name) != 0 ||
         check_numbers(phase) != 0)
         return -EINVAL;
@@ -236,11 +217,12 @@ static int check_phase(const struct place *phase, json_int_t page_bytes)
         return -EINVAL;
     if (number_of(phase, "resident_bytes") !=
         number_of(phase, "floor_bytes") + number_of(phase, "held_bytes"))
-        return refuse(phase, "resident_bytes is not the sum of floor_bytes and held_bytes");
+        return json_place_refuse(phase,
+                                 "resident_bytes is not the sum of floor_bytes and held_bytes");
     return 0;
 }
 
-static int check_phases(const struct place *file)
+static int check_phases(const struct json_place *file)
 {
     const json_t *phases = json_object_get(file->object, "phases"), *phase;
     const json_int_t page_bytes = number_of(file, "page_bytes");
@@ -248,10 +230,10 @@ static int check_phases(const struct place *file)
 
     if (!json_is_array(phases) || json_array_size(phases) == 0 ||
         json_array_size(phases) > PAGE_PHASES)
-        return refuse(file, "phases: wanted an array of 1 to %d", PAGE_PHASES);
+        return json_place_refuse(file, "phases: wanted an array of 1 to %d", PAGE_PHASES);
     json_array_foreach(phases, i, phase)
     {
-        struct place at = {.object = phase, .error = file->error};
+        struct json_place at = {.object = phase, .error = file->error};
         snprintf(at.where, sizeof at.where, "phases[%zu].", i);
         if (check_phase(&at, page_bytes) != 0)
             return -EINVAL;
@@ -261,10 +243,10 @@ static int check_phases(const struct place *file)
 
 static int check(const json_t *json, char *error)
 {
-    const struct place file = {.object = json, .error = error};
+    const struct json_place file = {.object = json, .error = error};
 
     if (!json_is_object(json))
-        return refuse(&file, "it is no object");
+        return json_place_refuse(&file, "it is no object");
     if (check_whole(&file, "format", FORMAT, FORMAT) != 0 ||
         check_whole(&file, "cell", 0, INT64_MAX) != 0 ||
         check_whole(&file, "page_bytes", LEAST_PAGE_BYTES, MOST_PAGE_BYTES) != 0 ||

@@ -7,6 +7,7 @@
 #include "harness/file_text.h"
 #include "harness/grammar.h"
 #include "harness/json_file.h"
+#include "harness/json_place.h"
 #include "harness/pass_file.h"
 #include "harness/pass_writer.h"
 
@@ -17,6 +18,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+_Static_assert((int)PASS_ERROR_BYTES == (int)JSON_PLACE_ERROR_BYTES, "one buffer for both");
 
 const struct pass *const pass_registry[] = {&census_pass, &latency_pass, &ledger_pass, &pages_pass};
 const size_t pass_registry_count = sizeof pass_registry / sizeof pass_registry[0];
