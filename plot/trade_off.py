@@ -6,6 +6,7 @@ import itertools
 import math
 import textwrap
 
+import matplotlib.ticker
 import numpy
 
 import style
@@ -99,6 +100,9 @@ def _set_limits(axis, cells):
     if min(times) > 0 and max(times) / min(times) > WIDE:
         axis.set_xscale("log")
         axis.set_xlim(min(times) / 1.6, max(times) * 2.2)
+        axis.xaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axis.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
     else:
         axis.set_xlim(0, max(times) * 1.45 or 1)
     axis.set_ylim(min(0, min(kept) * 1.1), max(max(kept), 0.1) * 1.18)

@@ -3,6 +3,7 @@
 Promises of plot/overview.py: which runs get a table, the numbers in it, and the file drawn. It leaves out looks.
 The runs are made up in memory, for tests only. Run from the repository root: /usr/bin/python3 tests/plot_overview_test.py
 """
+import dataclasses
 import os
 import sys
 import tempfile
@@ -75,6 +76,17 @@ class Numbers(unittest.TestCase):
 
 
 class Drawn(unittest.TestCase):
+    def test_a_wide_axis_of_time_has_plain_numbers(self):
+        cells = [dataclasses.replace(cell("glibc"), samples=[dataclasses.replace(sample(), wall_s=wall_s)])
+                 for wall_s in (0.08, 4.0)]
+        figure, (axis,) = style.make_panels(1, 1, 3, "wide", "", "")
+        trade_off._set_limits(axis, cells)
+        figure.canvas.draw()
+        self.assertEqual(axis.get_xscale(), "log")
+        shown = [label.get_text() for label in axis.get_xticklabels() if label.get_text()]
+        self.assertLessEqual({"0.1", "0.5", "1", "5"}, set(shown))
+        self.assertEqual([text for text in shown if "$" in text], [])
+
     def test_many_rows_have_their_tables_one_above_the_other(self):
         with tempfile.TemporaryDirectory() as folder:
             heights = []
