@@ -90,8 +90,8 @@ static const struct argp_option option_table[] = {
      "afterwards, which shows what taking memory again costs",
      2},
     {"activity", OPTION_ACTIVITY, "TIME,...", 0,
-     "With --return idle: take, write and free one small block each TIME of the rest, 1ms to 10s, "
-     "or off (default off)",
+     "With --return idle: take, write and free an object of 64 bytes and a buffer of 64 KiB each "
+     "TIME of the rest, 1ms to 10s, or off (default off)",
      2},
     {"thp", OPTION_THP, "on|off,...", 0,
      "Transparent huge pages: off for the child, or on where the system's setting is always "

@@ -61,8 +61,9 @@ static const struct suite_ways gives = {ways_of_giving, 4};
 /* The same but for the kernel's part. */
 static const struct suite_ways asked = {ways_of_giving, 3};
 
-/* A long rest, with nothing to do and with a little: a block a millisecond, as jemalloc looks at
- * its clock once in a thousand calls (DECAY_NTICKS_PER_UPDATE). */
+/* A long rest, with nothing to do and with a little: an object and a buffer a millisecond, as
+ * jemalloc looks at its clock once in a thousand calls that come past its caches
+ * (DECAY_NTICKS_PER_UPDATE). */
 static const struct return_way ways_of_resting[] = {
     {.mode = RETURN_IDLE, .rebuilds = 1},
     {.mode = RETURN_IDLE, .activity_ns = SECOND / 1000, .rebuilds = 1},

@@ -174,6 +174,14 @@ class Ways(Scratch):
         self.assertGreater(active["voluntary_switches"], 60)  # 150 ticks, of which a loaded machine may miss some
         self.assertGreaterEqual(active["wall_ns"], 0.3 * SECOND)
 
+    def test_a_decay_by_the_clock_goes_on_with_activity_alone(self):
+        """jemalloc 5.3 looks at its clock when it is used, past its threads' caches (DECAY_NTICKS_PER_UPDATE)."""
+        row = "jemalloc+dirty_decay_ms:100"
+        measured = measure_samples(self.scratch, *BULK, "-a", row, "--return", "idle", "--idle", "3s", "--activity", "off,1ms")
+        kept = {cell["activity_ns"]: sample["retained_bytes"] - sample["baseline_bytes"] for cell, sample in measured}
+        self.assertGreater(kept[0], 40 * MB)
+        self.assertLess(kept[SECOND // 1000], 0.5 * kept[0])
+
     def test_a_decay_by_ticks_waits_for_activity(self):
         row = RETURNING + "+after_ms:0"  # gives back with each last free, that of a tick included
         [(_, sample)] = measure_samples(self.scratch, *BULK, "-a", row, "--return", "idle", "--idle", "0.2s", "--activity", "10ms")
