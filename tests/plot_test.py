@@ -56,6 +56,11 @@ QUICK_PICTURES = [
     "memory-return-del_collect-5M-del_collect-range-2.7", "memory-return-del_collect-5M-pass-range-2.7",
     "memory-return-list_lifetime-5M-del_collect-3.11", "replay-list_lifetime-5M-del_collect-3.11-pymalloc",
     "steadiness", "trade-off"]
+# What results/reference has beside: servers, a table of all experiments, address maps and the micro suite.
+REFERENCE_PICTURES = [
+    "address-map-larson-5M-5k-2-pymalloc-locked", "address-map-list_lifetime-5M-del_collect-3.11-pymalloc",
+    "address-map-request_server-300k-20-blocks-pymalloc-locked", "memory-return-larson-5M-5k-2",
+    "memory-return-request_server-300k-20-blocks", "memory-return-request_server-300k-20-region", "micro", "overview"]
 NOT_RECORDED = ("canary", "dirty", "repeat")  # what runs of earlier versions lack
 
 
@@ -412,7 +417,7 @@ class ReferenceRun(unittest.TestCase):
         cls.html = read(cls.folder, "report.html")
         cls.page = References(cls.html)
         cls.summary = json.loads(read(REFERENCE, "summary.json"))
-        cls.pictures = sorted(QUICK_PICTURES + ["address-map-list_lifetime-5M-del_collect-3.11-pymalloc", "micro"])
+        cls.pictures = sorted(QUICK_PICTURES + REFERENCE_PICTURES)
 
     def texts_of(self, picture):
         """Every text of a figure: matplotlib leaves each as a comment beside its outlines."""
@@ -472,15 +477,16 @@ class ReferenceRun(unittest.TestCase):
 
     def test_each_curve_names_its_row_and_the_share_of_the_summary(self):
         for picture, idle_ns, params in (
-                ("memory-return-del_collect-5M-pass-range-2.7", SECOND // 2, {"way": "pass"}),
-                ("memory-return-del_collect-5M-del-range-2.7", SECOND // 2, {"way": "del"}),
-                ("memory-return-del_collect-5M-del_collect-range-2.7", SECOND // 2, {"way": "del_collect"}),
-                ("memory-return-list_lifetime-5M-del_collect-3.11", SECOND // 2, {"how": "del_collect"}),
+                ("memory-return-del_collect-5M-pass-range-2.7", SECOND // 5, {"way": "pass"}),
+                ("memory-return-del_collect-5M-del-range-2.7", SECOND // 5, {"way": "del"}),
+                ("memory-return-del_collect-5M-del_collect-range-2.7", SECOND // 5, {"way": "del_collect"}),
+                ("memory-return-list_lifetime-5M-del_collect-3.11", SECOND // 5, {"how": "del_collect"}),
                 ("idle-list_lifetime-5M-del_collect-3.11", 12 * SECOND, {"how": "del_collect"})):
             with self.subTest(picture=picture):
                 titles = dict(text.split(" · gives back ") for text in self.texts_of(picture) if " · gives back " in text)
                 cells = {cell["allocator"] + (" in CPython 3.11.2" if cell["host"] == "python3" else ""): cell
-                         for cell in self.summary if cell["idle_ns"] == idle_ns and params.items() <= cell["params"].items()}
+                         for cell in self.summary if not cell["control"] and cell["idle_ns"] == idle_ns
+                         and params.items() <= cell["params"].items()}
                 self.assertEqual(set(titles), set(cells))
                 for row, title in titles.items():
                     self.assert_shown(title.split(",")[0], cells[row]["return_ratio"]["median"])

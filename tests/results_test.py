@@ -9,8 +9,14 @@ import unittest
 sys.path.insert(0, "tests")
 from tidemark_run import tidemark  # noqa: E402
 
-RUNS = ("fidelity", "layers", "pymalloc", "reference", "survivors")
+RUNS = ("fidelity", "layers", "pymalloc", "reference", "return", "survivors")
 LAYERS = "docs/why-memory-does-not-come-back.md"
+RETURN = "docs/return.md"
+
+# The tables of RETURN, one for each of these, a line for each row: the peak, then what is left after each of these ways.
+RETURN_SHAPES = ({"n": "8000000", "size": "56"}, {"n": "300000", "size": "1000"}, {"n": "32", "size": "33554431"})
+RETURN_ROWS = ("glibc", "jemalloc", "jemalloc+dirty_decay_ms:1000", "mimalloc", "tcmalloc")
+RETURN_WAYS = (("stock", False), ("idle", False), ("idle", True), ("eager", False), ("purge", False))
 
 # The tables of LAYERS: of each line its first field, the cell, the row, and the phases whose memory the other fields show.
 LISTS, INTS, PINNED = "list_lifetime", "del_collect", "pinning"
@@ -88,7 +94,25 @@ def layer_line(summary, title, workload, params, row, phases):
     return "| %s | %s |" % (title, " | ".join(above[phase] if phase else "" for phase in phases))
 
 
+def return_line(summary, shape, row):
+    """A line of a table in RETURN."""
+    kept, peak = [], None
+    for way, is_active in RETURN_WAYS:
+        (cell,) = (cell for cell in summary if shape.items() <= cell["params"].items() and cell["allocator"] == row
+                   and cell["return"] == way and (cell["activity_ns"] > 0) == is_active)
+        kept.append(megabytes(cell["retained_bytes"]["median"]) if cell["status"] == "ok" else "n/a")
+        if peak is None:
+            peak = megabytes(cell["peak_bytes"]["median"] - cell["baseline_bytes"]["median"])
+    return "| `%s` | %s |" % (row, " | ".join([peak, *kept]))
+
+
 class Documents(unittest.TestCase):
+    def test_the_tables_of_published_shapes_are_of_their_run(self):
+        summary = json.loads(read_file("results/return/summary.json"))
+        wanted = [return_line(summary, shape, row) for shape in RETURN_SHAPES for row in RETURN_ROWS]
+        written = re.findall(r"^\| `[^`]+`(?: \| (?:[0-9.]+|n/a)){6} \|$", read_file(RETURN), re.MULTILINE)
+        self.assertEqual(written, wanted)
+
     def test_the_tables_of_the_layers_are_of_their_run(self):
         summary = json.loads(read_file("results/layers/summary.json"))
         wanted = [layer_line(summary, *line) for line in LAYER_LINES]

@@ -239,7 +239,7 @@ class Resume(Scratch):
         self.assertEqual(self.resume().returncode, 0)
 
     def test_a_run_without_checksums_is_refused_with_the_reason_and_shown_as_before(self):
-        """As results/reference was written, by a tidemark that recorded neither."""
+        """As a tidemark that recorded neither wrote its runs."""
         self.stop(signal.SIGINT)
         machine = self.read("machine.json")
         del machine["plan"], machine["programs"]

@@ -32,7 +32,7 @@ from checked import RunError  # noqa: E402
 
 MOST_SECONDS = 10
 MOST_ADDRESSES = 2 * 2**30  # beyond what Python and matplotlib take themselves
-CELLS = (0, 16, 20)         # of the reference: a plain one, one inside a real CPython, a long idle one
+CELLS = (0, 14, 28)         # of the reference: a plain one, one inside a real CPython, a long idle one
 TICKS = 40                  # of each curve
 EXAMPLE = """examples:
   tests/fuzz/fuzz_plot_reader.py --mutations 20000 --seed 7
