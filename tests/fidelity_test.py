@@ -190,6 +190,12 @@ class Replay(unittest.TestCase):
         self.assertLess(growth(self.how_3_11("del_collect"), "idle"), ARENA + 512)
 
 
+def figure_of(sample, phase, field):
+    """Of a phase that frees and is over within a tick, the ticks may miss the peak: what the phase before it left."""
+    before = sample["phases"][:sample["phases"].index(phase)]
+    return max(phase[field], before[-1]["rss_bytes"]) if field == "peak_bytes" and before else phase[field]
+
+
 class Articles(unittest.TestCase):
     """
     Every experiment of the articles, small, phase by phase beside the CPython of this machine. What may differ is what the
@@ -217,7 +223,7 @@ class Articles(unittest.TestCase):
             self.assertLessEqual(abs(ours["object_bytes"] - theirs["object_bytes"]),
                                  64 * 1024 + theirs["object_bytes"] / 1000, "object bytes of %s" % ours["name"])
             for field in ("peak_bytes", "rss_bytes"):
-                replayed, measured = ((phase[field] - sample["baseline_bytes"]) / 1024
+                replayed, measured = ((figure_of(sample, phase, field) - sample["baseline_bytes"]) / 1024
                                       for phase, sample in ((ours, replay), (theirs, real)))
                 self.assertLessEqual(abs(replayed - measured), max(slack, measured * 0.005),
                                      "%s of %s: %.0f kB against %.0f kB" % (field, ours["name"], replayed, measured))
