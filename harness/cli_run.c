@@ -15,6 +15,7 @@
 #include "harness/suite.h"
 #include "harness/table.h"
 #include "harness/text.h"
+#include "harness/trace_files.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -457,6 +458,8 @@ static int make_plan(struct plan *plan, const struct run_options *options, char 
     plan->repeat_dirty = !options->no_repeats;
     int failed = run_plan_cells(plan, &options->choice, error);
 
+    if (!failed)
+        failed = trace_files_prepare(plan, error);
     if (!failed) {
         plan->passes = chosen_passes(options);
         look_for_pressure(plan);

@@ -120,7 +120,7 @@ static int has_value(const struct workload_words *words, size_t index, const jso
 {
     const struct parameter *parameter = &words->workload->parameters[index];
     const char *has = json_text(params, parameter->name);
-    char value[64];
+    char value[WORKLOAD_TEXT_BYTES];
 
     for (size_t i = 0; i < words->value_counts[index]; i++) {
         if (strcmp(parameter_format(parameter, words->values[index][i], value, sizeof value),

@@ -47,8 +47,11 @@ static int add_parameters(struct command *command, const struct cell *cell, cons
     int error = 0;
 
     for (size_t i = 0; parameters[i].name && !error; i++) {
-        char value[64], assignment[128];
-        parameter_format(&parameters[i], cell->values[i], value, sizeof value);
+        char value[WORKLOAD_TEXT_BYTES], assignment[WORKLOAD_TEXT_BYTES + 64];
+        if (parameters[i].kind == PARAMETER_FILE && cell->prepared_file[0])
+            snprintf(value, sizeof value, "%s", cell->prepared_file);
+        else
+            parameter_format(&parameters[i], cell->values[i], value, sizeof value);
         snprintf(assignment, sizeof assignment, "%s=%s", parameters[i].name, value);
         if (flag)
             error = command_add(command, flag);

@@ -31,7 +31,7 @@ static int has_status(const json_t *cell, const char *status)
 
 static int same_params(const struct workload_words *words, const json_t *params)
 {
-    char value[64];
+    char value[WORKLOAD_TEXT_BYTES];
 
     for (size_t i = 0; words->workload->parameters[i].name; i++) {
         const struct parameter *parameter = &words->workload->parameters[i];

@@ -96,6 +96,11 @@ static int bad_value(const struct parameter *parameter, const char *value, char 
                  (unsigned long long)parameter->maximum);
         return -EINVAL;
     }
+    if (parameter->kind == PARAMETER_FILE) {
+        snprintf(error, GRAMMAR_ERROR_BYTES, "%s: '%.64s' is no path of 1 to %d bytes",
+                 parameter->name, value, WORKLOAD_TEXT_BYTES - 1);
+        return -EINVAL;
+    }
     while (parameter->choices[count])
         count++;
     snprintf(error, GRAMMAR_ERROR_BYTES, "%s: '%.64s' is no choice", parameter->name, value);

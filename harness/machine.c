@@ -8,6 +8,7 @@
 #include "harness/procfs.h"
 #include "harness/programs.h"
 #include "harness/text.h"
+#include "harness/trace_files.h"
 
 #include "git_describe.h"
 
@@ -98,6 +99,8 @@ json_t *machine_describe(const struct plan *plan, const struct program_paths *pa
     json_object_set_new(machine, "build_type", json_string(TIDEMARK_BUILD_TYPE));
     json_object_set_new(machine, "sanitizer", sanitizer ? json_string(sanitizer) : json_null());
     json_object_set_new(machine, "programs", programs_describe(plan, paths));
+    if (plan->traces)
+        json_object_set_new(machine, "traces", trace_files_describe(plan->traces));
     json_object_set_new(machine, "plan", json_null());
     json_object_set_new(machine, "cpu", value_of("/proc/cpuinfo", "model name"));
     json_object_set_new(machine, "cores", json_integer(sysconf(_SC_NPROCESSORS_ONLN)));

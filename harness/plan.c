@@ -5,6 +5,8 @@
 #define _GNU_SOURCE
 #include "harness/plan.h"
 
+#include "harness/trace_files.h"
+
 #include "harness/geometry.h"
 #include "harness/pass.h"
 #include "harness/run_folder.h"
@@ -392,7 +394,7 @@ size_t plan_controls(const struct plan *plan)
 static json_t *parameters_to_json(const struct cell *cell)
 {
     json_t *params = json_object();
-    char text[64];
+    char text[WORKLOAD_TEXT_BYTES];
 
     for (size_t i = 0; cell->workload->parameters[i].name; i++)
         json_object_set_new(params, cell->workload->parameters[i].name,
@@ -463,7 +465,7 @@ json_t *plan_to_json(const struct plan *plan)
 
 const char *cell_format_parameters(const struct cell *cell, char *text, size_t text_bytes)
 {
-    char value[64];
+    char value[WORKLOAD_TEXT_BYTES];
     size_t used = 0;
 
     if (text_bytes)
@@ -479,6 +481,8 @@ const char *cell_format_parameters(const struct cell *cell, char *text, size_t t
 
 void plan_free(struct plan *plan)
 {
+    trace_files_close(plan->traces);
+    plan->traces = NULL;
     free(plan->cells);
     plan->cells = NULL;
     plan->cell_count = 0;

@@ -33,6 +33,8 @@ struct cell {
     uint64_t idle_ns;
     struct return_way way;
     unsigned rounds;
+    char prepared_file[64]; /* what the child reads for a parameter that is a file */
+    int is_threaded;        /* 1: threads of that file's call the allocator */
     int is_control; /* the same again as an earlier cell: what differs between the two is noise */
     char not_available[PLAN_REASON_BYTES]; /* empty: it can run */
 };
@@ -50,6 +52,7 @@ struct plan {
     unsigned passes;        /* after all rounds, of each cell that suits: a set (harness/pass.h) */
     struct cell *cells;     /* owned; plan_free */
     size_t cell_count;
+    struct trace_files *traces; /* owned: those that cells replay (harness/trace_files.h); or NULL */
     json_t *settings; /* owned: what proof_of_plan was told of every tunable, by row; or NULL */
     json_t *tunables; /* owned: what proof_of_plan found, by row, as machine.json has it; or NULL */
 };

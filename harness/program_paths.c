@@ -57,6 +57,8 @@ static int fill(struct program_paths *paths, const char *folder, const struct la
     if (!error)
         error = join(paths->snapshot_library, folder, layout->libraries, "libtidemark-snapshot.so");
     if (!error)
+        error = join(paths->record_library, folder, layout->libraries, "libtidemark-record.so");
+    if (!error)
         error = join(paths->python_folder, folder, layout->data, "workloads/python");
     if (!error)
         error = join(paths->report_script, folder, layout->data, "plot/report.py");
@@ -81,6 +83,8 @@ static const char *missing_part(const struct program_paths *paths)
 #ifndef TIDEMARK_SANITIZED /* such a build has none: a sanitizer replaces malloc itself */
     if (access(paths->snapshot_library, R_OK) != 0)
         return paths->snapshot_library;
+    if (access(paths->record_library, R_OK) != 0)
+        return paths->record_library;
 #endif
     if (access(paths->python_folder, X_OK) != 0)
         return paths->python_folder;

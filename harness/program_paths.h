@@ -16,6 +16,7 @@ struct program_paths {
     char graph[PROGRAM_PATH_BYTES];            /* tidemark-graph */
     char sites[PROGRAM_PATH_BYTES];            /* tidemark-sites */
     char snapshot_library[PROGRAM_PATH_BYTES]; /* libtidemark-snapshot.so */
+    char record_library[PROGRAM_PATH_BYTES];   /* libtidemark-record.so */
     char python_folder[PROGRAM_PATH_BYTES];    /* workloads/python */
     char report_script[PROGRAM_PATH_BYTES];    /* plot/report.py */
     char recorded[PROGRAM_PATH_BYTES];         /* recorded.json */

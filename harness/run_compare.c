@@ -128,6 +128,21 @@ static void compare_versions(struct reasons *reasons, json_t *then, json_t *now)
     }
 }
 
+/* The traces that cells replay, by path. */
+static void compare_traces(struct reasons *reasons, const json_t *then, json_t *now)
+{
+    char what[300];
+    const char *path;
+    json_t *value;
+
+    json_object_foreach(now, path, value)
+    {
+        snprintf(what, sizeof what, "the CRC-32 of %.160s", path);
+        compare(reasons, what, json_object_get(json_object_get(then, path), "checksum"),
+                json_object_get(value, "checksum"));
+    }
+}
+
 size_t run_compare(const struct plan *plan, json_t *then, json_t *now, char *text,
                    size_t text_bytes)
 {
@@ -138,6 +153,7 @@ size_t run_compare(const struct plan *plan, json_t *then, json_t *now, char *tex
         add_reason(&reasons, "whether plan.json has changed is not known: the tidemark that began "
                              "this run recorded no CRC-32 of it");
     compare_programs(&reasons, json_object_get(then, "programs"), json_object_get(now, "programs"));
+    compare_traces(&reasons, json_object_get(then, "traces"), json_object_get(now, "traces"));
     for (size_t i = 0; i < sizeof facts / sizeof facts[0]; i++)
         compare(&reasons, facts[i], json_object_get(then, facts[i]),
                 json_object_get(now, facts[i]));

@@ -11,6 +11,7 @@
 #include "harness/plan_read.h"
 #include "harness/programs.h"
 #include "harness/run_compare.h"
+#include "harness/trace_files.h"
 #include "harness/run_read.h"
 #include "harness/text.h"
 
@@ -196,8 +197,10 @@ int run_start_resumed(struct run_start *start, struct plan *plan, const struct p
         snprintf(error, RUN_START_ERROR_BYTES, "%s", why);
     else if (has_ended(start))
         start->is_complete = 1;
+    else if (!is_writable || trace_files_prepare(plan, error) != 0)
+        failed = -EINVAL;
     else
-        failed = is_writable ? go_on(start, plan, paths, samples, error) : -EINVAL;
+        failed = go_on(start, plan, paths, samples, error);
     json_decref(samples);
     return failed;
 }

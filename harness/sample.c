@@ -131,7 +131,8 @@ static void pin(struct session *session)
     int cpu = session->settings->child_cpu;
 
     session->sample->cpu = -1;
-    if (cpu < 0 || (session->cell->workload->object_needs & ALLOCATOR_THREADS))
+    if (cpu < 0 || session->cell->is_threaded ||
+        (session->cell->workload->object_needs & ALLOCATOR_THREADS))
         return;
     CPU_ZERO(&set);
     CPU_SET((size_t)cpu, &set);

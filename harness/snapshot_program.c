@@ -1,48 +1,33 @@
 /*
- * fork, exec and a wait that now and then raises a counter in a shared page. Leaves out ptrace and
- * signals: a program under them is another one.
+ * A program (harness/program.h) that shares a page with this process, which now and then raises a
+ * counter in it. Leaves out what a snapshot is (harness/sites/).
  */
 #define _GNU_SOURCE
 #include "harness/snapshot_program.h"
 
+#include "harness/describe_command.h"
 #include "harness/environment.h"
-#include "harness/row.h"
+#include "harness/program.h"
 #include "harness/sites/control.h"
 #include "harness/snapshot_folder.h"
 #include "harness/snapshot_symbols.h"
 #include "harness/snapshot_workload.h"
-#include "harness/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-enum { PRELOAD_BYTES = 3 * PATH_MAX, EXIT_NOT_EXECUTED = 127, EXIT_SIGNAL = 128 };
 
 struct started {
     const struct snapshot_program *request;
     struct snapshot_folder folder;
     struct control *control;
     struct environment added; /* on top of the caller's own */
-    pid_t pid;
 };
-
-static volatile sig_atomic_t passed_to;
-
-static void pass_on(int number)
-{
-    if (passed_to)
-        kill((pid_t)passed_to, number);
-}
 
 static int refuse(char *error, int status, const char *what)
 {
@@ -50,64 +35,17 @@ static int refuse(char *error, int status, const char *what)
     return status;
 }
 
-/* --- What is preloaded. --- */
-
-/* The file that serves malloc on this row: empty for glibc, which needs none. Returns 0 or a status
- * with a message in `error`. */
-static int find_allocator(const struct program_paths *paths, const struct row *row, char *file,
-                          char *error)
-{
-    const struct allocator *allocator = row->object.allocator;
-    const char *slash = strrchr(paths->snapshot_library, '/');
-
-    file[0] = '\0';
-    if (row->not_available[0]) {
-        snprintf(error, SNAPSHOT_ERROR_BYTES, "%.100s is not available here: %.300s", row->text,
-                 row->not_available);
-        return SNAPSHOT_FAILED;
-    }
-    if (strcmp(allocator->name, "glibc") == 0)
-        return 0;
-    if (strcmp(allocator->name, "pymalloc-locked") == 0 &&
-        strcmp(row->raw.allocator->name, "glibc") == 0) {
-        snprintf(file, PATH_MAX, "%.*s/libtidemark-pymalloc.so",
-                 (int)(slash - paths->snapshot_library), paths->snapshot_library);
-        return 0;
-    }
-    if (!(allocator->capabilities & ALLOCATOR_PRELOAD)) {
-        snprintf(error, SNAPSHOT_ERROR_BYTES,
-                 "a program cannot run on %.100s: no library holds its malloc (accepted: glibc, "
-                 "jemalloc, mimalloc, tcmalloc, pymalloc-locked, the path of a malloc library)",
-                 row->text);
-        return SNAPSHOT_USAGE;
-    }
-    snprintf(file, PATH_MAX, "%s", row->object.path[0] ? row->object.path : allocator->soname);
-    return 0;
-}
-
 static int prepare(struct started *started, const struct program_paths *paths, char *error)
 {
-    const char *own = getenv("LD_PRELOAD");
-    char file[PATH_MAX] = "", preload[PRELOAD_BYTES], what[ROW_ERROR_BYTES];
-    struct row row;
-    int status = 0;
+    char what[PROGRAM_ERROR_BYTES];
+    const int status = program_preload(&started->added, paths, paths->snapshot_library,
+                                       started->request->row, what);
 
-    memset(&started->added, 0, sizeof started->added);
-    if (started->request->row) {
-        if (row_parse(&row, started->request->row, what) != 0)
-            return refuse(error, SNAPSHOT_USAGE, what);
-        status = find_allocator(paths, &row, file, error);
-        if (!status && environment_add_row(&started->added, &row) != 0)
-            status = refuse(error, SNAPSHOT_FAILED, "too many tunables");
-    }
-    /* First in the line, so that the allocator's malloc is the next one. */
-    int wrote = snprintf(preload, sizeof preload, "%s%s%s%s%s", paths->snapshot_library,
-                         file[0] ? ":" : "", file, own && own[0] ? ":" : "", own ? own : "");
-    if (!status &&
-        (wrote >= PRELOAD_BYTES || environment_add(&started->added, "LD_PRELOAD", preload) != 0 ||
-         environment_add(&started->added, CONTROL_VARIABLE, started->folder.path) != 0))
-        status = refuse(error, SNAPSHOT_FAILED, "LD_PRELOAD would be too long");
-    return status;
+    if (status)
+        return refuse(error, status == PROGRAM_USAGE ? SNAPSHOT_USAGE : SNAPSHOT_FAILED, what);
+    return environment_add(&started->added, CONTROL_VARIABLE, started->folder.path) == 0
+               ? 0
+               : refuse(error, SNAPSHOT_FAILED, "too many variables");
 }
 
 /* --- The page. --- */
@@ -137,82 +75,33 @@ static int make_control(struct started *started)
 
 /* --- The program. --- */
 
-_Noreturn static void become(const struct started *started, const struct sigaction *before)
+static int ask_for_snapshot(void *context)
 {
-    char *const *argv = started->request->argv;
+    const struct started *started = context;
 
-    sigaction(SIGINT, &before[0], NULL);
-    sigaction(SIGQUIT, &before[1], NULL);
-    for (size_t i = 0; i < started->added.count; i++)
-        putenv(started->added.variables[i]);
-    execvp(argv[0], argv);
-    fprintf(stderr, "tidemark snapshot: cannot execute %s: %s\n", argv[0], strerror(errno));
-    _exit(EXIT_NOT_EXECUTED);
-}
-
-/* Until it has ended. A terminal sends Ctrl-C to the program as well, which decides what it means;
- * SIGTERM and SIGHUP come to this process alone. */
-static int wait_for(const struct started *started)
-{
-    const uint64_t every_ms = started->request->every_ns / 1000000;
-    int pid_fd = pidfd_open(started->pid, 0), status = 0;
-
-    while (pid_fd >= 0 && every_ms > 0) {
-        struct pollfd watched = {.fd = pid_fd, .events = POLLIN};
-        int ready = poll(&watched, 1, every_ms > INT_MAX ? INT_MAX : (int)every_ms);
-        if (ready > 0)
-            break;
-        if (ready == 0)
-            atomic_fetch_add(&started->control->requests, 1);
-    }
-    while (waitpid(started->pid, &status, 0) < 0 && errno == EINTR)
-        continue;
-    if (pid_fd >= 0)
-        close(pid_fd);
-    return WIFSIGNALED(status) ? EXIT_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
+    atomic_fetch_add(&started->control->requests, 1);
+    return 0;
 }
 
 static int run(struct started *started, int *exit_status)
 {
-    const struct sigaction ignore = {.sa_handler = SIG_IGN}, pass = {.sa_handler = pass_on};
-    struct sigaction before[4];
+    const struct program_run program = {.name = "snapshot",
+                                        .argv = started->request->argv,
+                                        .added = &started->added,
+                                        .tick_ns = started->request->every_ns,
+                                        .on_tick = ask_for_snapshot,
+                                        .context = started};
 
-    sigaction(SIGINT, &ignore, &before[0]);
-    sigaction(SIGQUIT, &ignore, &before[1]);
-    fflush(NULL);
-    started->pid = fork();
-    if (started->pid == 0)
-        become(started, before);
-    int error = started->pid < 0 ? -errno : 0;
-    passed_to = error ? 0 : started->pid;
-    sigaction(SIGTERM, &pass, &before[2]);
-    sigaction(SIGHUP, &pass, &before[3]);
-    if (!error)
-        *exit_status = wait_for(started);
-    passed_to = 0;
-    sigaction(SIGINT, &before[0], NULL);
-    sigaction(SIGQUIT, &before[1], NULL);
-    sigaction(SIGTERM, &before[2], NULL);
-    sigaction(SIGHUP, &before[3], NULL);
-    return error;
+    return program_run(&program, exit_status);
 }
 
 /* --- What was recorded. --- */
 
 static json_t *describe(const struct snapshot_program *request)
 {
-    enum { WORD_BYTES = 80, TEXT_BYTES = 512 };
-    char text[TEXT_BYTES] = "", quoted[TEXT_QUOTED_BYTES(WORD_BYTES)], word[WORD_BYTES];
-    size_t used = 0;
-
-    for (size_t i = 0; request->argv[i] && used < sizeof text - 1; i++) {
-        snprintf(word, sizeof word, "%s", request->argv[i]);
-        snprintf(text + used, sizeof text - used, "%s%s", i ? " " : "", text_quote(word, quoted));
-        used = strlen(text);
-    }
-    text_make_printable(text);
+    char text[DESCRIBE_COMMAND_BYTES];
     json_t *described =
-        json_sprintf("%s, on %s", text, request->row ? request->row : "its own malloc");
+        json_sprintf("%s, on %s", describe_command(request->argv, text), request->row ? request->row : "its own malloc");
     return described ? described : json_string("a program");
 }
 

@@ -47,6 +47,12 @@ static inline void gauge_subtract(_Atomic uint64_t *field, uint64_t amount)
 enum parameter_kind {
     PARAMETER_COUNT,  /* a whole number, 10k and 10M accepted */
     PARAMETER_CHOICE, /* one of `choices` */
+    PARAMETER_FILE,   /* the path of one, which the harness prepares for the child */
+};
+
+enum {
+    WORKLOAD_TEXT_BYTES = 512, /* of a value as text */
+    WORKLOAD_FILES = 256,      /* different paths that one process may name */
 };
 
 /* One typed parameter. A list ends with name == NULL. */
@@ -110,7 +116,7 @@ struct workload_context {
     struct workload_gauge *gauge;
     const struct workload *workload;
     uint64_t values[WORKLOAD_PARAMETERS]; /* in the order of `workload->parameters`; a choice is its
-                                             index */
+                                             index, a file the number of its path */
     uint64_t seed;
     uint64_t idle_ns; /* how long workload_idle() waits; 0 skips the phase */
     /* The object runtime of a workload that has one, from its start to the end of the last phase,
@@ -161,6 +167,9 @@ unsigned workload_object_needs(const struct workload *workload, const uint64_t *
  * does not have: that is a bug. */
 uint64_t workload_value(const struct workload_context *context, const char *name);
 
+/* The path of a parameter that is a file. Static storage. */
+const char *workload_file(const struct workload_context *context, const char *name);
+
 /* The generated registry, in the order of CMakeLists.txt. Static storage. */
 extern const struct workload *const workload_registry[];
 extern const size_t workload_registry_count;
@@ -170,7 +179,8 @@ const struct workload *workload_find(const char *name);
 
 /*
  * Reads `text` as a value of `parameter` into `value`. Returns 0, or -EINVAL (no such choice, no
- * number) or -ERANGE (out of bounds) with `value` untouched. Thread-safe.
+ * number) or -ERANGE (out of bounds, a path too long or one too many) with `value` untouched.
+ * Thread-safe but for files, whose paths are remembered until the process ends.
  */
 int parameter_parse(const struct parameter *parameter, const char *text, uint64_t *value);
 

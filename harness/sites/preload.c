@@ -1,13 +1,13 @@
 /*
- * libtidemark-snapshot.so: malloc and its kin with every block recorded by the stack that asked for
- * it, for any program, on whichever malloc comes next. Leaves out threads and signals of its own:
+ * libtidemark-snapshot.so: every block recorded by the stack that asked for it, for any program, on
+ * whichever malloc comes next (harness/preload/). Leaves out threads and signals of its own:
  * the parent raises a counter (control.h), and the program's next malloc takes the snapshot. In a
  * forked child it is only a way through.
  */
 #define _GNU_SOURCE
+#include "harness/preload/hooks.h"
 #include "harness/sites/capture.h"
 #include "harness/sites/control.h"
-#include "harness/sites/preload_next.h"
 #include "harness/sites/recorder.h"
 #include "harness/sites/stream.h"
 
@@ -24,6 +24,8 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+const char hook_library[] = "libtidemark-snapshot.so";
 
 static struct recorder recorder;
 static struct control *control;
@@ -123,11 +125,11 @@ static void enter(void *block, size_t bytes, void *return_address)
     errno = error;
 }
 
-#define ENTER(block, bytes)                                                                        \
-    do {                                                                                           \
-        if ((block) && records())                                                                  \
-            enter(block, bytes, __builtin_return_address(0));                                      \
-    } while (0)
+void hook_made(const struct hook_request *request, void *block)
+{
+    if (records())
+        enter(block, request->bytes, request->caller);
+}
 
 /* Takes the block out before its place may be given to another thread. Without an address when it
  * was not recorded. */
@@ -135,225 +137,27 @@ static struct block_entry leave(void *block)
 {
     struct block_entry entry = {.address = 0};
 
-    if (block && atomic_load_explicit(&is_recording, memory_order_relaxed))
+    if (atomic_load_explicit(&is_recording, memory_order_relaxed))
         (void)block_table_take(&recorder.blocks, (uintptr_t)block, &entry);
     return entry;
 }
 
-/* --- The C library's functions, with the names of its parameters. --- */
-
-void *malloc(size_t size)
+void hook_ends(void *block)
 {
-    const struct next_malloc *next = preload_next();
-    void *block = next ? next->malloc(size) : preload_early_block(size);
-
-    ENTER(block, size);
-    return block;
+    (void)leave(block);
 }
 
-void *calloc(size_t nmemb, size_t size)
+void *hook_realloc(const struct next_malloc *next, void *block, const struct hook_request *request)
 {
-    const struct next_malloc *next = preload_next();
-    size_t all;
-
-    if (__builtin_mul_overflow(nmemb, size, &all)) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    void *block = next ? next->calloc(nmemb, size) : preload_early_block(all);
-    ENTER(block, all);
-    return block;
-}
-
-static void *move_early(const void *block, size_t bytes)
-{
-    void *moved = preload_next() ? preload_next()->malloc(bytes) : preload_early_block(bytes);
-    const size_t room = preload_early_room(block);
+    const struct block_entry before = leave(block);
+    void *moved = next->realloc(block, request->bytes);
 
     if (moved)
-        memcpy(moved, block, bytes < room ? bytes : room);
-    return moved;
-}
-
-/* Of glibc and others realloc(block, 0) frees and returns NULL; else NULL leaves the block. */
-static void *resize(void *block, size_t bytes)
-{
-    if (preload_is_early(block))
-        return move_early(block, bytes);
-    const struct next_malloc *next = preload_next();
-    if (!next)
-        return preload_early_block(bytes);
-    const struct block_entry before = leave(block);
-    void *moved = next->realloc(block, bytes);
-    if (!moved && bytes > 0 && before.address)
+        hook_made(request, moved);
+    else if (request->bytes > 0 && before.address)
         (void)block_table_put(&recorder.blocks, &before);
     return moved;
 }
-
-void *realloc(void *ptr, size_t size)
-{
-    void *moved = resize(ptr, size);
-
-    ENTER(moved, size);
-    return moved;
-}
-
-void *reallocarray(void *ptr, size_t nmemb, size_t size)
-{
-    size_t all;
-
-    if (__builtin_mul_overflow(nmemb, size, &all)) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    void *moved = resize(ptr, all);
-    ENTER(moved, all);
-    return moved;
-}
-
-static void give_back(void *block)
-{
-    if (!block || preload_is_early(block))
-        return;
-    (void)leave(block);
-    preload_next()->free(block);
-}
-
-void free(void *ptr)
-{
-    give_back(ptr);
-}
-
-/* A malloc library that lacks one of the following has the caller go without. */
-static void *unknown(void)
-{
-    errno = ENOMEM;
-    return NULL;
-}
-
-void *aligned_alloc(size_t alignment, size_t size)
-{
-    const struct next_malloc *next = preload_next();
-    void *block = next && next->aligned_alloc ? next->aligned_alloc(alignment, size) : unknown();
-
-    ENTER(block, size);
-    return block;
-}
-
-int posix_memalign(void **memptr, size_t alignment, size_t size)
-{
-    const struct next_malloc *next = preload_next();
-    int error =
-        next && next->posix_memalign ? next->posix_memalign(memptr, alignment, size) : ENOMEM;
-
-    if (error == 0)
-        ENTER(*memptr, size);
-    return error;
-}
-
-void *memalign(size_t alignment, size_t size)
-{
-    const struct next_malloc *next = preload_next();
-    void *block = next && next->memalign ? next->memalign(alignment, size) : unknown();
-
-    ENTER(block, size);
-    return block;
-}
-
-void *valloc(size_t size)
-{
-    const struct next_malloc *next = preload_next();
-    void *block = next && next->valloc ? next->valloc(size) : unknown();
-
-    ENTER(block, size);
-    return block;
-}
-
-void *pvalloc(size_t size)
-{
-    const struct next_malloc *next = preload_next();
-    void *block = next && next->pvalloc ? next->pvalloc(size) : unknown();
-
-    ENTER(block, size);
-    return block;
-}
-
-/* --- C++'s operators, which an allocator behind may have of its own, past our malloc. Names are
- * those of the Itanium ABI, which the headers of no language declare. --- */
-
-/* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,bugprone-macro-parentheses) */
-#define NEW(NAME, PARAMETERS, ARGUMENTS, GIVE)                                                     \
-    void *NAME PARAMETERS;                                                                         \
-    void *NAME PARAMETERS                                                                          \
-    {                                                                                              \
-        const struct next_malloc *next = preload_next();                                           \
-        void *block = GIVE;                                                                        \
-        if (!block) {                                                                              \
-            /* The real one throws, or calls the program's handler. */                             \
-            void *(*real)PARAMETERS = (void *(*)PARAMETERS)preload_next_function(#NAME);           \
-            block = real ? real ARGUMENTS : NULL;                                                  \
-        }                                                                                          \
-        ENTER(block, bytes);                                                                       \
-        return block;                                                                              \
-    }
-
-static void *give(const struct next_malloc *next, size_t bytes)
-{
-    return next ? next->malloc(bytes ? bytes : 1) : preload_early_block(bytes);
-}
-
-static void *give_aligned(const struct next_malloc *next, size_t alignment, size_t bytes)
-{
-    void *block = NULL;
-
-    if (alignment < sizeof(void *))
-        alignment = sizeof(void *);
-    return next && next->posix_memalign &&
-                   next->posix_memalign(&block, alignment, bytes ? bytes : 1) == 0
-               ? block
-               : NULL;
-}
-
-#define PLAIN           (size_t bytes)
-#define PLAIN_NOTHROW   (size_t bytes, const void *nothrow)
-#define ALIGNED         (size_t bytes, size_t alignment)
-#define ALIGNED_NOTHROW (size_t bytes, size_t alignment, const void *nothrow)
-
-NEW(_Znwm, PLAIN, (bytes), give(next, bytes))
-NEW(_Znam, PLAIN, (bytes), give(next, bytes))
-NEW(_ZnwmRKSt9nothrow_t, PLAIN_NOTHROW, (bytes, nothrow), give(next, bytes))
-NEW(_ZnamRKSt9nothrow_t, PLAIN_NOTHROW, (bytes, nothrow), give(next, bytes))
-NEW(_ZnwmSt11align_val_t, ALIGNED, (bytes, alignment), give_aligned(next, alignment, bytes))
-NEW(_ZnamSt11align_val_t, ALIGNED, (bytes, alignment), give_aligned(next, alignment, bytes))
-NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, ALIGNED_NOTHROW, (bytes, alignment, nothrow),
-    give_aligned(next, alignment, bytes))
-NEW(_ZnamSt11align_val_tRKSt9nothrow_t, ALIGNED_NOTHROW, (bytes, alignment, nothrow),
-    give_aligned(next, alignment, bytes))
-
-#define DELETE(NAME, PARAMETERS)                                                                   \
-    void NAME PARAMETERS;                                                                          \
-    void NAME PARAMETERS                                                                           \
-    {                                                                                              \
-        give_back(block);                                                                          \
-    }
-
-DELETE(_ZdlPv, (void *block))
-DELETE(_ZdaPv, (void *block))
-DELETE(_ZdlPvm, (void *block, __attribute__((unused)) size_t bytes))
-DELETE(_ZdaPvm, (void *block, __attribute__((unused)) size_t bytes))
-DELETE(_ZdlPvRKSt9nothrow_t, (void *block, __attribute__((unused)) const void *nothrow))
-DELETE(_ZdaPvRKSt9nothrow_t, (void *block, __attribute__((unused)) const void *nothrow))
-DELETE(_ZdlPvSt11align_val_t, (void *block, __attribute__((unused)) size_t alignment))
-DELETE(_ZdaPvSt11align_val_t, (void *block, __attribute__((unused)) size_t alignment))
-DELETE(_ZdlPvmSt11align_val_t, (void *block, __attribute__((unused)) size_t bytes,
-                                __attribute__((unused)) size_t alignment))
-DELETE(_ZdaPvmSt11align_val_t, (void *block, __attribute__((unused)) size_t bytes,
-                                __attribute__((unused)) size_t alignment))
-DELETE(_ZdlPvSt11align_val_tRKSt9nothrow_t, (void *block, __attribute__((unused)) size_t alignment,
-                                             __attribute__((unused)) const void *nothrow))
-DELETE(_ZdaPvSt11align_val_tRKSt9nothrow_t, (void *block, __attribute__((unused)) size_t alignment,
-                                             __attribute__((unused)) const void *nothrow))
-/* NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,bugprone-macro-parentheses) */
 
 /* --- The beginning. --- */
 

@@ -1,10 +1,10 @@
 /*
- * The malloc behind libtidemark-snapshot.so: the next one in the order of the loader, whichever it
- * is. Leaves out recording (preload.c). While it is being looked for the loader may ask for memory
- * itself: a small static room serves that.
+ * The malloc behind a library of ours that is preloaded: the next one in the order of the loader,
+ * whichever it is. Leaves out what is done with each call (hooks.h). While it is being looked for
+ * the loader may ask for memory itself: a small static room serves that.
  */
-#ifndef TIDEMARK_HARNESS_SITES_PRELOAD_NEXT_H
-#define TIDEMARK_HARNESS_SITES_PRELOAD_NEXT_H
+#ifndef TIDEMARK_HARNESS_PRELOAD_NEXT_H
+#define TIDEMARK_HARNESS_PRELOAD_NEXT_H
 
 #include <stddef.h>
 

@@ -1,9 +1,11 @@
 /*
- * dlsym and what it needs meanwhile: see preload_next.h. Leaves out reuse of the early room: some
+ * dlsym and what it needs meanwhile: see next.h. Leaves out reuse of the early room: some
  * loaders take a few hundred bytes, once.
  */
 #define _GNU_SOURCE
-#include "harness/sites/preload_next.h"
+#include "harness/preload/next.h"
+
+#include "harness/preload/hooks.h"
 
 #include <dlfcn.h>
 #include <stdatomic.h>
@@ -31,7 +33,7 @@ void (*preload_next_function(const char *name))(void)
 
 static void look_up(void)
 {
-    static const char sorry[] = "libtidemark-snapshot.so: there is no malloc behind it\n";
+    static const char sorry[] = ": there is no malloc behind it\n";
 
     next.malloc = (void *(*)(size_t))preload_next_function("malloc");
     next.calloc = (void *(*)(size_t, size_t))preload_next_function("calloc");
@@ -44,7 +46,8 @@ static void look_up(void)
     next.pvalloc = (void *(*)(size_t))preload_next_function("pvalloc");
     if (next.malloc && next.calloc && next.realloc && next.free)
         return;
-    if (write(STDERR_FILENO, sorry, sizeof sorry - 1) < 0) {
+    if (write(STDERR_FILENO, hook_library, strlen(hook_library)) < 0 ||
+        write(STDERR_FILENO, sorry, sizeof sorry - 1) < 0) {
         /* Nobody hears it. */
     }
     abort();

@@ -1,0 +1,161 @@
+/*
+ * fork, exec and a wait with a tick: see program.h. Leaves out a group of its own for the program:
+ * it is in the foreground, as it would be without us.
+ */
+#define _GNU_SOURCE
+#include "harness/program.h"
+
+#include "harness/clock.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { PRELOAD_BYTES = 3 * PATH_MAX, EXIT_NOT_EXECUTED = 127, EXIT_SIGNAL = 128 };
+enum { SIGNALS = 4 };
+
+static const int signals[SIGNALS] = {SIGINT, SIGQUIT, SIGTERM, SIGHUP};
+
+static volatile sig_atomic_t passed_to;
+
+static void pass_on(int number)
+{
+    if (passed_to)
+        kill((pid_t)passed_to, number);
+}
+
+/* --- What is preloaded. --- */
+
+int program_find_malloc(const struct program_paths *paths, const struct row *row, char *file,
+                        char *error)
+{
+    const struct allocator *allocator = row->object.allocator;
+    const char *slash = strrchr(paths->snapshot_library, '/');
+
+    file[0] = '\0';
+    if (row->not_available[0]) {
+        snprintf(error, PROGRAM_ERROR_BYTES, "%.100s is not available here: %.300s", row->text,
+                 row->not_available);
+        return PROGRAM_FAILED;
+    }
+    if (strcmp(allocator->name, "glibc") == 0)
+        return 0;
+    if (strcmp(allocator->name, "pymalloc-locked") == 0 &&
+        strcmp(row->raw.allocator->name, "glibc") == 0) {
+        snprintf(file, PATH_MAX, "%.*s/libtidemark-pymalloc.so",
+                 (int)(slash - paths->snapshot_library), paths->snapshot_library);
+        return 0;
+    }
+    if (!(allocator->capabilities & ALLOCATOR_PRELOAD)) {
+        snprintf(error, PROGRAM_ERROR_BYTES,
+                 "a program cannot run on %.100s: no library holds its malloc (accepted: glibc, "
+                 "jemalloc, mimalloc, tcmalloc, pymalloc-locked, the path of a malloc library)",
+                 row->text);
+        return PROGRAM_USAGE;
+    }
+    snprintf(file, PATH_MAX, "%s", row->object.path[0] ? row->object.path : allocator->soname);
+    return 0;
+}
+
+/* Adds `file` to the colon-joined list. Returns 0 or -E2BIG. */
+static int join(char *list, const char *file)
+{
+    const size_t used = strlen(list);
+    const int wrote =
+        snprintf(list + used, PRELOAD_BYTES - used, "%s%s", used && file[0] ? ":" : "", file);
+
+    return used + (size_t)wrote < PRELOAD_BYTES ? 0 : -E2BIG;
+}
+
+int program_preload(struct environment *added, const struct program_paths *paths,
+                    const char *library, const char *text, char *error)
+{
+    const char *own = getenv("LD_PRELOAD");
+    char file[PATH_MAX] = "", list[PRELOAD_BYTES] = "", what[ROW_ERROR_BYTES];
+    struct row row;
+
+    if (text) {
+        if (row_parse(&row, text, what) != 0) {
+            snprintf(error, PROGRAM_ERROR_BYTES, "%.480s", what);
+            return PROGRAM_USAGE;
+        }
+        const int status = program_find_malloc(paths, &row, file, error);
+        if (status)
+            return status;
+        if (environment_add_row(added, &row) != 0) {
+            snprintf(error, PROGRAM_ERROR_BYTES, "too many tunables");
+            return PROGRAM_FAILED;
+        }
+    }
+    /* Ours first in the line, so that the allocator's malloc is the next one. */
+    if (join(list, library) != 0 || join(list, file) != 0 || join(list, own ? own : "") != 0 ||
+        (list[0] && environment_add(added, "LD_PRELOAD", list) != 0)) {
+        snprintf(error, PROGRAM_ERROR_BYTES, "LD_PRELOAD would be too long");
+        return PROGRAM_FAILED;
+    }
+    return 0;
+}
+
+/* --- The program. --- */
+
+_Noreturn static void become(const struct program_run *run, const struct sigaction *before)
+{
+    for (size_t i = 0; i < SIGNALS; i++)
+        sigaction(signals[i], &before[i], NULL);
+    for (size_t i = 0; i < run->added->count; i++)
+        putenv(run->added->variables[i]);
+    execvp(run->argv[0], run->argv);
+    fprintf(stderr, "tidemark %s: cannot execute %s: %s\n", run->name, run->argv[0],
+            strerror(errno));
+    _exit(EXIT_NOT_EXECUTED);
+}
+
+static int wait_for(const struct program_run *run, pid_t pid)
+{
+    const int pid_fd = pidfd_open(pid, 0);
+    const struct timespec tick = {.tv_sec = (time_t)(run->tick_ns / 1000000000),
+                                  .tv_nsec = (long)(run->tick_ns % 1000000000)};
+    const struct timespec at_once = {0};
+    struct pollfd watched = {.fd = pid_fd, .events = POLLIN};
+    int status = 0, again = 0;
+
+    while (pid_fd >= 0 && run->tick_ns > 0) {
+        const int ready = ppoll(&watched, 1, again ? &at_once : &tick, NULL);
+        if (ready > 0)
+            break;
+        if (ready == 0)
+            again = run->on_tick(run->context);
+    }
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    if (pid_fd >= 0)
+        close(pid_fd);
+    return WIFSIGNALED(status) ? EXIT_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int program_run(const struct program_run *run, int *exit_status)
+{
+    const struct sigaction ignore = {.sa_handler = SIG_IGN}, pass = {.sa_handler = pass_on};
+    struct sigaction before[SIGNALS];
+
+    for (size_t i = 0; i < SIGNALS; i++)
+        sigaction(signals[i], i < 2 ? &ignore : &pass, &before[i]);
+    fflush(NULL);
+    const pid_t pid = fork();
+    if (pid == 0)
+        become(run, before);
+    const int error = pid < 0 ? -errno : 0;
+    passed_to = error ? 0 : pid;
+    if (!error)
+        *exit_status = wait_for(run, pid);
+    passed_to = 0;
+    for (size_t i = 0; i < SIGNALS; i++)
+        sigaction(signals[i], &before[i], NULL);
+    return error;
+}

@@ -1,0 +1,171 @@
+/*
+ * The memory that `tidemark record` shares with the programs it records: chunks that threads fill
+ * with words, one each, and that the collector reads and gives back. Leaves out what becomes of
+ * them (record_collect.h). Words lie in memory of the collector's from the moment that they are
+ * written: a program that is killed loses at most the event that it was about.
+ *
+ * A chunk has one writer, its thread, and one reader. A word that is not zero is written: its
+ * event's first word is stored last (release), so that the reader needs no counter, and a thread
+ * that is killed half way leaves no half event. The reader zeroes a chunk before it gives it back.
+ * Taking a chunk is a compare-and-swap, once in some thousand events; nothing else is shared on the
+ * way.
+ */
+#ifndef TIDEMARK_HARNESS_TRACE_RECORD_SHARED_H
+#define TIDEMARK_HARNESS_TRACE_RECORD_SHARED_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RECORD_VARIABLE "TIDEMARK_RECORD" /* the file, in the environment */
+
+enum {
+    RECORD_LAYOUT = 1,
+    RECORD_CHUNK_BYTES = 1 << 16,
+    RECORD_MOST_CHUNKS = 1 << 16, /* 4 GiB of addresses; pages are taken as they are written */
+    /* Chunks there may be beside one for each thread. A thread that finds none waits for the
+       collector: a trace has no holes. */
+    RECORD_BACKLOG_CHUNKS = 1 << 12,
+    RECORD_MOST_PROCESSES = 1 << 16,
+    RECORD_NAME_BYTES = 64,
+    RECORD_NO_CHUNK = 0, /* chunks are counted from 1 */
+};
+
+enum { RECORD_WITH_TIMES = 1, RECORD_WITH_STACKS = 2 };
+
+/* --- Words. --- */
+
+/*
+ * The first word of an event: kind in 4 bits, a size in 15 (or RECORD_SIZE_FOLLOWS), and an address
+ * of 48 bits without its lowest 3, which are 0 in every block. What may follow, in this order: the
+ * size, the alignment, the stack, and in a chunk of more than one thread's time the stamp.
+ */
+enum record_kind {
+    RECORD_NOTHING, /* not written yet */
+    RECORD_MALLOC,
+    RECORD_CALLOC,
+    RECORD_ALIGNED,
+    RECORD_MOVE,  /* before realloc: the block that may end */
+    RECORD_MOVED, /* after it: the new one, at address 0 when there is none, of the size asked for
+                   */
+    RECORD_FREE,
+    /* Without address, size, stack or stamp; what follows is in brackets. */
+    RECORD_TIME,  /* [nanoseconds since the beginning] */
+    RECORD_START, /* [pthread_t]: a thread was started */
+    RECORD_FORK,  /* [process]: this process's blocks are also those of that one from here on */
+    RECORD_NODE,  /* [number, parent, address]: a node of this process's tree of stacks */
+    RECORD_KINDS
+};
+
+enum {
+    RECORD_KIND_BITS = 4,
+    RECORD_SIZE_BITS = 15,
+    RECORD_SIZE_FOLLOWS = (1 << RECORD_SIZE_BITS) - 1,
+    RECORD_ADDRESS_SHIFT = RECORD_KIND_BITS + RECORD_SIZE_BITS,
+    RECORD_ADDRESS_LOW_BITS = 3,
+    RECORD_MOST_WORDS = 5, /* of an event */
+};
+
+static inline uint64_t record_word(enum record_kind kind, uint64_t size, uintptr_t address)
+{
+    return (uint64_t)kind | size << RECORD_KIND_BITS |
+           (uint64_t)(address >> RECORD_ADDRESS_LOW_BITS) << RECORD_ADDRESS_SHIFT;
+}
+
+/* --- Chunks. --- */
+
+struct record_chunk {
+    _Alignas(64) _Atomic uint32_t next; /* in the list that it is in */
+    _Atomic uint32_t is_closed;         /* its thread writes no more */
+    uint32_t process, thread;
+    uint32_t serial;     /* of this thread's chunks, from 0 */
+    uint32_t is_stamped; /* each event ends with the processor's counter */
+    uint64_t self;       /* pthread_self() of the thread */
+    _Alignas(64) _Atomic uint64_t words[(RECORD_CHUNK_BYTES - 64) / sizeof(uint64_t)];
+};
+
+enum { RECORD_CHUNK_WORDS = (RECORD_CHUNK_BYTES - 64) / sizeof(uint64_t) };
+
+/* --- Processes. --- */
+
+/* Written by the process itself, `is_known` last. */
+struct record_process {
+    _Atomic uint32_t is_known;
+    int32_t pid;
+    uint32_t parent;   /* the process that it was forked from, counted from 1; 0: the command, or an
+                          image that exec began anew */
+    uint32_t is_image; /* 1: a program began here; 0: a fork of one */
+    char name[RECORD_NAME_BYTES];
+};
+
+/* --- All of it. --- */
+
+struct record_shared {
+    uint32_t layout;
+    uint32_t with;             /* RECORD_WITH_... */
+    _Atomic uint32_t is_over;  /* nothing is recorded any more */
+    _Atomic int32_t collector; /* its process; a thread that waits looks whether it is there */
+    _Alignas(64) _Atomic uint64_t clock_ns; /* since the beginning, set by the collector about once
+                                               a millisecond: telling the time costs one load */
+    /* Heads of lists: the number of a chunk in the lower half, above it a count that makes each
+       change another one. */
+    _Alignas(64) _Atomic uint64_t free_chunks;   /* zeroed */
+    _Alignas(64) _Atomic uint64_t opened_chunks; /* taken, and not yet met by the collector */
+    _Alignas(64) _Atomic uint32_t made_chunks;
+    _Atomic uint32_t returned;  /* a futex: raised whenever chunks were given back */
+    _Atomic uint32_t waiting;   /* threads that wait on it */
+    _Atomic uint32_t threads;   /* numbers given out so far */
+    _Atomic uint32_t processes; /* the same; numbers are counted from 1 */
+    _Atomic uint64_t lost;      /* events of threads that found no chunk and might not wait */
+    struct record_process process[RECORD_MOST_PROCESSES];
+    struct record_chunk chunk[RECORD_MOST_CHUNKS];
+};
+
+/* --- Lists of chunks, by numbers from 1. All are lock-free and thread-safe. --- */
+
+static inline struct record_chunk *record_chunk_at(struct record_shared *shared, uint32_t number)
+{
+    return &shared->chunk[number - 1];
+}
+
+static inline void record_push(struct record_shared *shared, _Atomic uint64_t *list,
+                               uint32_t number)
+{
+    uint64_t head = atomic_load_explicit(list, memory_order_relaxed), changed;
+
+    do {
+        atomic_store_explicit(&record_chunk_at(shared, number)->next, (uint32_t)head,
+                              memory_order_relaxed);
+        changed = ((head >> 32) + 1) << 32 | number;
+    } while (!atomic_compare_exchange_weak_explicit(list, &head, changed, memory_order_release,
+                                                    memory_order_relaxed));
+}
+
+/* RECORD_NO_CHUNK when the list is empty. */
+static inline uint32_t record_pop(struct record_shared *shared, _Atomic uint64_t *list)
+{
+    uint64_t head = atomic_load_explicit(list, memory_order_acquire), changed;
+
+    do {
+        if ((uint32_t)head == RECORD_NO_CHUNK)
+            return RECORD_NO_CHUNK;
+        const uint32_t next = atomic_load_explicit(&record_chunk_at(shared, (uint32_t)head)->next,
+                                                   memory_order_relaxed);
+        changed = ((head >> 32) + 1) << 32 | next;
+    } while (!atomic_compare_exchange_weak_explicit(list, &head, changed, memory_order_acquire,
+                                                    memory_order_acquire));
+    return (uint32_t)head;
+}
+
+/* The whole list, emptied; its chunks follow each other by `next`. */
+static inline uint32_t record_pop_all(_Atomic uint64_t *list)
+{
+    uint64_t head = atomic_load_explicit(list, memory_order_relaxed);
+
+    while (!atomic_compare_exchange_weak_explicit(list, &head, ((head >> 32) + 1) << 32,
+                                                  memory_order_acquire, memory_order_relaxed))
+        continue;
+    return (uint32_t)head;
+}
+
+#endif

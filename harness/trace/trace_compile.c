@@ -1,0 +1,515 @@
+/*
+ * Two passes: which blocks another thread ends, and how many words each thread has; then the words:
+ * see trace_compile.h. Leaves out any order between threads but that of a block before its end.
+ */
+#define _GNU_SOURCE
+#include "harness/trace/trace_compile.h"
+
+#include "harness/trace/room.h"
+#include "workloads/flat_trace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum {
+    PAUSE_NS = 10000000,
+    PAGE_BLOCKS =
+        4096, /* slots are kept in pages, given back when all of their blocks have ended */
+    WORD_BITS = 64,
+};
+
+/* Slots of the blocks that a thread made and has not ended, by ordinal. */
+struct slot_page {
+    uint32_t slots[PAGE_BLOCKS]; /* from 1; 0: it is not there, or has ended */
+    uint32_t ended;
+};
+
+struct compiled_thread {
+    int is_chosen;
+    uint32_t number;       /* in the flat form */
+    uint64_t *shared_bits; /* of the blocks that it made */
+    uint64_t *ended_bits;  /* those of them that have ended */
+    uint32_t *shared_rank; /* of each word of bits: how many are set before it */
+    uint64_t first_shared; /* its first shared slot */
+    uint64_t words, first_word, put;
+    int is_started, is_put; /* met by the first and by the second pass */
+    uint64_t last_ns;
+    struct slot_page **pages;
+    uint32_t page_room;
+    uint32_t *free_slots; /* a stack */
+    uint32_t free_count, free_room, slots;
+    uint64_t born;
+};
+
+struct compiler {
+    const struct trace_index *index;
+    struct compiled_thread *threads; /* by number in the trace */
+    uint64_t *words;                 /* in the file */
+    struct trace_compiled *compiled;
+    uint32_t process;
+};
+
+uint32_t trace_largest_process(const struct trace_index *index)
+{
+    uint32_t largest = 0;
+    uint64_t events = 0;
+
+    for (uint32_t i = 0; i < index->process_room; i++) {
+        if (index->processes[i].is_known && index->processes[i].events > events) {
+            largest = i;
+            events = index->processes[i].events;
+        }
+    }
+    return largest;
+}
+
+/* --- Shared blocks. --- */
+
+static int is_shared(const struct compiled_thread *thread, uint64_t ordinal)
+{
+    return thread->shared_bits &&
+           (thread->shared_bits[ordinal / WORD_BITS] >> ordinal % WORD_BITS & 1);
+}
+
+static int share(const struct trace_index *index, struct compiled_thread *thread,
+                 const struct trace_block_name *name)
+{
+    const uint64_t words = index->threads[name->thread].makes / WORD_BITS + 1;
+
+    if (!thread->shared_bits) {
+        thread->shared_bits = calloc(words, sizeof *thread->shared_bits);
+        thread->ended_bits = calloc(words, sizeof *thread->ended_bits);
+    }
+    if (!thread->shared_bits || !thread->ended_bits)
+        return -ENOMEM;
+    thread->shared_bits[name->ordinal / WORD_BITS] |= UINT64_C(1) << name->ordinal % WORD_BITS;
+    return 0;
+}
+
+static uint32_t shared_slot(const struct compiled_thread *thread, uint64_t ordinal)
+{
+    const uint64_t below =
+        thread->shared_bits[ordinal / WORD_BITS] & ((UINT64_C(1) << ordinal % WORD_BITS) - 1);
+
+    return (uint32_t)(thread->first_shared + thread->shared_rank[ordinal / WORD_BITS] +
+                      (uint64_t)__builtin_popcountll(below));
+}
+
+/* Returns 0, or -EBADMSG for a block that ends twice. */
+static int end_shared(struct compiled_thread *thread, uint64_t ordinal)
+{
+    uint64_t *bits = &thread->ended_bits[ordinal / WORD_BITS];
+    const uint64_t bit = UINT64_C(1) << ordinal % WORD_BITS;
+
+    if (*bits & bit)
+        return -EBADMSG;
+    *bits |= bit;
+    return 0;
+}
+
+/* Numbers the shared blocks of a thread, from `first` on. Returns how many there are, or -ENOMEM.
+ */
+static int64_t rank_shared(const struct trace_index *index, struct compiled_thread *threads,
+                           uint32_t number, uint64_t first)
+{
+    struct compiled_thread *thread = &threads[number];
+    const uint64_t words = index->threads[number].makes / WORD_BITS + 1;
+    uint32_t count = 0;
+
+    thread->first_shared = first;
+    if (!thread->shared_bits)
+        return 0;
+    thread->shared_rank = malloc(words * sizeof *thread->shared_rank);
+    if (!thread->shared_rank)
+        return -ENOMEM;
+    for (uint64_t i = 0; i < words; i++) {
+        thread->shared_rank[i] = count;
+        count += (uint32_t)__builtin_popcountll(thread->shared_bits[i]);
+    }
+    return count;
+}
+
+/* --- The first pass. --- */
+
+static uint64_t size_words(uint64_t bytes)
+{
+    return bytes >= FLAT_SIZE_FOLLOWS ? 2 : 1;
+}
+
+/* malloc(0) may give NULL, which is no failure: a byte is asked for. */
+static uint64_t made_bytes(const struct trace_event *event)
+{
+    return event->size_bytes ? event->size_bytes : 1;
+}
+
+/* Whether a block that ends was made in the same process; else the fork gave it. */
+static int is_own(const struct compiler *compiler, const struct trace_event *event)
+{
+    return compiler->index->threads[event->ends.thread].process == compiler->process;
+}
+
+static int is_end(const struct trace_event *event)
+{
+    return event->kind == TRACE_FREE || event->kind == TRACE_REALLOC;
+}
+
+static uint64_t words_of(const struct compiler *compiler, const struct trace_event *event)
+{
+    switch (event->kind) {
+    case TRACE_MALLOC:
+    case TRACE_CALLOC:
+        return size_words(made_bytes(event));
+    case TRACE_ALIGNED:
+        return size_words(made_bytes(event)) + 1;
+    case TRACE_REALLOC:
+        return size_words(made_bytes(event)) + (uint64_t)is_own(compiler, event);
+    case TRACE_FREE:
+        return (uint64_t)is_own(compiler, event);
+    case TRACE_START: /* count_words knows */
+    case TRACE_KINDS:
+        break;
+    }
+    return 0;
+}
+
+/* A rest of the thread before this event: 2 words. Remembers when it was. */
+static uint64_t pause_before(struct compiled_thread *thread, const struct trace_event *event)
+{
+    const uint64_t passed_ns = event->time_ns - thread->last_ns;
+
+    thread->last_ns = event->time_ns;
+    return passed_ns >= PAUSE_NS ? passed_ns : 0;
+}
+
+/* The thread that is started, where it has events, and is not started twice. */
+static struct compiled_thread *find_started(const struct compiler *compiler,
+                                            const struct event_reader *reader,
+                                            const struct trace_event *event)
+{
+    if (event->kind != TRACE_START || event->started >= compiler->index->thread_room ||
+        event->started == reader->thread)
+        return NULL;
+    struct compiled_thread *started = &compiler->threads[event->started];
+    return started->is_chosen ? started : NULL;
+}
+
+static int count_words(void *context, const struct event_reader *reader,
+                       const struct trace_event *event)
+{
+    struct compiler *compiler = context;
+    struct compiled_thread *thread = &compiler->threads[reader->thread];
+    struct trace_compiled *compiled = compiler->compiled;
+
+    if (!thread->is_chosen)
+        return 0;
+    thread->words += words_of(compiler, event) + (pause_before(thread, event) ? 2 : 0);
+    compiled->operations += event->kind != TRACE_START && words_of(compiler, event) > 0;
+    compiled->makes += (uint64_t)trace_makes(event->kind);
+    struct compiled_thread *started = find_started(compiler, reader, event);
+    if (started && !started->is_started) {
+        started->is_started = 1;
+        thread->words++;
+    }
+    if (!is_end(event))
+        return 0;
+    if (!is_own(compiler, event)) {
+        compiled->inherited++;
+        return 0;
+    }
+    compiled->ends++;
+    return event->ends.thread == reader->thread
+               ? 0
+               : share(compiler->index, &compiler->threads[event->ends.thread], &event->ends);
+}
+
+/* --- Slots of a thread's own. --- */
+
+/* Where the slot of a block is kept. NULL when there is no memory. */
+static uint32_t *slot_at(struct compiled_thread *thread, uint64_t ordinal)
+{
+    const uint64_t page = ordinal / PAGE_BLOCKS;
+    struct slot_page **room = page < UINT32_MAX ? room_for(thread->pages, &thread->page_room,
+                                                           (uint32_t)page, sizeof *room)
+                                                : NULL;
+
+    if (!room)
+        return NULL;
+    thread->pages = room;
+    if (!room[page])
+        room[page] = calloc(1, sizeof *room[page]);
+    return room[page] ? &room[page]->slots[ordinal % PAGE_BLOCKS] : NULL;
+}
+
+static void end_in_page(struct compiled_thread *thread, uint64_t ordinal)
+{
+    struct slot_page **page = &thread->pages[ordinal / PAGE_BLOCKS];
+
+    if (++(*page)->ended < PAGE_BLOCKS)
+        return;
+    free(*page);
+    *page = NULL;
+}
+
+static int take_slot(struct compiled_thread *thread, uint64_t ordinal, uint32_t *slot)
+{
+    uint32_t *kept = slot_at(thread, ordinal);
+
+    if (!kept)
+        return -ENOMEM;
+    *slot = thread->free_count > 0 ? thread->free_slots[--thread->free_count] : thread->slots++;
+    *kept = *slot + 1;
+    return 0;
+}
+
+/* Returns 0, -ENOMEM, or -EBADMSG for a block that is not there. */
+static int leave_slot(struct compiled_thread *thread, uint64_t ordinal, uint32_t *slot)
+{
+    uint32_t *room =
+        room_for(thread->free_slots, &thread->free_room, thread->free_count, sizeof *room);
+    uint32_t *kept = room ? slot_at(thread, ordinal) : NULL;
+
+    if (!kept)
+        return -ENOMEM;
+    thread->free_slots = room;
+    if (*kept == 0)
+        return -EBADMSG;
+    *slot = *kept - 1;
+    *kept = 0;
+    room[thread->free_count++] = *slot;
+    end_in_page(thread, ordinal);
+    return 0;
+}
+
+/* --- The second pass. --- */
+
+static void put(const struct compiler *compiler, struct compiled_thread *thread, uint64_t word)
+{
+    compiler->words[thread->first_word + thread->put++] = word;
+}
+
+static void put_sized(const struct compiler *compiler, struct compiled_thread *thread,
+                      uint64_t word, uint64_t bytes)
+{
+    const int follows = bytes >= FLAT_SIZE_FOLLOWS;
+
+    put(compiler, thread, word | (follows ? FLAT_SIZE_FOLLOWS : bytes) << FLAT_SIZE_SHIFT);
+    if (follows)
+        put(compiler, thread, bytes);
+}
+
+static int put_made(const struct compiler *compiler, struct compiled_thread *thread,
+                    const struct trace_event *event)
+{
+    static const enum flat_operation operations[] = {[TRACE_MALLOC] = FLAT_MALLOC,
+                                                     [TRACE_CALLOC] = FLAT_CALLOC,
+                                                     [TRACE_ALIGNED] = FLAT_ALIGNED,
+                                                     [TRACE_REALLOC] = FLAT_MALLOC};
+    const uint64_t ordinal = thread->born++;
+    const unsigned shared = (unsigned)is_shared(thread, ordinal);
+    uint32_t slot = shared ? shared_slot(thread, ordinal) : 0;
+    const int error = shared ? 0 : take_slot(thread, ordinal, &slot);
+
+    if (error)
+        return error;
+    put_sized(compiler, thread, flat_word(operations[event->kind], shared, slot, 0),
+              made_bytes(event));
+    if (event->kind == TRACE_ALIGNED)
+        put(compiler, thread, event->alignment_bytes);
+    return 0;
+}
+
+static int put_end(const struct compiler *compiler, struct compiled_thread *thread,
+                   const struct trace_event *event)
+{
+    struct compiled_thread *maker = &compiler->threads[event->ends.thread];
+    const unsigned shared = (unsigned)is_shared(maker, event->ends.ordinal);
+    uint32_t slot = shared ? shared_slot(maker, event->ends.ordinal) : 0;
+    const int error = shared ? end_shared(maker, event->ends.ordinal)
+                             : leave_slot(maker, event->ends.ordinal, &slot);
+
+    if (!error)
+        put(compiler, thread,
+            flat_word(event->kind == TRACE_FREE ? FLAT_FREE : FLAT_REALLOC, shared, slot, 0));
+    return error;
+}
+
+static int put_words(void *context, const struct event_reader *reader,
+                     const struct trace_event *event)
+{
+    struct compiler *compiler = context;
+    struct compiled_thread *thread = &compiler->threads[reader->thread];
+    int error = 0;
+
+    if (!thread->is_chosen)
+        return 0;
+    const uint64_t paused_ns = pause_before(thread, event);
+    if (paused_ns) {
+        put(compiler, thread, flat_word(FLAT_PAUSE, 0, 0, 0));
+        put(compiler, thread, paused_ns);
+    }
+    struct compiled_thread *started = find_started(compiler, reader, event);
+    if (started && !started->is_put) {
+        started->is_put = 1;
+        put(compiler, thread, flat_word(FLAT_START, 0, started->number, 0));
+    }
+    if (is_end(event) && is_own(compiler, event))
+        error = put_end(compiler, thread, event);
+    if (!error && trace_makes(event->kind))
+        error = put_made(compiler, thread, event);
+    return error;
+}
+
+/* --- The file. --- */
+
+/* The main thread is first: it was started by nobody, before all others. */
+static uint32_t find_main(const struct compiler *compiler)
+{
+    const struct trace_index *index = compiler->index;
+    uint32_t found = UINT32_MAX;
+
+    for (uint32_t i = 0; i < index->thread_room; i++)
+        if (compiler->threads[i].is_chosen && !compiler->threads[i].is_started &&
+            (found == UINT32_MAX || index->threads[i].first_ns < index->threads[found].first_ns))
+            found = i;
+    return found;
+}
+
+static int number_threads(struct compiler *compiler, struct flat_head *head)
+{
+    const uint32_t first = find_main(compiler);
+    uint32_t number = 1;
+
+    if (first == UINT32_MAX)
+        return -EBADMSG;
+    for (uint32_t i = 0; i < compiler->index->thread_room; i++) {
+        struct compiled_thread *thread = &compiler->threads[i];
+        if (!thread->is_chosen)
+            continue;
+        thread->number = i == first ? 0 : number++;
+        const int64_t shared =
+            rank_shared(compiler->index, compiler->threads, i, head->shared_slots);
+        if (shared < 0)
+            return (int)shared;
+        head->shared_slots += (uint64_t)shared;
+        thread->first_word = head->words;
+        head->words += thread->words;
+        thread->last_ns = compiler->index->threads[i].first_ns;
+    }
+    head->threads = number;
+    return number <= FLAT_MOST_THREADS && head->shared_slots < UINT32_MAX ? 0 : -E2BIG;
+}
+
+/* Makes the file as long as it will be, and maps it. */
+static int map_output(struct flat_head *head, int fd, struct flat_head **mapped)
+{
+    memcpy(head->magic, FLAT_MAGIC, sizeof head->magic);
+    head->file_bytes =
+        sizeof *head + head->threads * sizeof(struct flat_thread) + head->words * sizeof(uint64_t);
+    /* Its blocks too: writing to the pages of a file on a full disk would be a signal. */
+    const int error = posix_fallocate(fd, 0, (off_t)head->file_bytes);
+    if (error)
+        return -error;
+    void *pages = mmap(NULL, head->file_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (pages == MAP_FAILED)
+        return -errno;
+    *mapped = pages;
+    return 0;
+}
+
+static uint64_t checksum(const uint64_t *words, uint64_t count)
+{
+    uint64_t mixed = 0;
+
+    for (uint64_t i = 0; i < count; i++)
+        mixed = mixed * 31 + words[i];
+    return mixed;
+}
+
+static int write_flat(struct compiler *compiler, struct trace_reader *reader,
+                      struct flat_head *head, int fd)
+{
+    struct flat_head *mapped = NULL;
+    int error = map_output(head, fd, &mapped);
+
+    if (error)
+        return error;
+    struct flat_thread *threads = (struct flat_thread *)(mapped + 1);
+    compiler->words = (uint64_t *)(threads + head->threads);
+    error = trace_index_scan(compiler->index, reader, put_words, compiler);
+    for (uint32_t i = 0; i < compiler->index->thread_room; i++) {
+        const struct compiled_thread *thread = &compiler->threads[i];
+        if (thread->is_chosen)
+            threads[thread->number] =
+                (struct flat_thread){.first_word = thread->first_word,
+                                     .words = thread->put,
+                                     .slots = thread->slots,
+                                     .is_started = (uint64_t)thread->is_started};
+    }
+    head->operations = compiler->compiled->operations;
+    head->checksum = checksum(compiler->words, head->words);
+    *mapped = *head;
+    munmap(mapped, head->file_bytes);
+    return error;
+}
+
+/* --- All of it. --- */
+
+static void free_threads(struct compiled_thread *threads, uint32_t count)
+{
+    for (uint32_t i = 0; threads && i < count; i++) {
+        for (uint32_t page = 0; page < threads[i].page_room; page++)
+            free(threads[i].pages[page]);
+        free(threads[i].pages);
+        free(threads[i].free_slots);
+        free(threads[i].shared_bits);
+        free(threads[i].shared_rank);
+        free(threads[i].ended_bits);
+    }
+    free(threads);
+}
+
+static int compile(struct compiler *compiler, struct trace_reader *reader, int fd)
+{
+    const struct trace_index *index = compiler->index;
+    struct flat_head head = {.threads = 0};
+
+    for (uint32_t i = 0; i < index->thread_room; i++) {
+        compiler->threads[i].is_chosen =
+            index->threads[i].is_known && index->threads[i].process == compiler->process;
+        compiler->threads[i].last_ns = index->threads[i].first_ns;
+    }
+    int error = trace_index_scan(index, reader, count_words, compiler);
+    if (!error)
+        error = number_threads(compiler, &head);
+    if (!error)
+        error = write_flat(compiler, reader, &head, fd);
+    compiler->compiled->process = compiler->process;
+    compiler->compiled->threads = head.threads;
+    compiler->compiled->shared = head.shared_slots;
+    compiler->compiled->file_bytes = head.file_bytes;
+    return error;
+}
+
+int trace_compile(const struct trace_index *index, struct trace_reader *reader, uint32_t process,
+                  int fd, struct trace_compiled *compiled, char *error)
+{
+    struct compiler compiler = {.index = index, .process = process, .compiled = compiled};
+    int failed = -ENOMEM;
+
+    *compiled = (struct trace_compiled){0};
+    compiler.threads = calloc(index->thread_room + 1, sizeof *compiler.threads);
+    if (compiler.threads)
+        failed = compile(&compiler, reader, fd);
+    free_threads(compiler.threads, index->thread_room);
+    if (failed)
+        snprintf(error, TRACE_ERROR_BYTES, "the trace cannot be replayed: %s",
+                 failed == -EBADMSG ? "a block ends that is not there, or ends twice"
+                 : failed == -E2BIG ? "it has too many threads or blocks"
+                                    : strerror(-failed));
+    return failed;
+}

@@ -1,0 +1,162 @@
+/*
+ * Some forty lines: see trace_text.h. Leaves out colour: bars are characters.
+ */
+#include "harness/trace/trace_text.h"
+
+#include "harness/text.h"
+
+#include <string.h>
+
+enum { BAR = 40, CURVE_ROWS = 12 };
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text ? text : "?";
+}
+
+static double share(uint64_t part, uint64_t all)
+{
+    return all ? 100.0 * (double)part / (double)all : 0;
+}
+
+static void print_head(FILE *out, const char *path, uint64_t bytes, const char *damage,
+                       const struct trace_index *index)
+{
+    char size[TEXT_NUMBER_BYTES], took[TEXT_NUMBER_BYTES], command[512];
+
+    snprintf(command, sizeof command, "%s", text_of(index->about, "command"));
+    text_make_printable(command);
+    fprintf(out, "%s: %s, on %s malloc\n", path, command, text_of(index->about, "malloc"));
+    fprintf(out, "%s, %.2f bytes an event; recorded over %s%s%s\n\n",
+            text_format_bytes(size, (double)bytes),
+            index->events ? (double)bytes / (double)index->events : 0.0,
+            text_format_duration(took, (double)index->last_ns), damage ? "; " : "",
+            damage ? damage : "");
+}
+
+static void print_processes(FILE *out, const struct trace_index *index)
+{
+    uint64_t processes = 0;
+    char name[64];
+
+    for (uint32_t i = 0; i < index->process_room; i++)
+        processes += index->processes[i].events > 0;
+    if (processes < 2)
+        return;
+    fprintf(out, "  %-8s %-24s %14s\n", "process", "program", "events");
+    for (uint32_t i = 0; i < index->process_room; i++) {
+        const struct trace_process *process = &index->processes[i];
+        if (process->events == 0)
+            continue;
+        snprintf(name, sizeof name, "%s", process->name);
+        text_make_printable(name);
+        fprintf(out, "  %-8u %-24.24s %14llu%s\n", i, name, (unsigned long long)process->events,
+                process->parent ? "  (forked)" : "");
+    }
+    putc('\n', out);
+}
+
+static void print_counts(FILE *out, const struct trace_summary *s)
+{
+    static const char *const names[TRACE_KINDS] = {
+        [TRACE_MALLOC] = "malloc",   [TRACE_CALLOC] = "calloc", [TRACE_ALIGNED] = "aligned",
+        [TRACE_REALLOC] = "realloc", [TRACE_FREE] = "free",     [TRACE_START] = "thread starts"};
+    char number[TEXT_NUMBER_BYTES], at[TEXT_NUMBER_BYTES];
+
+    for (size_t i = 0; i < TRACE_KINDS; i++)
+        if (s->calls[i])
+            fprintf(out, "  %-14s %14llu\n", names[i], (unsigned long long)s->calls[i]);
+    fprintf(out, "  %-14s %14llu\n", "threads", (unsigned long long)s->threads);
+    fprintf(out, "  %-14s %14llu  %.1f %% of all that were freed\n", "remote frees",
+            (unsigned long long)s->remote, share(s->remote, s->ended));
+    fprintf(out, "  %-14s %14s  in %llu blocks\n", "asked for",
+            text_format_bytes(number, (double)s->asked_bytes), (unsigned long long)s->made);
+    fprintf(out, "  %-14s %14s  in %llu blocks, after %s%s\n", "most alive",
+            text_format_bytes(number, (double)s->peak_bytes), (unsigned long long)s->peak_blocks,
+            text_format_duration(at, (double)s->peak_ns),
+            s->peak_is_exact ? "" : " (to a millisecond)");
+    fprintf(out, "  %-14s %14s  in %llu blocks\n\n", "never freed",
+            text_format_bytes(number, (double)s->left_bytes), (unsigned long long)s->left);
+}
+
+static void print_bar(FILE *out, uint64_t part, uint64_t most)
+{
+    const uint64_t length = most ? (BAR * part + most / 2) / most : 0;
+
+    for (uint64_t i = 0; i < length; i++)
+        putc('#', out);
+    putc('\n', out);
+}
+
+static void print_sizes(FILE *out, const struct trace_summary *s)
+{
+    char range[64], bytes[TEXT_NUMBER_BYTES];
+    uint64_t most = 0;
+
+    for (size_t i = 0; i < TRACE_SIZE_CLASSES; i++)
+        most = s->sizes[i].count > most ? s->sizes[i].count : most;
+    fprintf(out, "  %-22s %14s %7s %12s\n", "size in bytes", "blocks", "%", "bytes");
+    for (size_t i = 0; i < TRACE_SIZE_CLASSES; i++) {
+        if (!s->sizes[i].count)
+            continue;
+        if (i < 2)
+            snprintf(range, sizeof range, "%zu", i);
+        else
+            snprintf(range, sizeof range, "%llu to %llu", 1ull << (i - 1), (1ull << i) - 1);
+        fprintf(out, "  %-22s %14llu %6.1f%% %12s  ", range, (unsigned long long)s->sizes[i].count,
+                share(s->sizes[i].count, s->made),
+                text_format_bytes(bytes, (double)s->sizes[i].bytes));
+        print_bar(out, s->sizes[i].count, most);
+    }
+    putc('\n', out);
+}
+
+static void print_lifetimes(FILE *out, const struct trace_summary *s)
+{
+    static const uint64_t parts[] = {100000, 500000, 900000, 990000};
+    char text[TEXT_NUMBER_BYTES];
+
+    fprintf(out, "  %-30s %10s %10s %10s %10s %10s\n", "lifetime of a block", "p10", "p50", "p90",
+            "p99", "most");
+    fprintf(out, "  %-30s", "in bytes its thread asked for");
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        fprintf(out, " %10s",
+                text_format_bytes(text,
+                                  (double)latency_histogram_quantile(&s->lifetime, parts[i])));
+    fprintf(out, " %10s\n", text_format_bytes(text, (double)s->lifetime.most));
+    fprintf(out, "  %-30s", "in time");
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        fprintf(out, " %10s",
+                text_format_duration(
+                    text, 1e3 * (double)latency_histogram_quantile(&s->lifetime_time, parts[i])));
+    fprintf(out, " %10s\n\n", text_format_duration(text, 1e3 * (double)s->lifetime_time.most));
+}
+
+static void print_curve(FILE *out, const struct trace_summary *s)
+{
+    const size_t each = (s->curve_points + CURVE_ROWS - 1) / CURVE_ROWS;
+    char at[TEXT_NUMBER_BYTES], bytes[TEXT_NUMBER_BYTES];
+
+    fprintf(out, "  %-14s %14s\n", "after", "alive");
+    for (size_t i = 0; i < s->curve_points; i += each) {
+        uint64_t most = 0;
+        for (size_t j = i; j < i + each && j < s->curve_points; j++)
+            most = s->curve[j].live_bytes > most ? s->curve[j].live_bytes : most;
+        fprintf(out, "  %-14s %14s  ", text_format_duration(at, (double)s->curve[i].time_ns),
+                text_format_bytes(bytes, (double)most));
+        print_bar(out, most, s->peak_bytes);
+    }
+}
+
+void trace_text_print(FILE *out, const char *path, uint64_t bytes, const char *damage,
+                      const struct trace_index *index, const struct trace_summary *summary)
+{
+    print_head(out, path, bytes, damage, index);
+    print_processes(out, index);
+    print_counts(out, summary);
+    print_sizes(out, summary);
+    print_lifetimes(out, summary);
+    print_curve(out, summary);
+}

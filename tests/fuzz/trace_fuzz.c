@@ -1,0 +1,130 @@
+/*
+ * A trace from anywhere, through what `tidemark trace` and `tidemark replay` do with it. An input
+ * is a byte and the rest: 'f' and a whole file; or anything else and blocks of events, each behind
+ * two bytes of its length, which are put into a file with good checksums, since no fuzzer finds
+ * those. Leaves out the replay itself, which trusts what was compiled.
+ */
+#define _GNU_SOURCE
+#include "tests/fuzz/fuzz.h"
+
+#include "harness/trace/trace_compile.h"
+#include "harness/trace/trace_summary.h"
+#include "workloads/flat_trace.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { PATH_BYTES = 64, MOST_WORDS = 1 << 20, CHUNKS = 8 };
+
+static void name_file(char *path, int fd)
+{
+    snprintf(path, PATH_BYTES, "/proc/self/fd/%d", fd);
+}
+
+/* Reads it as every reader does, within the bounds that a compiled trace promises. */
+static void check_compiled(int fd, const struct trace_compiled *compiled)
+{
+    struct flat_head head;
+
+    FUZZ_CHECK(pread(fd, &head, sizeof head, 0) == (ssize_t)sizeof head);
+    FUZZ_CHECK(head.file_bytes == compiled->file_bytes && head.threads == compiled->threads);
+    FUZZ_CHECK(head.threads >= 1);
+    uint64_t words = 0;
+    for (uint64_t i = 0; i < head.threads; i++) {
+        struct flat_thread thread;
+        FUZZ_CHECK(pread(fd, &thread, sizeof thread, (off_t)(sizeof head + i * sizeof thread)) ==
+                   (ssize_t)sizeof thread);
+        FUZZ_CHECK(thread.first_word + thread.words <= head.words);
+        words += thread.words;
+    }
+    FUZZ_CHECK(words == head.words);
+}
+
+static void compile(const struct trace_index *index, struct trace_reader *reader)
+{
+    char error[TRACE_ERROR_BYTES] = "";
+    struct trace_compiled compiled;
+    const int fd = memfd_create("fuzz", MFD_CLOEXEC);
+
+    FUZZ_CHECK(fd >= 0);
+    if (index->events > 0 &&
+        trace_compile(index, reader, trace_largest_process(index), fd, &compiled, error) == 0)
+        check_compiled(fd, &compiled);
+    else
+        FUZZ_CHECK(index->events == 0 || error[0]);
+    close(fd);
+}
+
+static void read_trace(const char *path)
+{
+    static struct trace_summary summary;
+    char error[TRACE_ERROR_BYTES] = "";
+    struct trace_reader *reader;
+    struct trace_index index;
+
+    if (trace_reader_open(&reader, path, error) != 0) {
+        FUZZ_CHECK(error[0]);
+        return;
+    }
+    FUZZ_CHECK(trace_index_make(&index, reader, error) == 0);
+    FUZZ_CHECK(index.makes <= index.events && index.ends <= index.events);
+    FUZZ_CHECK(trace_summary_make(&summary, &index, reader) == 0);
+    FUZZ_CHECK(summary.ended <= summary.made && summary.made == index.makes);
+    FUZZ_CHECK(summary.left == summary.made - summary.ended);
+    json_decref(trace_summary_to_json(&summary, &index));
+    compile(&index, reader);
+    trace_index_free(&index);
+    trace_reader_close(reader);
+}
+
+static void write_bytes(int fd, const uint8_t *bytes, size_t length)
+{
+    FUZZ_CHECK(write(fd, bytes, length) == (ssize_t)length);
+}
+
+/* A file with a block of events for each part of the input. */
+static void write_blocks(const uint8_t *data, size_t length, const char *path)
+{
+    static const char processes[] = "{\"process\":1,\"parent\":0,\"name\":\"a\"}";
+    char error[TRACE_ERROR_BYTES];
+    struct trace_writer *writer;
+
+    unlink(path);
+    FUZZ_CHECK(trace_writer_open(&writer, path, 1, error) == 0);
+    FUZZ_CHECK(trace_writer_add(writer, TRACE_BLOCK_PROCESS, processes, strlen(processes)) == 0);
+    for (unsigned i = 0; i < CHUNKS && length >= 2; i++) {
+        size_t bytes = (size_t)data[0] | (size_t)data[1] << 8;
+        data += 2;
+        length -= 2;
+        bytes = bytes < length ? bytes : length;
+        FUZZ_CHECK(trace_writer_add(writer, TRACE_BLOCK_EVENTS, data, bytes) == 0);
+        data += bytes;
+        length -= bytes;
+    }
+    FUZZ_CHECK(trace_writer_add(writer, TRACE_BLOCK_END, "{}", 2) == 0);
+    FUZZ_CHECK(trace_writer_close(writer) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
+{
+    char path[PATH_BYTES];
+
+    if (length == 0)
+        return 0;
+    if (data[0] == 'f') {
+        const int fd = memfd_create("fuzz", MFD_CLOEXEC);
+        FUZZ_CHECK(fd >= 0);
+        write_bytes(fd, data + 1, length - 1);
+        name_file(path, fd);
+        read_trace(path);
+        close(fd);
+        return 0;
+    }
+    snprintf(path, sizeof path, "/tmp/tidemark-fuzz-%d.trace", (int)getpid());
+    write_blocks(data + 1, length - 1, path);
+    read_trace(path);
+    unlink(path);
+    return 0;
+}

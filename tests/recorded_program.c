@@ -1,0 +1,160 @@
+/*
+ * Programs whose calls of malloc are known, for recording_test.py: which one is the first argument.
+ * Sizes from 7000 on are theirs alone, so that what the C library asks for beside can be told
+ * apart.
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { OWN = 7000, BLOCKS = 100, THREADS = 2000, MANY = 200000 };
+
+/* So that no compiler can do without a block. */
+static void *volatile kept[BLOCKS];
+
+/* 100 of each kind, all freed but ten of malloc. */
+static void call_each(void)
+{
+    for (size_t i = 0; i < BLOCKS; i++) {
+        kept[0] = malloc(OWN);
+        if (i >= 10)
+            free(kept[0]);
+        kept[1] = calloc(10, OWN / 10 + 1);
+        free(kept[1]);
+        kept[2] = aligned_alloc(4096, OWN + 1192);
+        free(kept[2]);
+        kept[3] = malloc(OWN + 20);
+        kept[3] = realloc(kept[3], OWN + 2000000);
+        free(kept[3]);
+    }
+}
+
+static void *free_kept(void *unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < BLOCKS; i++) {
+        free(kept[i]);
+        kept[i] = malloc(OWN + 1);
+    }
+    return NULL;
+}
+
+/* A thread frees what the main thread made, and the other way round. */
+static void hand_over(void)
+{
+    pthread_t thread;
+
+    for (size_t i = 0; i < BLOCKS; i++)
+        kept[i] = malloc(OWN);
+    pthread_create(&thread, NULL, free_kept, NULL);
+    pthread_join(thread, NULL);
+    for (size_t i = 0; i < BLOCKS; i++)
+        free(kept[i]);
+}
+
+static void *call_little(void *unused)
+{
+    void *volatile block = malloc(OWN);
+
+    free(block);
+    return unused;
+}
+
+/* At most 50 at once. */
+static void start_many(void)
+{
+    pthread_t threads[50];
+
+    for (unsigned i = 0; i < THREADS; i += 50) {
+        for (unsigned j = 0; j < 50; j++)
+            pthread_create(&threads[j], NULL, call_little, NULL);
+        for (unsigned j = 0; j < 50; j++)
+            pthread_join(threads[j], NULL);
+    }
+}
+
+static pthread_barrier_t all_there;
+
+static void *call_and_wait(void *unused)
+{
+    void *volatile block = malloc(OWN);
+
+    pthread_barrier_wait(&all_there);
+    free(block);
+    return unused;
+}
+
+/* All at once, each with a stack of 64 KiB. */
+static void keep_many(void)
+{
+    static pthread_t threads[THREADS];
+    pthread_attr_t attributes;
+
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, 1 << 16);
+    pthread_barrier_init(&all_there, NULL, THREADS);
+    for (unsigned i = 0; i < THREADS; i++)
+        if (pthread_create(&threads[i], &attributes, call_and_wait, NULL) != 0)
+            _exit(3);
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+}
+
+/* Either process frees the block that was there before. */
+static void fork_once(void)
+{
+    kept[0] = malloc(OWN);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        free(kept[0]);
+        kept[1] = malloc(OWN + 1);
+        _exit(0);
+    }
+    free(kept[0]);
+    waitpid(pid, NULL, 0);
+}
+
+static void call_many(void)
+{
+    for (size_t i = 0; i < MANY; i++) {
+        kept[i % BLOCKS] = malloc(OWN + i % 64);
+        free(kept[i % BLOCKS]);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const char *what = argc > 1 ? argv[1] : "";
+
+    if (strcmp(what, "each") == 0)
+        call_each();
+    else if (strcmp(what, "threads") == 0)
+        hand_over();
+    else if (strcmp(what, "many-threads") == 0)
+        start_many();
+    else if (strcmp(what, "threads-at-once") == 0)
+        keep_many();
+    else if (strcmp(what, "fork") == 0)
+        fork_once();
+    else if (strcmp(what, "many") == 0)
+        call_many();
+    else if (strcmp(what, "exec") == 0 && argc > 2) {
+        call_each();
+        execv(argv[2], (char *[]){argv[2], "each", NULL});
+    } else if (strcmp(what, "exit") == 0) {
+        call_each();
+        _exit(7);
+    } else if (strcmp(what, "kill") == 0) {
+        call_each();
+        raise(SIGKILL);
+    } else {
+        return 2;
+    }
+    return 0;
+}

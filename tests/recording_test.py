@@ -1,0 +1,204 @@
+"""`tidemark record`, `trace` and `replay` from outside: programs whose calls are known, however they end.
+
+The programs are recorded_program.c; sizes from 7000 on are theirs alone.
+"""
+import json
+import os
+import re
+import signal
+import subprocess
+import unittest
+
+import sys
+sys.path.insert(0, "tests")
+from tidemark_run import TIDEMARK, Scratch, tidemark  # noqa: E402
+
+PROGRAM = os.environ["RECORDED_PROGRAM"]
+STATIC = os.environ["RECORDED_STATIC"]
+RECORDED = re.compile(r"(\d+) events of (\d+) threads? in (\d+) process(?:es)?")
+
+
+class Recording(Scratch):
+    def record(self, *arguments, status=0, options=()):
+        """What is said of a program that is recorded into a.trace."""
+        ran = tidemark("record", "-o", self.folder("a.trace"), *options, "--", *arguments)
+        self.assertEqual(ran.returncode, status, ran.stderr)
+        return ran.stderr
+
+    def trace(self, status=0):
+        ran = tidemark("trace", "--json", self.folder("a.trace"))
+        self.assertEqual(ran.returncode, status, ran.stderr)
+        return json.loads(ran.stdout)
+
+    def own(self, trace):
+        """Blocks of sizes that only the program asks for: all of 4096 bytes and more, but for a buffer or two of stdio."""
+        return sum(size["blocks"] for size in trace["sizes"] if size["below_bytes"] > 4096)
+
+
+class Programs(Recording):
+    def test_each_kind_of_call_is_there(self):
+        self.record(PROGRAM, "each")
+        trace = self.trace()
+        self.assertEqual(trace["calls"]["aligned"], 100)
+        self.assertEqual(trace["calls"]["realloc"], 100)
+        self.assertGreaterEqual(trace["calls"]["calloc"], 100)
+        self.assertEqual(self.own(trace), 500)
+        self.assertGreaterEqual(trace["left"], 10)
+        self.assertGreaterEqual(trace["left_bytes"], 70000)
+        self.assertTrue(trace["peak_is_exact"])
+        self.assertEqual(trace["made"] - trace["ended"], trace["left"])
+        # Ten that stay, and the largest on top of them.
+        self.assertTrue(2000000 + 80000 - 10000 <= trace["peak_bytes"] <= 2000000 + 80000 + 120000, trace["peak_bytes"])
+
+    def test_a_block_that_another_thread_frees_is_told(self):
+        said = self.record(PROGRAM, "threads")
+        trace = self.trace()
+        self.assertEqual(RECORDED.search(said).group(2), "2")
+        self.assertEqual(trace["calls"]["thread_starts"], 1)
+        self.assertEqual(trace["remote"], 200)
+        self.assertEqual(self.own(trace), 200)
+
+    def test_two_thousand_threads_one_after_the_other(self):
+        said = self.record(PROGRAM, "many-threads")
+        self.assertEqual(RECORDED.search(said).group(2), "2001")
+        self.assertGreaterEqual(self.own(self.trace()), 2000)
+
+    def test_two_thousand_threads_at_once(self):
+        said = self.record(PROGRAM, "threads-at-once")
+        self.assertEqual(RECORDED.search(said).group(2), "2001")
+        trace = self.trace()
+        self.assertGreaterEqual(self.own(trace), 2000)
+        self.assertNotIn("were lost", said)
+
+    def test_a_forked_process_is_in_it_too(self):
+        said = self.record(PROGRAM, "fork")
+        trace = self.trace()
+        self.assertEqual(RECORDED.search(said).group(3), "2")
+        self.assertEqual(self.own(trace), 2)
+        self.assertEqual(trace["remote"], 1, "the child frees its parent's block")
+
+    def test_what_exec_begins_is_in_it_too(self):
+        said = self.record(PROGRAM, "exec", PROGRAM)
+        self.assertEqual(RECORDED.search(said).group(3), "2")
+        self.assertEqual(self.own(self.trace()), 1000)
+
+    def test_an_end_without_atexit_loses_nothing(self):
+        self.record(PROGRAM, "exit", status=7)
+        self.assertEqual(self.own(self.trace()), 500)
+
+    def test_a_program_that_is_killed_is_there_up_to_then(self):
+        self.record(PROGRAM, "kill", status=128 + signal.SIGKILL)
+        self.assertEqual(self.own(self.trace()), 500)
+
+    def test_a_shell_and_its_programs_are_told_apart(self):
+        self.record("sh", "-c", f"'{PROGRAM}' each; '{PROGRAM}' many")
+        ran = tidemark("trace", self.folder("a.trace"))
+        self.assertEqual(len(re.findall(r"^ +\d+ +recorded_program ", ran.stdout, re.M)), 2, ran.stdout)
+
+    def test_a_row_serves_the_program(self):
+        self.record(PROGRAM, "each", options=("-a", "jemalloc"))
+        self.assertEqual(self.trace()["about"]["malloc"], "jemalloc")
+
+    def test_times_are_those_of_each_event(self):
+        self.record(PROGRAM, "many", options=("--times",))
+        with_times = os.path.getsize(self.folder("a.trace"))
+        self.record(PROGRAM, "many")
+        self.assertGreater(with_times, 2 * os.path.getsize(self.folder("a.trace")))
+
+    def test_few_bytes_are_kept_of_an_event(self):
+        said = self.record(PROGRAM, "many")
+        self.assertLess(float(re.search(r"([\d.]+) bytes an event", said).group(1)), 0.5)
+
+
+class Refusals(Recording):
+    def test_a_static_program_is_not_recorded_and_that_is_said(self):
+        said = self.record(STATIC, "each", status=1)
+        self.assertIn("nothing was recorded: the program did not load libtidemark-record.so", said)
+        self.assertFalse(os.path.exists(self.folder("a.trace")))
+        self.assertFalse(os.path.exists(self.folder("a.trace.partial")))
+
+    def test_a_command_that_is_not_there(self):
+        said = self.record("/nowhere/program", status=127)
+        self.assertIn("cannot execute /nowhere/program: No such file or directory", said)
+        self.assertFalse(os.path.exists(self.folder("a.trace")))
+
+    def test_a_folder_that_cannot_be_written(self):
+        ran = tidemark("record", "-o", "/nowhere/a.trace", "--", PROGRAM, "each")
+        self.assertEqual(ran.returncode, 2)
+        self.assertIn("cannot write /nowhere/a.trace.partial: No such file or directory", ran.stderr)
+
+    def test_mistakes_of_the_command_line(self):
+        for arguments, said in ((("--", PROGRAM), "where to? -o FILE"),
+                                (("-o", "x"), "what of? A command, behind --"),
+                                (("-o", "x", "ls"), "'ls'? The command stands behind --"),
+                                (("-o", "x", "--level", "20", "--", "ls"), "--level: '20' is no number between 1 and 19"),
+                                (("-o", "x", "-a", "bump", "--", "ls"), "no library holds its malloc"),
+                                (("-o", "x", "-a", "jemaloc", "--", "ls"), "jemaloc")):
+            ran = tidemark("record", *arguments)
+            self.assertEqual(ran.returncode, 2, ran.stderr)
+            self.assertIn(said, ran.stderr)
+            self.assertFalse(os.path.exists("x"))
+
+    def test_a_file_that_is_no_trace(self):
+        ran = tidemark("trace", __file__)
+        self.assertEqual(ran.returncode, 1)
+        self.assertIn("is no trace of tidemark record", ran.stderr)
+
+    def test_a_trace_that_was_cut_is_shown_up_to_there(self):
+        self.record(PROGRAM, "many")
+        path = self.folder("a.trace")
+        os.truncate(path, os.path.getsize(path) - 100)
+        ran = tidemark("trace", path)
+        self.assertEqual(ran.returncode, 0)
+        self.assertRegex(ran.stderr, r"from byte \d+ on it is not readable: it is cut off")
+
+
+class Replays(Recording):
+    def replay(self, *options, status=0):
+        """The summary of a run that replays a.trace once on each row."""
+        folder = self.folder("run")
+        ran = tidemark("replay", self.folder("a.trace"), "--rounds", "1", "--no-control", "--no-repeats", "--warm-up", "0",
+                       "--idle", "0s", "-o", folder, *options)
+        self.assertEqual(ran.returncode, status, ran.stderr)
+        with open(os.path.join(folder, "samples.jsonl"), encoding="utf-8") as file:
+            return {sample["allocator"]: sample for sample in map(json.loads, file)}, ran.stderr
+
+    def test_a_replay_does_what_was_recorded(self):
+        self.record(PROGRAM, "each")
+        trace = self.trace()
+        samples, _ = self.replay("-a", "glibc,jemalloc,mimalloc,pymalloc")
+        self.assertEqual(len(samples), 4)
+        operations = trace["made"] + trace["ended"] - trace["calls"]["realloc"]
+        for sample in samples.values():
+            self.assertEqual(sample["status"], "ok", sample)
+            self.assertEqual(sample["operations"], operations)
+            (phase,) = [phase for phase in sample["phases"] if phase["name"] == "replay"]
+            self.assertEqual(phase["live_bytes"], trace["left_bytes"])
+        self.assertEqual(len({sample["checksum"] for sample in samples.values()}), 1)
+
+    def test_threads_are_threads_again(self):
+        self.record(PROGRAM, "threads")
+        samples, said = self.replay("-a", "glibc,pymalloc")
+        self.assertEqual(samples["glibc"]["status"], "ok", samples["glibc"])
+        self.assertEqual(samples["pymalloc"]["status"], "n/a")
+        self.assertIn("the trace has 2 threads", samples["pymalloc"]["reason"])
+
+    def test_of_several_processes_the_largest_is_replayed(self):
+        self.record("sh", "-c", f"'{PROGRAM}' many; '{PROGRAM}' each")
+        samples, said = self.replay("-a", "glibc")
+        self.assertIn("of 3 processes the one with the most events is replayed, recorded_program", said)
+        self.assertEqual(samples["glibc"]["status"], "ok")
+
+    def test_what_is_no_trace_is_refused_before_the_run(self):
+        ran = tidemark("replay", __file__, "-a", "glibc", "-o", self.folder("run"))
+        self.assertEqual(ran.returncode, 2, ran.stderr)
+        self.assertIn("is no trace of tidemark record", ran.stderr)
+        self.assertFalse(os.path.exists(self.folder("run")))
+
+    def test_the_trace_stands_before_all_options(self):
+        ran = tidemark("replay", "-a", "glibc")
+        self.assertEqual(ran.returncode, 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
