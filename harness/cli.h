@@ -25,6 +25,7 @@ extern const size_t cli_command_count;
 
 extern const struct argp cli_list_parser, cli_run_parser, cli_show_parser, cli_stats_parser,
     cli_fidelity_parser, cli_plot_parser, cli_micro_parser, cli_check_parser, cli_snapshot_parser, cli_record_parser, cli_trace_parser, cli_replay_parser,
+    cli_import_parser, cli_fit_parser,
     cli_graph_parser, cli_overhead_parser, cli_doctor_parser;
 
 int cli_main(int argc, char **argv);
@@ -35,6 +36,8 @@ int cli_snapshot(int argc, char **argv);
 int cli_record(int argc, char **argv);
 int cli_trace(int argc, char **argv);
 int cli_replay(int argc, char **argv);
+int cli_import(int argc, char **argv);
+int cli_fit(int argc, char **argv);
 int cli_stats(int argc, char **argv);
 int cli_fidelity(int argc, char **argv);
 int cli_plot(int argc, char **argv);

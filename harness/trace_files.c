@@ -6,7 +6,8 @@
 #include "harness/trace_files.h"
 
 #include "harness/checksum.h"
-#include "harness/trace/trace_compile.h"
+#include "harness/file_text.h"
+#include "harness/trace/trace_fit.h"
 #include "workloads/flat_example.h"
 
 #include <errno.h>
@@ -15,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { MOST_FIT_BYTES = 64 << 20, FIT_SEED = 1 };
 
 struct trace_file {
     uint64_t value; /* of the parameter */
@@ -76,13 +79,41 @@ static void tell(const struct trace_file *file, const struct trace_index *index,
                 file->path, (unsigned long long)file->compiled.inherited);
 }
 
+/* The other thing that can be replayed. Returns NULL where it is no JSON at all. */
+static json_t *read_fit(const char *path)
+{
+    struct file_text text;
+    char what[FILE_TEXT_ERROR_BYTES];
+    json_t *fit = NULL;
+
+    if (file_text_read(&text, AT_FDCWD, path, MOST_FIT_BYTES, what) != 0)
+        return NULL;
+    if (text.length > 0 && text.bytes[0] == '{')
+        fit = json_loadb(text.bytes, text.length, 0, NULL);
+    file_text_free(&text);
+    return fit;
+}
+
+static int compile_fit(struct trace_file *file, const json_t *fit, char *error)
+{
+    char what[TRACE_ERROR_BYTES];
+    const int failed = trace_fit_compile(fit, FIT_SEED, file->fd, &file->compiled, what);
+
+    return failed ? refuse(error, failed, file->path, what) : 0;
+}
+
 static int compile(struct trace_file *file, char *error)
 {
     char what[TRACE_ERROR_BYTES];
     struct trace_reader *reader;
     struct trace_index index;
-    int failed = trace_reader_open(&reader, file->path, what);
+    json_t *fit = read_fit(file->path);
+    const int is_fit = fit != NULL;
+    int failed = fit ? compile_fit(file, fit, error) : trace_reader_open(&reader, file->path, what);
 
+    json_decref(fit);
+    if (is_fit)
+        return failed;
     if (failed) {
         snprintf(error, TRACE_FILES_ERROR_BYTES, "%s", what);
         return failed;

@@ -4,6 +4,7 @@
  * apart.
  */
 #define _GNU_SOURCE
+#include <mcheck.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -144,7 +145,11 @@ int main(int argc, char **argv)
         fork_once();
     else if (strcmp(what, "many") == 0)
         call_many();
-    else if (strcmp(what, "exec") == 0 && argc > 2) {
+    else if (strcmp(what, "mtrace") == 0) {
+        mtrace(); /* to MALLOC_TRACE, under libc_malloc_debug.so.0 */
+        call_each();
+        muntrace();
+    } else if (strcmp(what, "exec") == 0 && argc > 2) {
         call_each();
         execv(argv[2], (char *[]){argv[2], "each", NULL});
     } else if (strcmp(what, "exit") == 0) {

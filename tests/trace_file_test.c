@@ -4,8 +4,7 @@
  */
 #define _GNU_SOURCE
 #include "harness/trace/event_reader.h"
-#include "harness/trace/event_writer.h"
-#include "harness/trace/trace_file.h"
+#include "harness/trace/section_writer.h"
 #include "harness/trace/trace_index.h"
 
 #include "workloads/random.h"
@@ -204,10 +203,11 @@ static void write_trace(size_t blocks)
     char error[TRACE_ERROR_BYTES];
     struct trace_writer *writer;
     struct event_writer events;
-    uint8_t bytes[4096];
+    struct section_writer sections;
 
     unlink(path);
     assert_int_equal(trace_writer_open(&writer, path, 3, error), 0);
+    assert_int_equal(section_writer_init(&sections, writer), 0);
     assert_int_equal(trace_writer_add(writer, TRACE_BLOCK_ABOUT, "{}", 2), 0);
     assert_int_equal(trace_writer_add(writer, TRACE_BLOCK_PROCESS, process, strlen(process)), 0);
     event_writer_init(&events, PROCESS, THREAD, 0);
@@ -219,12 +219,12 @@ static void write_trace(size_t blocks)
             assert_int_equal(event_writer_add(&events, &made), 0);
             assert_int_equal(event_writer_add(&events, &freed), 0);
         }
-        const size_t length = event_writer_bytes(&events);
-        event_writer_take(&events, bytes);
-        assert_int_equal(trace_writer_add(writer, TRACE_BLOCK_EVENTS, bytes, length), 0);
+        assert_int_equal(section_writer_take(&sections, &events), 0);
+        assert_int_equal(section_writer_flush(&sections), 0);
     }
     assert_int_equal(trace_writer_add(writer, TRACE_BLOCK_END, "{}", 2), 0);
     event_writer_free(&events);
+    section_writer_free(&sections);
     assert_int_equal(trace_writer_close(writer), 0);
 }
 

@@ -12,6 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Paths by number, as long as the process lives; a value has room for no more than that. */
+static char files[WORKLOAD_FILES][WORKLOAD_TEXT_BYTES];
+static size_t file_count;
+
 void workload_phase(struct workload_context *context, const char *name)
 {
     context->begin_phase(context, name);
@@ -127,10 +131,6 @@ static int parse_choice(const struct parameter *parameter, const char *text, uin
     }
     return -EINVAL;
 }
-
-/* Paths by number, as long as the process lives; a value has room for no more than that. */
-static char files[WORKLOAD_FILES][WORKLOAD_TEXT_BYTES];
-static size_t file_count;
 
 static int parse_file(const char *text, uint64_t *value)
 {

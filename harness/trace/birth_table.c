@@ -57,6 +57,17 @@ struct birth *birth_table_at(struct birth_table *table, const struct trace_block
     return page && *page ? &(*page)->births[name->ordinal % PAGE_BIRTHS] : NULL;
 }
 
+const struct birth *birth_table_look(const struct birth_table *table,
+                                     const struct trace_block_name *name)
+{
+    const uint64_t number = name->ordinal / PAGE_BIRTHS;
+
+    if (name->thread >= table->room || number >= table->threads[name->thread].room)
+        return NULL;
+    const struct page *page = table->threads[name->thread].pages[number];
+    return page ? &page->births[name->ordinal % PAGE_BIRTHS] : NULL;
+}
+
 void birth_table_done(struct birth_table *table, const struct trace_block_name *name)
 {
     struct page **page = find_page(table, name);

@@ -24,6 +24,10 @@ struct birth_table *birth_table_make(void);
  * thread-safe, as all here. */
 struct birth *birth_table_at(struct birth_table *table, const struct trace_block_name *name);
 
+/* The same, but NULL where nothing was asked for before, or all around it has ended. */
+const struct birth *birth_table_look(const struct birth_table *table,
+                                     const struct trace_block_name *name);
+
 /* Nothing more will be asked of this block. */
 void birth_table_done(struct birth_table *table, const struct trace_block_name *name);
 

@@ -6,6 +6,19 @@
 
 #include <errno.h>
 
+int event_section_next(struct varint_run *left, struct varint_run *section)
+{
+    uint64_t length = 0;
+
+    if (left->at == left->end)
+        return 0;
+    if (varint_get(left, &length) != 0 || length > (uint64_t)(left->end - left->at))
+        return -EBADMSG;
+    *section = (struct varint_run){left->at, left->at + length};
+    left->at += length;
+    return 1;
+}
+
 static int get_below(struct varint_run *run, uint64_t bound, uint64_t *number)
 {
     const int error = varint_get(run, number);

@@ -1,6 +1,6 @@
 /*
- * Events of one thread out of the bytes of a block (event_code.h). Leaves out whether a block that
- * ends was ever made: that takes the whole trace (trace_compile.h).
+ * Events of one thread out of the bytes of a section (event_code.h). Leaves out whether a block
+ * that ends was ever made: that takes the whole trace (trace_compile.h).
  */
 #ifndef TIDEMARK_HARNESS_TRACE_EVENT_READER_H
 #define TIDEMARK_HARNESS_TRACE_EVENT_READER_H
@@ -18,9 +18,15 @@ struct event_reader {
 };
 
 /*
- * Reads the head of a block, whose bytes stay the caller's and outlive the reader. Returns 0, or
- * -EBADMSG for what is no such block. Any bytes are safe. Thread-safe, as all here, for readers of
- * their own.
+ * The next section of a block of events: `left` is the block at first, and what is behind the
+ * section then. Returns 1; 0 at the end; -EBADMSG.
+ */
+int event_section_next(struct varint_run *left, struct varint_run *section);
+
+/*
+ * Reads the head of a section, whose bytes stay the caller's and outlive the reader. Returns 0, or
+ * -EBADMSG for what is no such section. Any bytes are safe. Thread-safe, as all here, for readers
+ * of their own.
  */
 int event_reader_init(struct event_reader *reader, const uint8_t *bytes, size_t length);
 

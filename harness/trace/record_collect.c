@@ -73,7 +73,6 @@ int record_collector_make(struct record_collector **collector, struct trace_writ
         return -ENOMEM;
     made->writer = writer;
     made->with = with;
-    made->block = malloc(TRACE_BLOCK_MOST_BYTES);
     made->nodes = malloc(RECORD_NODES_BYTES);
     made->fd = memfd_create("tidemark-record", MFD_CLOEXEC);
     if (made->fd < 0 || ftruncate(made->fd, sizeof(struct record_shared)) != 0)
@@ -85,8 +84,10 @@ int record_collector_make(struct record_collector **collector, struct trace_writ
         error = -errno;
     if (!error)
         made->shared = pages;
-    if (!error && (!made->block || !made->nodes))
+    if (!error && !made->nodes)
         error = -ENOMEM;
+    if (!error)
+        error = section_writer_init(&made->sections, writer);
     if (error) {
         record_collector_free(made);
         return error;
@@ -120,7 +121,7 @@ void record_collector_free(struct record_collector *collector)
     free(collector->members);
     free(collector->started);
     free(collector->turns);
-    free(collector->block);
+    section_writer_free(&collector->sections);
     free(collector->nodes);
     free(collector);
 }
@@ -207,6 +208,8 @@ int record_collector_end(struct record_collector *collector, struct record_count
     atomic_store(&collector->shared->is_over, 1);
     if (!collector->error)
         collector->error = drain(collector, 1);
+    if (!collector->error)
+        collector->error = section_writer_flush(&collector->sections);
     if (!collector->error)
         collector->error = record_flush_nodes(collector);
     collector->counts.lost = atomic_load(&collector->shared->lost);

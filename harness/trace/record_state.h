@@ -10,6 +10,7 @@
 #include "harness/trace/event_writer.h"
 #include "harness/trace/record_collect.h"
 #include "harness/trace/record_shared.h"
+#include "harness/trace/section_writer.h"
 
 #if defined(__x86_64__)
 #include <x86intrin.h>
@@ -81,7 +82,7 @@ struct record_collector {
     size_t turn_count, waiting_count;
     uint32_t turn_room;
     uint64_t looked_ns, taken;
-    uint8_t *block; /* TRACE_BLOCK_MOST_BYTES, for blocks of events */
+    struct section_writer sections;
     uint8_t *nodes; /* RECORD_NODES_BYTES, of stacks that are not written yet */
     size_t nodes_bytes;
     int error;

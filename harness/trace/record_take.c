@@ -31,14 +31,7 @@ int record_write_json(struct record_collector *collector, enum trace_block_kind 
 
 int record_flush(struct record_collector *collector, struct record_source *source)
 {
-    const size_t bytes = event_writer_bytes(&source->writer);
-
-    if (bytes == 0)
-        return 0;
-    if (bytes > TRACE_BLOCK_MOST_BYTES)
-        return -E2BIG;
-    event_writer_take(&source->writer, collector->block);
-    return trace_writer_add(collector->writer, TRACE_BLOCK_EVENTS, collector->block, bytes);
+    return section_writer_take(&collector->sections, &source->writer);
 }
 
 static int emit(struct record_collector *collector, struct record_source *source,

@@ -5,16 +5,13 @@
 #define _GNU_SOURCE
 #include "harness/trace/trace_compile.h"
 
+#include "harness/trace/flat_writer.h"
 #include "harness/trace/room.h"
-#include "workloads/flat_trace.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 enum {
     PAUSE_NS = 10000000,
@@ -136,11 +133,6 @@ static int64_t rank_shared(const struct trace_index *index, struct compiled_thre
 
 /* --- The first pass. --- */
 
-static uint64_t size_words(uint64_t bytes)
-{
-    return bytes >= FLAT_SIZE_FOLLOWS ? 2 : 1;
-}
-
 /* malloc(0) may give NULL, which is no failure: a byte is asked for. */
 static uint64_t made_bytes(const struct trace_event *event)
 {
@@ -163,11 +155,11 @@ static uint64_t words_of(const struct compiler *compiler, const struct trace_eve
     switch (event->kind) {
     case TRACE_MALLOC:
     case TRACE_CALLOC:
-        return size_words(made_bytes(event));
+        return flat_writer_words(made_bytes(event));
     case TRACE_ALIGNED:
-        return size_words(made_bytes(event)) + 1;
+        return flat_writer_words(made_bytes(event)) + 1;
     case TRACE_REALLOC:
-        return size_words(made_bytes(event)) + (uint64_t)is_own(compiler, event);
+        return flat_writer_words(made_bytes(event)) + (uint64_t)is_own(compiler, event);
     case TRACE_FREE:
         return (uint64_t)is_own(compiler, event);
     case TRACE_START: /* count_words knows */
@@ -295,11 +287,8 @@ static void put(const struct compiler *compiler, struct compiled_thread *thread,
 static void put_sized(const struct compiler *compiler, struct compiled_thread *thread,
                       uint64_t word, uint64_t bytes)
 {
-    const int follows = bytes >= FLAT_SIZE_FOLLOWS;
-
-    put(compiler, thread, word | (follows ? FLAT_SIZE_FOLLOWS : bytes) << FLAT_SIZE_SHIFT);
-    if (follows)
-        put(compiler, thread, bytes);
+    thread->put +=
+        flat_writer_put_sized(compiler->words + thread->first_word + thread->put, word, bytes);
 }
 
 static int put_made(const struct compiler *compiler, struct compiled_thread *thread,
@@ -404,56 +393,28 @@ static int number_threads(struct compiler *compiler, struct flat_head *head)
     return number <= FLAT_MOST_THREADS && head->shared_slots < UINT32_MAX ? 0 : -E2BIG;
 }
 
-/* Makes the file as long as it will be, and maps it. */
-static int map_output(struct flat_head *head, int fd, struct flat_head **mapped)
-{
-    memcpy(head->magic, FLAT_MAGIC, sizeof head->magic);
-    head->file_bytes =
-        sizeof *head + head->threads * sizeof(struct flat_thread) + head->words * sizeof(uint64_t);
-    /* Its blocks too: writing to the pages of a file on a full disk would be a signal. */
-    const int error = posix_fallocate(fd, 0, (off_t)head->file_bytes);
-    if (error)
-        return -error;
-    void *pages = mmap(NULL, head->file_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (pages == MAP_FAILED)
-        return -errno;
-    *mapped = pages;
-    return 0;
-}
-
-static uint64_t checksum(const uint64_t *words, uint64_t count)
-{
-    uint64_t mixed = 0;
-
-    for (uint64_t i = 0; i < count; i++)
-        mixed = mixed * 31 + words[i];
-    return mixed;
-}
-
 static int write_flat(struct compiler *compiler, struct trace_reader *reader,
-                      struct flat_head *head, int fd)
+                      const struct flat_head *head, int fd)
 {
-    struct flat_head *mapped = NULL;
-    int error = map_output(head, fd, &mapped);
+    struct flat_writer writer;
+    int error = flat_writer_open(&writer, head, fd);
 
     if (error)
         return error;
-    struct flat_thread *threads = (struct flat_thread *)(mapped + 1);
-    compiler->words = (uint64_t *)(threads + head->threads);
+    compiler->words = writer.words;
     error = trace_index_scan(compiler->index, reader, put_words, compiler);
     for (uint32_t i = 0; i < compiler->index->thread_room; i++) {
         const struct compiled_thread *thread = &compiler->threads[i];
         if (thread->is_chosen)
-            threads[thread->number] =
+            writer.threads[thread->number] =
                 (struct flat_thread){.first_word = thread->first_word,
                                      .words = thread->put,
                                      .slots = thread->slots,
                                      .is_started = (uint64_t)thread->is_started};
     }
-    head->operations = compiler->compiled->operations;
-    head->checksum = checksum(compiler->words, head->words);
-    *mapped = *head;
-    munmap(mapped, head->file_bytes);
+    writer.head->operations = compiler->compiled->operations;
+    compiler->compiled->file_bytes = writer.head->file_bytes;
+    flat_writer_close(&writer);
     return error;
 }
 
@@ -491,7 +452,6 @@ static int compile(struct compiler *compiler, struct trace_reader *reader, int f
     compiler->compiled->process = compiler->process;
     compiler->compiled->threads = head.threads;
     compiler->compiled->shared = head.shared_slots;
-    compiler->compiled->file_bytes = head.file_bytes;
     return error;
 }
 

@@ -85,11 +85,11 @@ static int count_events(struct event_reader *events, struct trace_thread *counte
     return got;
 }
 
-static int index_events(struct trace_index *index, const struct trace_block *block)
+static int index_section(struct trace_index *index, const struct varint_run *section)
 {
     struct event_reader events;
     struct trace_thread *thread;
-    int error = event_reader_init(&events, block->bytes, block->length);
+    int error = event_reader_init(&events, section->at, (size_t)(section->end - section->at));
 
     if (!error)
         error = find_thread(index, &events, &thread);
@@ -109,6 +109,34 @@ static int index_events(struct trace_index *index, const struct trace_block *blo
         index->last_ns = counted.last_ns;
     *thread = counted;
     return 0;
+}
+
+/* A block counts as a whole, or not at all. */
+static int check_sections(const struct trace_block *block)
+{
+    struct varint_run left = {block->bytes, block->bytes + block->length}, section;
+    struct event_reader events;
+    struct trace_event event;
+    int got;
+
+    while ((got = event_section_next(&left, &section)) == 1) {
+        got = event_reader_init(&events, section.at, (size_t)(section.end - section.at));
+        while (!got && (got = event_reader_next(&events, &event)) == 1)
+            got = 0;
+        if (got)
+            return got;
+    }
+    return got;
+}
+
+static int index_events(struct trace_index *index, const struct trace_block *block)
+{
+    struct varint_run left = {block->bytes, block->bytes + block->length}, section;
+    int error = check_sections(block);
+
+    while (!error && event_section_next(&left, &section) == 1)
+        error = index_section(index, &section);
+    return error;
 }
 
 static int index_block(struct trace_index *index, const struct trace_block *block)
@@ -166,12 +194,12 @@ static int is_made(const struct trace_index *index, const struct trace_block_nam
     return name->thread < index->thread_room && name->ordinal < index->threads[name->thread].makes;
 }
 
-static int visit_events(const struct trace_index *index, const struct trace_block *block,
-                        trace_visit *visit, void *context)
+static int visit_section(const struct trace_index *index, const struct varint_run *section,
+                         trace_visit *visit, void *context)
 {
     struct event_reader events;
     struct trace_event event;
-    int got = event_reader_init(&events, block->bytes, block->length);
+    int got = event_reader_init(&events, section->at, (size_t)(section->end - section->at));
 
     while (!got && (got = event_reader_next(&events, &event)) == 1) {
         got = 0;
@@ -184,6 +212,17 @@ static int visit_events(const struct trace_index *index, const struct trace_bloc
         }
         got = visit(context, &events, &event);
     }
+    return got;
+}
+
+static int visit_events(const struct trace_index *index, const struct trace_block *block,
+                        trace_visit *visit, void *context)
+{
+    struct varint_run left = {block->bytes, block->bytes + block->length}, section;
+    int got = 0;
+
+    while (!got && event_section_next(&left, &section) == 1)
+        got = visit_section(index, &section, visit, context);
     return got;
 }
 

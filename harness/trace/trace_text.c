@@ -122,9 +122,9 @@ static void print_lifetimes(FILE *out, const struct trace_summary *s)
             "p99", "most");
     fprintf(out, "  %-30s", "in bytes its thread asked for");
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-        fprintf(out, " %10s",
-                text_format_bytes(text,
-                                  (double)latency_histogram_quantile(&s->lifetime, parts[i])));
+        fprintf(
+            out, " %10s",
+            text_format_bytes(text, (double)latency_histogram_quantile(&s->lifetime, parts[i])));
     fprintf(out, " %10s\n", text_format_bytes(text, (double)s->lifetime.most));
     fprintf(out, "  %-30s", "in time");
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
