@@ -122,7 +122,8 @@ static void tell(const struct record_options *options, const struct record_resul
             text_format_bytes(size, (double)result->file_bytes),
             (double)result->file_bytes / (double)counts->events);
     warn(counts->unseen, "blocks whose free was not seen: ended where their place was given again");
-    warn(counts->lost, "events were lost");
+    warn(counts->lost, "programs could not be recorded (no memory, or a kernel before 4.14)");
+    warn(counts->unnumbered, "processes are not in it: there are too many");
 }
 
 int cli_record(int argc, char **argv)

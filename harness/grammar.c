@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WORD_BYTES = 128 };
+enum { WORD_BYTES = 128, ASSIGNMENT_BYTES = 16 * WORKLOAD_TEXT_BYTES };
 
 const char *grammar_word(const char *text, const char *stops, char *word, size_t word_bytes)
 {
@@ -166,7 +166,7 @@ static int sweep_add_range(struct sweep *sweep, char *text)
 
 static int parse_value(struct sweep *sweep, const char *text)
 {
-    char part[WORD_BYTES];
+    char part[WORKLOAD_TEXT_BYTES];
 
     for (;;) {
         const char *end = grammar_word(text, "|", part, sizeof part);
@@ -227,11 +227,21 @@ static int fill_defaults(struct workload_words *words, enum workload_size size, 
     return 0;
 }
 
+/* Up to a comma that is not escaped. */
+static size_t assignment_length(const char *text)
+{
+    size_t length = 0;
+
+    while (text[length] && text[length] != ',')
+        length += text[length] == '\\' && text[length + 1] ? 2 : 1;
+    return length;
+}
+
 int grammar_parse_workload(struct workload_words *words, const char *text, enum workload_size size,
                            char *error)
 {
     struct workload_words read = {0};
-    char word[WORD_BYTES * 2];
+    char word[ASSIGNMENT_BYTES];
     const char *at = grammar_word(text, ":", word, sizeof word);
 
     read.workload = at ? workload_find(word) : NULL;
@@ -240,7 +250,7 @@ int grammar_parse_workload(struct workload_words *words, const char *text, enum 
     while (*at) {
         /* Only the comma ends an assignment; backslashes inside are undone by the readers of its
          * two halves. */
-        size_t length = strcspn(++at, ",");
+        size_t length = assignment_length(++at);
         if (length >= sizeof word) {
             snprintf(error, GRAMMAR_ERROR_BYTES, "'%.64s...' is too long", at);
             return -EINVAL;

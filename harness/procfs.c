@@ -92,6 +92,7 @@ int procfs_read_rollup(pid_t pid, struct memory_rollup *rollup)
         return error;
     *rollup = (struct memory_rollup){
         .rss_bytes = table_bytes(text, "\nRss:"),
+        .pss_bytes = table_bytes(text, "\nPss:"),
         .uss_bytes = table_bytes(text, "\nPrivate_Clean:") + table_bytes(text, "\nPrivate_Dirty:"),
         .lazyfree_bytes = table_bytes(text, "\nLazyFree:"),
         .anon_huge_bytes = table_bytes(text, "\nAnonHugePages:"),

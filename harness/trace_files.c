@@ -7,6 +7,7 @@
 
 #include "harness/checksum.h"
 #include "harness/file_text.h"
+#include "harness/text.h"
 #include "harness/trace/trace_fit.h"
 #include "workloads/flat_example.h"
 
@@ -17,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_FIT_BYTES = 64 << 20, FIT_SEED = 1 };
+enum { MOST_FIT_BYTES = 16 << 20, FIT_SEED = 1 };
 
 struct trace_file {
     uint64_t value; /* of the parameter */
@@ -63,17 +64,20 @@ static int open_temporary(void)
 static void tell(const struct trace_file *file, const struct trace_index *index, const char *damage)
 {
     uint32_t others = 0;
+    char name[64];
 
     for (uint32_t i = 0; i < index->process_room; i++)
         others += index->processes[i].is_known && index->processes[i].events > 0 &&
                   i != file->compiled.process;
+    snprintf(name, sizeof name, "%s", index->processes[file->compiled.process].name);
+    text_make_printable(name);
     if (damage)
         fprintf(stderr, "tidemark: %s: %s; what stands before it is replayed\n", file->path,
                 damage);
     if (others > 0)
         fprintf(stderr,
                 "tidemark: %s: of %u processes the one with the most events is replayed, %s\n",
-                file->path, others + 1, index->processes[file->compiled.process].name);
+                file->path, others + 1, name);
     if (file->compiled.inherited > 0)
         fprintf(stderr, "tidemark: %s: %llu frees of blocks from before a fork are left out\n",
                 file->path, (unsigned long long)file->compiled.inherited);
@@ -154,7 +158,7 @@ static int add(struct trace_files *files, uint64_t value, const struct parameter
     parameter_format(parameter, value, file->path, sizeof file->path);
     file->fd = open_temporary();
     if (file->fd < 0)
-        return refuse(error, file->fd, "no temporary file (TMPDIR)", strerror(-file->fd));
+        return refuse(error, file->fd, "no temporary file in TMPDIR, or /tmp", strerror(-file->fd));
     files->count++;
     const int failed = compile(file, error);
     if (!failed)
@@ -172,14 +176,23 @@ static const struct trace_file *find(const struct trace_files *files, uint64_t v
 
 static void tell_cell(struct cell *cell, const struct trace_file *file)
 {
+    const struct allocator *allocator = cell->row.object.allocator;
+    const unsigned has = allocator->capabilities;
+
     snprintf(cell->prepared_file, sizeof cell->prepared_file, "/proc/%d/fd/%d", (int)getpid(),
              file->fd);
     cell->is_threaded = file->compiled.threads > 1;
-    if (cell->is_threaded && !cell->not_available[0] &&
-        !(cell->row.object.allocator->capabilities & ALLOCATOR_THREADS))
+    if (cell->not_available[0])
+        return;
+    if (cell->is_threaded && !(has & ALLOCATOR_THREADS))
         snprintf(cell->not_available, sizeof cell->not_available,
                  "the trace has %llu threads, and %s is for one at a time",
-                 (unsigned long long)file->compiled.threads, cell->row.object.allocator->name);
+                 (unsigned long long)file->compiled.threads, allocator->name);
+    /* Blocks of `null` are not looked at, whatever they are. */
+    if (file->compiled.aligned > 0 && has & ALLOCATOR_DISTINCT && !(has & ALLOCATOR_ALIGNED))
+        snprintf(cell->not_available, sizeof cell->not_available,
+                 "the trace has %llu aligned blocks, and %s has no aligned_alloc",
+                 (unsigned long long)file->compiled.aligned, allocator->name);
 }
 
 static int prepare_cell(struct trace_files *files, struct cell *cell, char *error)

@@ -151,7 +151,9 @@ int main(int argc, char **argv)
         muntrace();
     } else if (strcmp(what, "exec") == 0 && argc > 2) {
         call_each();
-        execv(argv[2], (char *[]){argv[2], "each", NULL});
+        static char each[] = "each";
+        char *arguments[] = {argv[2], each, NULL};
+        execv(argv[2], arguments);
     } else if (strcmp(what, "exit") == 0) {
         call_each();
         _exit(7);

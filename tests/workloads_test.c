@@ -88,6 +88,7 @@ static void tiny_values(const struct workload *workload, uint64_t tiny, uint64_t
     for (size_t i = 0; workload->parameters[i].name; i++) {
         const struct parameter *parameter = &workload->parameters[i];
         int is_few = strcmp(parameter->name, "threads") == 0 ||
+                     strcmp(parameter->name, "repeat") == 0 ||
                      strcmp(parameter->name, "rounds") == 0 || strcmp(workload->name, "cfrac") == 0;
         uint64_t count = is_few ? 3 : tiny;
         if (count < parameter->minimum)
@@ -95,6 +96,8 @@ static void tiny_values(const struct workload *workload, uint64_t tiny, uint64_t
         if (count > parameter->maximum)
             count = parameter->maximum;
         values[i] = parameter->kind == PARAMETER_CHOICE ? 0 : count;
+        if (parameter->kind == PARAMETER_FILE)
+            assert_int_equal(parameter_parse(parameter, parameter->quick, &values[i]), 0);
     }
 }
 
@@ -360,6 +363,8 @@ static void each_workload_does_less_at_a_smaller_scale(void **state)
     (void)state;
     for (size_t i = 0; i < workload_registry_count; i++) {
         const struct workload *workload = workload_registry[i];
+        if (strcmp(workload->name, "trace") == 0)
+            continue; /* it does what was recorded, once at least */
         if (work_at(workload, 0.01) >= work_at(workload, 0.1))
             fail_msg("%s does as much at a tenth of its size", workload->name);
     }

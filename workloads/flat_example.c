@@ -1,5 +1,5 @@
 /*
- * 40,000 calls on 2,000 slots, of which a tenth hold something at the end: see flat_example.h.
+ * 400 calls on 40 slots, of which a tenth hold something at the end: see flat_example.h.
  * Leaves out likeness to any program: each operation that a trace can have is in it.
  */
 #define _GNU_SOURCE
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { SLOTS = 2000, CALLS = 40000, MOST_WORDS = 3 * CALLS, SEED = 1, LEFT = 10 };
+enum { SLOTS = 40, CALLS = 400, MOST_WORDS = 3 * CALLS, SEED = 1, LEFT = 10 };
 
 struct example {
     uint64_t *words;

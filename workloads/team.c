@@ -26,13 +26,18 @@ void worker_announce(struct worker *worker)
     publish_bytes(worker, worker->live_bytes + WORKER_STEP_BYTES);
 }
 
+void worker_settle(struct worker *worker)
+{
+    publish_bytes(worker, worker->live_bytes);
+}
+
 /* Nobody works: the gauge becomes exact. */
 static void settle(struct worker *worker)
 {
     struct workload_gauge *gauge = worker->team->context->gauge;
     uint64_t mixed = atomic_load_explicit(&gauge->checksum, memory_order_relaxed);
 
-    publish_bytes(worker, worker->live_bytes);
+    worker_settle(worker);
     gauge_add(&gauge->operations, worker->operations);
     gauge_add(&gauge->frees, worker->frees);
     atomic_store_explicit(&gauge->checksum, mixed * 31 + worker->checksum, memory_order_relaxed);

@@ -98,6 +98,9 @@ int team_start_thread(pthread_t *thread, void *(*body)(void *), void *argument);
 /* Tells the gauge of the bytes. Not for callers. */
 void worker_announce(struct worker *worker);
 
+/* Tells it just what is live: a worker that stops for good, or while nobody works. */
+void worker_settle(struct worker *worker);
+
 /* Adds a decision to the checksum. */
 static inline void worker_mix(struct worker *worker, uint64_t value)
 {

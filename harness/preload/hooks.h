@@ -35,4 +35,11 @@ void hook_ends(void *block);
  * others realloc(block, 0) frees and returns NULL; else NULL leaves the block as it is. */
 void *hook_realloc(const struct next_malloc *next, void *block, const struct hook_request *request);
 
+/*
+ * What is asked for between the two is part of a call that is told by itself, and not told. Returns
+ * what hook_leave wants.
+ */
+int hook_enter(void);
+void hook_leave(int was_inside);
+
 #endif

@@ -169,6 +169,14 @@ void *pvalloc(size_t size)
  * those of the Itanium ABI, which the headers of no language declare. --- */
 
 /* NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,bugprone-macro-parentheses) */
+/* Also where an exception goes through: -fexceptions. */
+static void leave_hook(const int *was_inside)
+{
+    hook_leave(*was_inside);
+}
+
+#define LEAVES __attribute__((cleanup(leave_hook)))
+
 #define NEW(NAME, PARAMETERS, ARGUMENTS, KIND, ALIGNMENT, GIVE)                                    \
     void *NAME PARAMETERS;                                                                         \
     void *NAME PARAMETERS                                                                          \
@@ -178,7 +186,9 @@ void *pvalloc(size_t size)
         if (!block) {                                                                              \
             /* The real one throws, or calls the program's handler. */                             \
             void *(*real)PARAMETERS = (void *(*)PARAMETERS)preload_next_function(#NAME);           \
+            LEAVES int was_inside = hook_enter();                                                  \
             block = real ? real ARGUMENTS : NULL;                                                  \
+            (void)was_inside;                                                                      \
         }                                                                                          \
         MADE(KIND, block, bytes, ALIGNMENT);                                                       \
         return block;                                                                              \

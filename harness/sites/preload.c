@@ -159,6 +159,19 @@ void *hook_realloc(const struct next_malloc *next, void *block, const struct hoo
     return moved;
 }
 
+int hook_enter(void)
+{
+    const int was_inside = is_inside;
+
+    is_inside = 1;
+    return was_inside;
+}
+
+void hook_leave(int was_inside)
+{
+    is_inside = was_inside;
+}
+
 /* --- The beginning. --- */
 
 static const char *base_name(const char *path)

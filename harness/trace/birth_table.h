@@ -1,7 +1,7 @@
 /*
- * What is known of each block of a trace while it is alive: found by its name, in pages that are
- * given back once all of their blocks have ended. Leaves out what that is, which is the caller's:
- * two numbers. A block may be told of by its end before it is by its beginning, on another thread.
+ * What is known of each block of a trace that is alive, by its name. Leaves out what that is, which
+ * is the caller's. A block may be told of by its end before it is by its beginning, on another
+ * thread: its entry waits for that.
  */
 #ifndef TIDEMARK_HARNESS_TRACE_BIRTH_TABLE_H
 #define TIDEMARK_HARNESS_TRACE_BIRTH_TABLE_H
@@ -20,20 +20,21 @@ struct birth_table;
 /* NULL when there is no memory. */
 struct birth_table *birth_table_make(void);
 
-/* The entry, zeroed at first; valid until birth_table_done of it. NULL when there is no memory. Not
- * thread-safe, as all here. */
+/* The entry, zeroed at first; valid until the next call. NULL when there is no memory: it never
+ * takes more than half of what the machine has. Not thread-safe, as all here. */
 struct birth *birth_table_at(struct birth_table *table, const struct trace_block_name *name);
 
-/* The same, but NULL where nothing was asked for before, or all around it has ended. */
-const struct birth *birth_table_look(const struct birth_table *table,
-                                     const struct trace_block_name *name);
+/* The entry, where there is one; else NULL. */
+struct birth *birth_table_find(struct birth_table *table, const struct trace_block_name *name);
 
-/* Nothing more will be asked of this block. */
+/* Takes the entry out. */
 void birth_table_done(struct birth_table *table, const struct trace_block_name *name);
 
-/* Calls `visit` with each entry that is born and has not ended. */
-void birth_table_each(const struct birth_table *table,
-                      void (*visit)(void *context, const struct birth *birth), void *context);
+typedef void birth_visit(void *context, const struct trace_block_name *name,
+                         const struct birth *birth);
+
+/* Calls `visit` with each entry, in no order. */
+void birth_table_each(const struct birth_table *table, birth_visit *visit, void *context);
 
 void birth_table_free(struct birth_table *table);
 

@@ -11,11 +11,8 @@
 #include <sys/mman.h>
 
 enum {
-    REGION_BITS = 21,
-    GRANULE_BITS = 3,
-    ENTRIES = 1 << (REGION_BITS - GRANULE_BITS),
-    ENTRY_BYTES = ENTRIES * sizeof(uint64_t),
     PAGE_ENTRIES = 4096 / sizeof(uint64_t),
+    ENTRY_BYTES = BLOCK_MAP_ENTRIES * sizeof(uint64_t),
     CACHED = 256,
     FIRST_SLOTS = 64,
 };
@@ -27,7 +24,7 @@ struct region {
 };
 
 struct slot {
-    uintptr_t number; /* address >> REGION_BITS; 0: none, where no block can be */
+    uintptr_t number; /* address >> BLOCK_MAP_REGION_BITS; 0: none, where no block can be */
     struct region *region;
 };
 
@@ -112,7 +109,7 @@ static struct region *make_own(struct region *shared)
 
     if (!own || own == shared)
         return own;
-    for (size_t i = 0; i < ENTRIES; i += PAGE_ENTRIES)
+    for (size_t i = 0; i < BLOCK_MAP_ENTRIES; i += PAGE_ENTRIES)
         if (memcmp(shared->entries + i, nothing, sizeof nothing) != 0)
             memcpy(own->entries + i, shared->entries + i, sizeof nothing);
     leave_region(shared);
@@ -136,10 +133,9 @@ static uint64_t *find_entries(struct block_map *map, uintptr_t number)
     return region->entries;
 }
 
-uint64_t *block_map_at(struct block_map *map, uintptr_t address)
+uint64_t *block_map_region(struct block_map *map, uintptr_t address)
 {
-    const uintptr_t number = address >> REGION_BITS;
-    const size_t in_region = (address >> GRANULE_BITS) & (ENTRIES - 1);
+    const uintptr_t number = address >> BLOCK_MAP_REGION_BITS;
 
     if (number == 0)
         return NULL; /* no block lies there */
@@ -150,7 +146,7 @@ uint64_t *block_map_at(struct block_map *map, uintptr_t address)
         map->cached[number % CACHED].number = number;
         map->cached[number % CACHED].entries = entries;
     }
-    return &map->cached[number % CACHED].entries[in_region];
+    return map->cached[number % CACHED].entries;
 }
 
 struct block_map *block_map_copy(struct block_map *map)

@@ -39,6 +39,8 @@ enum {
     EVENT_STEP_ZERO = EVENT_ELSEWHERE / 2,            /* a step: from -15 to 15 */
     EVENT_REMOTES = 64,
     EVENT_MOST_ALIGNMENT_BITS = 47,
+    EVENT_MOST_SIZE_BITS = 48,   /* of a block: more than any address space has */
+    EVENT_MOST_EVENTS = 1 << 16, /* of a section */
 };
 
 /* A column each; a block's columns stand one behind the other in this order. */

@@ -35,7 +35,7 @@ int event_reader_init(struct event_reader *reader, const uint8_t *bytes, size_t 
 
     if (get_below(&head, numbers, &process) != 0 || get_below(&head, numbers, &thread) != 0 ||
         get_below(&head, 2 * EVENT_WITH_STACKS, &with) != 0 ||
-        get_below(&head, numbers, &events) != 0 || varint_get(&head, &born) != 0 ||
+        get_below(&head, EVENT_MOST_EVENTS + 1, &events) != 0 || varint_get(&head, &born) != 0 ||
         varint_get(&head, &time_ns) != 0)
         return -EBADMSG;
     for (size_t i = 0; i < EVENT_COLUMNS; i++)
@@ -72,7 +72,8 @@ static int get_size(struct event_reader *reader, unsigned argument, uint64_t *by
         *bytes = reader->code.sizes[argument];
         return 0;
     }
-    const int error = get(reader, EVENT_COLUMN_SIZES, bytes);
+    const int error =
+        get_below(&reader->columns[EVENT_COLUMN_SIZES], UINT64_C(1) << EVENT_MOST_SIZE_BITS, bytes);
     if (!error)
         reader->code.sizes[event_size_slot(*bytes)] = *bytes;
     return error;

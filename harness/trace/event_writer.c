@@ -12,7 +12,7 @@
 #include <string.h>
 
 enum {
-    FIRST_ROOM = 1 << 10,
+    FIRST_ROOM = 1 << 7,
     /* Of one event in any column: a remote realloc has two numbers in the ends; a time in front of
        an aligned block has two in the rest, and two operations. */
     MOST_OF_EVENT = 3 * VARINT_MOST_BYTES,
@@ -20,31 +20,49 @@ enum {
 };
 
 void event_writer_init(struct event_writer *writer, uint32_t process, uint32_t thread,
-                       unsigned with)
+                       unsigned with, uint64_t born)
 {
     *writer = (struct event_writer){.process = process, .thread = thread, .with = with};
-    event_code_begin(&writer->code, 0, 0);
+    event_code_begin(&writer->code, born, 0);
 }
 
-static int make_room(struct event_column_bytes *column)
+static int make_room(struct event_column_bytes *column, size_t bytes)
 {
-    const size_t room = column->room ? 2 * column->room : FIRST_ROOM;
-    uint8_t *bytes = realloc(column->bytes, room);
+    size_t room = column->room ? column->room : FIRST_ROOM;
 
-    if (!bytes)
+    if (column->room - column->used >= bytes)
+        return 0;
+    while (room - column->used < bytes)
+        room *= 2;
+    uint8_t *larger = realloc(column->bytes, room);
+    if (!larger)
         return -ENOMEM;
-    column->bytes = bytes;
+    column->bytes = larger;
     column->room = room;
     return 0;
 }
 
-static int make_rooms(struct event_writer *writer)
+int event_writer_reserve(struct event_writer *writer, size_t events)
 {
-    for (size_t i = 0; i < EVENT_COLUMNS; i++)
-        if (writer->columns[i].room - writer->columns[i].used < MOST_OF_EVENT &&
-            make_room(&writer->columns[i]) != 0)
+    for (size_t i = 0; i < EVENT_COLUMNS; i++) {
+        const int is_used = (i != EVENT_COLUMN_TIMES || writer->with & EVENT_WITH_TIMES) &&
+                            (i != EVENT_COLUMN_STACKS || writer->with & EVENT_WITH_STACKS);
+        if (is_used && make_room(&writer->columns[i], events * MOST_OF_EVENT) != 0)
             return -ENOMEM;
+    }
     return 0;
+}
+
+/* What is known at a section's beginning stands in its head. */
+void event_writer_begin(struct event_writer *writer, uint64_t time_ns)
+{
+    struct event_code *code = &writer->code;
+
+    if (writer->events > 0)
+        return;
+    event_code_begin(code, code->born, time_ns > code->time_ns ? time_ns : code->time_ns);
+    writer->first_born = code->born;
+    writer->first_time_ns = code->time_ns;
 }
 
 static void put(struct event_writer *writer, enum event_column column, uint64_t number)
@@ -62,9 +80,18 @@ static void put_operation(struct event_writer *writer, enum event_operation oper
     to->bytes[to->used++] = (uint8_t)((unsigned)operation << EVENT_ARGUMENT_BITS | argument);
 }
 
-/* The argument that tells a size. */
-static unsigned put_size(struct event_writer *writer, uint64_t bytes)
+/* What no reader would take: malloc(-1) failed, and is not here. */
+static uint64_t bounded_size(uint64_t bytes)
 {
+    const uint64_t most = (UINT64_C(1) << EVENT_MOST_SIZE_BITS) - 1;
+
+    return bytes < most ? bytes : most;
+}
+
+/* The argument that tells a size. */
+static unsigned put_size(struct event_writer *writer, uint64_t asked)
+{
+    const uint64_t bytes = bounded_size(asked);
     const size_t slot = event_size_slot(bytes);
     uint64_t *kept = &writer->code.sizes[slot];
 
@@ -166,15 +193,9 @@ int event_writer_add(struct event_writer *writer, const struct trace_event *even
 {
     struct event_code *code = &writer->code;
 
-    if (make_rooms(writer) != 0)
+    if (event_writer_reserve(writer, 1) != 0)
         return -ENOMEM;
-    if (writer->events == 0) {
-        /* What is known at a block's beginning stands in its head. */
-        const uint64_t time_ns = event->time_ns > code->time_ns ? event->time_ns : code->time_ns;
-        event_code_begin(code, code->born, time_ns);
-        writer->first_born = code->born;
-        writer->first_time_ns = time_ns;
-    }
+    event_writer_begin(writer, event->time_ns);
     put_time(writer, event->time_ns);
     put_event(writer, event);
     if (trace_makes(event->kind)) {
@@ -222,7 +243,8 @@ void event_writer_take(struct event_writer *writer, uint8_t *bytes)
     uint8_t *at = bytes + put_head(writer, bytes);
     for (size_t i = 0; i < EVENT_COLUMNS; i++) {
         struct event_column_bytes *column = &writer->columns[i];
-        memcpy(at, column->bytes, column->used);
+        if (column->used > 0)
+            memcpy(at, column->bytes, column->used);
         at += column->used;
         column->used = 0;
     }

@@ -9,7 +9,7 @@
 
 /* Events of a block, at most: larger ones compress better, smaller ones lose less where one is
  * damaged. */
-enum { EVENT_BLOCK_EVENTS = 1 << 16 };
+enum { EVENT_BLOCK_EVENTS = EVENT_MOST_EVENTS };
 
 struct event_column_bytes {
     uint8_t *bytes;
@@ -25,9 +25,16 @@ struct event_writer {
     struct event_column_bytes columns[EVENT_COLUMNS];
 };
 
-/* Begins the first block of a thread. Nothing is allocated before its first event. */
+/* Begins the next section of a thread that has made `born` blocks. Nothing is allocated before its
+ * first event. */
 void event_writer_init(struct event_writer *writer, uint32_t process, uint32_t thread,
-                       unsigned with);
+                       unsigned with, uint64_t born);
+
+/* Makes room for so many events. Returns 0 or -ENOMEM. */
+int event_writer_reserve(struct event_writer *writer, size_t events);
+
+/* Begins a section at this time, where none is begun; event_writer_add does so itself. */
+void event_writer_begin(struct event_writer *writer, uint64_t time_ns);
 
 /*
  * Adds an event; a time that goes back counts as the one before. Returns 0, or -ENOMEM with nothing

@@ -5,6 +5,7 @@
  * frees: each block is made by malloc and freed by its maker.
  */
 #define _GNU_SOURCE
+#include "harness/trace/flat_check.h"
 #include "harness/trace/flat_writer.h"
 #include "harness/trace/trace_fit.h"
 #include "workloads/draw.h"
@@ -273,6 +274,8 @@ static int make_program(struct fit_program *program, uint64_t seed, int fd,
         compiled->makes += program->threads[i].blocks;
         compiled->operations += writer.threads[i].words;
     }
+    if (!error)
+        error = flat_check(writer.head, writer.threads, writer.words);
     writer.head->operations = compiled->operations;
     compiled->threads = program->count;
     compiled->ends = compiled->operations - compiled->makes;

@@ -123,7 +123,7 @@ static struct event_writer *find_thread(struct import *import, uint32_t thread)
         return NULL;
     import->threads = room;
     for (uint32_t i = before; i < import->thread_room; i++)
-        event_writer_init(&room[i], PROCESS, i, 0);
+        event_writer_init(&room[i], PROCESS, i, 0, 0);
     return &room[thread];
 }
 
@@ -227,28 +227,26 @@ void import_odd(struct import *import, uint64_t line)
         import->counts.first_odd = line;
 }
 
+/* A line at a time, with its length: there may be zeros in it. */
 int import_lines(struct import *import, const char *path,
                  int (*read)(struct import *import, char *line, uint64_t number))
 {
     FILE *file = fopen(path, "re");
-    char *line = malloc(LINE_BYTES);
-    uint64_t number = 0;
-    int error = !file ? -errno : line ? 0 : -ENOMEM, is_rest = 0;
+    char *line = NULL;
+    size_t room = 0;
+    int error = file ? 0 : -errno;
+    ssize_t length;
 
-    while (!error && fgets(line, LINE_BYTES, file)) {
-        const size_t length = strcspn(line, "\n");
-        const int is_whole = line[length] == '\n' || feof(file);
-        number += !is_rest;
-        line[length] = '\0';
-        if (is_rest || !is_whole) {
-            if (!is_rest)
-                import_odd(import, number);
-        } else {
-            error = read(import, line, number);
+    for (uint64_t number = 1; !error && (length = getline(&line, &room, file)) > 0; number++) {
+        if (length >= LINE_BYTES) {
+            import_odd(import, number);
+            continue;
         }
-        is_rest = !is_whole;
+        if (line[length - 1] == '\n')
+            line[length - 1] = '\0';
+        error = read(import, line, number);
     }
-    if (!error && file && ferror(file))
+    if (!error && ferror(file))
         error = -EIO;
     if (file)
         fclose(file);

@@ -47,6 +47,8 @@ static int read_call(struct import *import, char sign, const char *rest, uint64_
         state = (struct mtrace){address, 1};
         return 0;
     default: /* '>' */
+        if (!state.is_moving)
+            state.moving = 0;
         state.is_moving = 0;
         return import_moved(import, 0, state.moving, address, bytes);
     }

@@ -34,15 +34,18 @@ static int read_call(struct import *import, const char *call, uint64_t line)
         "free(", "cfree(", "_ZdlPv", "_ZdaPv", "__builtin_delete(", "__builtin_vec_delete("};
     uint64_t a = 0, b = 0;
 
+    const char *open = strchr(call, '(');
+
+    /* Of C++'s aligned new. */
+    if (open && sscanf(open, "(size %" SCNu64 ", al %" SCNu64, &a, &b) == 2)
+        return import_made(import, 0, TRACE_ALIGNED, result_of(call), a, b);
     for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
         if (strncmp(call, plain[i], strlen(plain[i])) == 0 &&
             sscanf(call + strlen(plain[i]), "%" SCNu64, &a) == 1)
             return import_made(import, 0, TRACE_MALLOC, result_of(call), a, 0);
-    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
-        const char *open = strchr(call, '(');
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
         if (strncmp(call, ends[i], strlen(ends[i])) == 0 && open)
             return import_ended(import, 0, strtoull(open + 1, NULL, 16));
-    }
     if (sscanf(call, "calloc(%" SCNu64 ",%" SCNu64, &a, &b) == 2)
         return import_made(import, 0, TRACE_CALLOC, result_of(call), a * b, 0);
     if (sscanf(call, "memalign(al %" SCNu64 ", size %" SCNu64, &a, &b) == 2)

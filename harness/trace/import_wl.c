@@ -47,7 +47,8 @@ struct wl {
     uint32_t thread_count;
     uint8_t *written; /* by point of synchronisation */
     uint64_t sync_count;
-    int is_forced; /* nobody can go on: points are passed over */
+    uint64_t operations; /* done so far */
+    int is_forced;       /* nobody can go on: points are passed over */
 };
 
 static int get(const struct wl *wl, const uint8_t **at, uint64_t *number)
@@ -156,10 +157,13 @@ static int run_thread(struct wl *wl, uint32_t number)
             error = sync_point(wl, thread, operation, numbers[0]);
         else if (operation != WL_NOP)
             error = do_call(wl, number, operation, numbers);
-        if (!thread->waits) {
-            thread->at = at;
-            done = 1;
-        }
+        if (thread->waits)
+            break;
+        thread->at = at;
+        done = 1;
+        /* An operation takes a byte at least, of its own thread's. */
+        if (++wl->operations > (uint64_t)(wl->end - wl->bytes))
+            return -EBADMSG;
     }
     return error ? error : done;
 }

@@ -21,10 +21,11 @@ struct record_counts {
     uint64_t events; /* in the trace */
     uint64_t makes, ends;
     uint64_t threads, processes, images;
-    uint64_t unknown; /* ends of blocks from before the recording: left out */
-    uint64_t unseen;  /* blocks whose end was not seen, since their place was given again: ended
-                         there */
-    uint64_t lost;    /* events that could not be told */
+    uint64_t unknown;    /* ends of blocks from before the recording: left out */
+    uint64_t unseen;     /* blocks whose end was not seen, since their place was given again: ended
+                            there */
+    uint64_t lost;       /* programs that could not begin to tell */
+    uint64_t unnumbered; /* processes beyond those that there are numbers for: not recorded */
 };
 
 /*

@@ -4,11 +4,10 @@
  * them (record_collect.h). Words lie in memory of the collector's from the moment that they are
  * written: a program that is killed loses at most the event that it was about.
  *
- * A chunk has one writer, its thread, and one reader. A word that is not zero is written: its
- * event's first word is stored last (release), so that the reader needs no counter, and a thread
- * that is killed half way leaves no half event. The reader zeroes a chunk before it gives it back.
- * Taking a chunk is a compare-and-swap, once in some thousand events; nothing else is shared on the
- * way.
+ * A chunk has one writer, its thread, and one reader. A first word that is not zero is written: it
+ * is stored last (release), behind a zero where the next event will begin, so that the reader needs
+ * no counter, and a thread that is killed half way leaves no half event. Taking a chunk is a
+ * compare-and-swap, once in some thousand events; nothing else is shared on the way.
  */
 #ifndef TIDEMARK_HARNESS_TRACE_RECORD_SHARED_H
 #define TIDEMARK_HARNESS_TRACE_RECORD_SHARED_H
@@ -22,9 +21,11 @@
 enum {
     RECORD_LAYOUT = 1,
     RECORD_CHUNK_BYTES = 1 << 16,
+    RECORD_CHUNK_HEAD_BYTES = 64,
+    RECORD_CHUNK_WORDS = (RECORD_CHUNK_BYTES - RECORD_CHUNK_HEAD_BYTES) / 8,
     RECORD_MOST_CHUNKS = 1 << 16, /* 4 GiB of addresses; pages are taken as they are written */
-    /* Chunks there may be beside one for each thread. A thread that finds none waits for the
-       collector: a trace has no holes. */
+    /* Chunks there may be beside one for each thread that holds one. A thread that finds none waits
+       for the collector: a trace has no holes. */
     RECORD_BACKLOG_CHUNKS = 1 << 12,
     RECORD_MOST_PROCESSES = 1 << 16,
     RECORD_NAME_BYTES = 64,
@@ -38,7 +39,7 @@ enum { RECORD_WITH_TIMES = 1, RECORD_WITH_STACKS = 2 };
 /*
  * The first word of an event: kind in 4 bits, a size in 15 (or RECORD_SIZE_FOLLOWS), and an address
  * of 48 bits without its lowest 3, which are 0 in every block. What may follow, in this order: the
- * size, the alignment, the stack, and in a chunk of more than one thread's time the stamp.
+ * size, the alignment, the stack, and in a chunk that is stamped the stamp.
  */
 enum record_kind {
     RECORD_NOTHING, /* not written yet */
@@ -49,10 +50,11 @@ enum record_kind {
     RECORD_MOVED, /* after it: the new one, at address 0 when there is none, of the size asked for
                    */
     RECORD_FREE,
-    /* Without address, size, stack or stamp; what follows is in brackets. */
+    /* Without address, size and stack; what follows is in brackets, before the stamp. */
+    RECORD_FORK, /* [process]: this process's blocks are also those of that one from here on */
+    /* Without stamp either. */
     RECORD_TIME,  /* [nanoseconds since the beginning] */
-    RECORD_START, /* [pthread_t]: a thread was started */
-    RECORD_FORK,  /* [process]: this process's blocks are also those of that one from here on */
+    RECORD_START, /* [thread]: it is about to be started */
     RECORD_NODE,  /* [number, parent, address]: a node of this process's tree of stacks */
     RECORD_KINDS
 };
@@ -74,17 +76,21 @@ static inline uint64_t record_word(enum record_kind kind, uint64_t size, uintptr
 
 /* --- Chunks. --- */
 
-struct record_chunk {
-    _Alignas(64) _Atomic uint32_t next; /* in the list that it is in */
-    _Atomic uint32_t is_closed;         /* its thread writes no more */
-    uint32_t process, thread;
-    uint32_t serial;     /* of this thread's chunks, from 0 */
-    uint32_t is_stamped; /* each event ends with the processor's counter */
-    uint64_t self;       /* pthread_self() of the thread */
-    _Alignas(64) _Atomic uint64_t words[(RECORD_CHUNK_BYTES - 64) / sizeof(uint64_t)];
+enum record_closed {
+    RECORD_OPEN,
+    RECORD_CLOSED, /* its thread goes on in another one */
+    RECORD_ENDED,  /* its thread ends; what it frees even later is in another one all the same */
 };
 
-enum { RECORD_CHUNK_WORDS = (RECORD_CHUNK_BYTES - 64) / sizeof(uint64_t) };
+struct record_chunk {
+    _Alignas(RECORD_CHUNK_HEAD_BYTES) _Atomic uint32_t next; /* in the list that it is in */
+    _Atomic uint32_t is_closed;                              /* enum record_closed */
+    uint32_t process, thread;
+    uint32_t serial;     /* of this thread's chunks, from 0 */
+    uint32_t is_stamped; /* each event has the processor's counter */
+    int32_t tid;         /* of the thread, in its process's namespace */
+    _Alignas(RECORD_CHUNK_HEAD_BYTES) _Atomic uint64_t words[RECORD_CHUNK_WORDS];
+};
 
 /* --- Processes. --- */
 
@@ -92,8 +98,8 @@ enum { RECORD_CHUNK_WORDS = (RECORD_CHUNK_BYTES - 64) / sizeof(uint64_t) };
 struct record_process {
     _Atomic uint32_t is_known;
     int32_t pid;
-    uint32_t parent;   /* the process that it was forked from, counted from 1; 0: the command, or an
-                          image that exec began anew */
+    uint64_t pid_namespace; /* that the pid is of: the inode of /proc/self/ns/pid; 0: not known */
+    uint32_t parent;   /* the process that it was forked from, counted from 1; 0: a program began */
     uint32_t is_image; /* 1: a program began here; 0: a fork of one */
     char name[RECORD_NAME_BYTES];
 };
@@ -102,21 +108,22 @@ struct record_process {
 
 struct record_shared {
     uint32_t layout;
-    uint32_t with;             /* RECORD_WITH_... */
-    _Atomic uint32_t is_over;  /* nothing is recorded any more */
-    _Atomic int32_t collector; /* its process; a thread that waits looks whether it is there */
-    _Alignas(64) _Atomic uint64_t clock_ns; /* since the beginning, set by the collector about once
-                                               a millisecond: telling the time costs one load */
+    uint32_t with;            /* RECORD_WITH_... */
+    _Atomic uint32_t is_over; /* nothing is recorded any more */
+    /* Nanoseconds since the beginning, set by the collector about once a millisecond: telling the
+       time costs one load. Where it stands still for long the collector is gone. */
+    _Alignas(64) _Atomic uint64_t clock_ns;
     /* Heads of lists: the number of a chunk in the lower half, above it a count that makes each
        change another one. */
-    _Alignas(64) _Atomic uint64_t free_chunks;   /* zeroed */
+    _Alignas(64) _Atomic uint64_t free_chunks;
     _Alignas(64) _Atomic uint64_t opened_chunks; /* taken, and not yet met by the collector */
     _Alignas(64) _Atomic uint32_t made_chunks;
-    _Atomic uint32_t returned;  /* a futex: raised whenever chunks were given back */
+    _Atomic uint32_t returned;  /* a futex: raised when chunks were given back */
     _Atomic uint32_t waiting;   /* threads that wait on it */
-    _Atomic uint32_t threads;   /* numbers given out so far */
-    _Atomic uint32_t processes; /* the same; numbers are counted from 1 */
-    _Atomic uint64_t lost;      /* events of threads that found no chunk and might not wait */
+    _Atomic uint32_t threads;   /* numbers given out so far; counted from 1 */
+    _Atomic uint32_t writers;   /* threads that hold a chunk */
+    _Atomic uint32_t processes; /* numbers given out so far; counted from 1 */
+    _Atomic uint64_t lost;      /* programs that could not begin */
     struct record_process process[RECORD_MOST_PROCESSES];
     struct record_chunk chunk[RECORD_MOST_CHUNKS];
 };

@@ -4,16 +4,14 @@
 #define _GNU_SOURCE
 #include "harness/trace/record_state.h"
 
+#include "harness/clock.h"
 #include "harness/trace/varint.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    ORDINAL_BITS = 40,
-    CLOCK_EVENTS = 1 << 14, /* between two looks at the clock */
-};
+enum { CLOCK_EVENTS = 1 << 14 /* between two looks at the clock */ };
 
 /* --- What goes to the file. --- */
 
@@ -29,22 +27,42 @@ int record_write_json(struct record_collector *collector, enum trace_block_kind 
     return error;
 }
 
-int record_flush(struct record_collector *collector, struct record_source *source)
+struct event_writer *record_writer_of(struct record_collector *collector,
+                                      struct record_source *source)
 {
-    return section_writer_take(&collector->sections, &source->writer);
+    if (!source->writer) {
+        source->writer = malloc(sizeof *source->writer);
+        if (source->writer)
+            event_writer_init(source->writer, source->process, source->name, collector->with,
+                              source->born);
+    }
+    return source->writer;
+}
+
+int record_put_away(struct record_collector *collector, struct record_source *source)
+{
+    if (!source->writer)
+        return 0;
+    const int error = section_writer_take(&collector->sections, source->writer);
+    source->born = source->writer->code.born;
+    event_writer_free(source->writer);
+    free(source->writer);
+    source->writer = NULL;
+    return error;
 }
 
 static int emit(struct record_collector *collector, struct record_source *source,
                 const struct trace_event *event)
 {
-    const int error = event_writer_add(&source->writer, event);
+    struct event_writer *writer = record_writer_of(collector, source);
+    const int error = writer ? event_writer_add(writer, event) : -ENOMEM;
 
     if (error)
         return error;
     collector->counts.events++;
     collector->counts.makes += (uint64_t)trace_makes(event->kind);
     collector->counts.ends += event->kind == TRACE_FREE || event->kind == TRACE_REALLOC;
-    return event_writer_is_full(&source->writer) ? record_flush(collector, source) : 0;
+    return event_writer_is_full(writer) ? section_writer_take(&collector->sections, writer) : 0;
 }
 
 int record_flush_nodes(struct record_collector *collector)
@@ -58,18 +76,6 @@ int record_flush_nodes(struct record_collector *collector)
 
 /* --- Blocks. --- */
 
-/* A block in the map: who made it, counted from 1 so that nothing is 0, and its ordinal. */
-static uint64_t pack_name(uint32_t thread, uint64_t ordinal)
-{
-    return (uint64_t)(thread + 1) << ORDINAL_BITS | ordinal;
-}
-
-static struct trace_block_name unpack_name(uint64_t packed)
-{
-    return (struct trace_block_name){(uint32_t)(packed >> ORDINAL_BITS) - 1,
-                                     packed & ((UINT64_C(1) << ORDINAL_BITS) - 1)};
-}
-
 static uint64_t time_of(const struct record_taking *taking, const struct record_raw *raw)
 {
     return taking->collector->with & RECORD_WITH_TIMES
@@ -82,8 +88,12 @@ static int take_end(const struct record_taking *taking, const struct record_raw 
 {
     uint64_t *place = block_map_at(taking->member->blocks, raw->address);
 
-    if (!place)
-        return raw->address ? -ENOMEM : -EBADMSG;
+    if (!place && block_map_can_hold(raw->address))
+        return -ENOMEM;
+    if (!place) { /* such a free ends the program, most likely */
+        taking->collector->counts.unknown++;
+        return 0;
+    }
     if (!*place && taking->may_wait) {
         *outcome = RECORD_WAITS;
         return 0;
@@ -100,7 +110,7 @@ static int take_end(const struct record_taking *taking, const struct record_raw 
         return 0;
     }
     const struct trace_event event = {
-        .kind = TRACE_FREE, .ends = unpack_name(packed), .time_ns = time_of(taking, raw)};
+        .kind = TRACE_FREE, .ends = record_unpack_name(packed), .time_ns = time_of(taking, raw)};
     return emit(taking->collector, taking->source, &event);
 }
 
@@ -113,8 +123,9 @@ static int take_move_that_failed(const struct record_taking *taking, const struc
     if (!packed)
         return 0;
     if (raw->size == 0) { /* realloc(block, 0) frees */
-        const struct trace_event event = {
-            .kind = TRACE_FREE, .ends = unpack_name(packed), .time_ns = time_of(taking, raw)};
+        const struct trace_event event = {.kind = TRACE_FREE,
+                                          .ends = record_unpack_name(packed),
+                                          .time_ns = time_of(taking, raw)};
         return emit(taking->collector, source, &event);
     }
     uint64_t *place = block_map_at(taking->member->blocks, source->moving_from);
@@ -147,14 +158,14 @@ static int take_made(const struct record_taking *taking, const struct record_raw
         event.kind = TRACE_MALLOC; /* given all the same, so it was not looked at */
     uint64_t *place = block_map_at(taking->member->blocks, raw->address);
     if (!place)
-        return raw->address ? -ENOMEM : -EBADMSG;
+        return block_map_can_hold(raw->address) ? -ENOMEM : 0;
     if (*place && taking->may_wait) {
         *outcome = RECORD_WAITS;
         return 0;
     }
     if (*place) {
         const struct trace_event unseen = {
-            .kind = TRACE_FREE, .ends = unpack_name(*place), .time_ns = event.time_ns};
+            .kind = TRACE_FREE, .ends = record_unpack_name(*place), .time_ns = event.time_ns};
         const int error = emit(collector, source, &unseen);
         if (error)
             return error;
@@ -162,10 +173,13 @@ static int take_made(const struct record_taking *taking, const struct record_raw
     }
     if (raw->kind == RECORD_MOVED && source->moving) {
         event.kind = TRACE_REALLOC;
-        event.ends = unpack_name(source->moving);
+        event.ends = record_unpack_name(source->moving);
     }
-    source->moving = 0;
-    *place = pack_name(source->name, source->writer.code.born);
+    if (raw->kind == RECORD_MOVED)
+        source->moving = 0;
+    if (!record_writer_of(collector, source))
+        return -ENOMEM;
+    *place = record_pack_name(source->name, source->writer->code.born);
     return emit(collector, source, &event);
 }
 
@@ -173,48 +187,35 @@ static int take_made(const struct record_taking *taking, const struct record_raw
 
 static int take_start(const struct record_taking *taking, const struct record_raw *raw)
 {
-    struct record_collector *collector = taking->collector;
-    struct record_source *started = NULL;
+    const uint64_t numbers = atomic_load(&taking->collector->shared->threads);
+    struct record_source *started =
+        raw->rest[0] > 0 && raw->rest[0] <= numbers
+            ? record_find_source(taking->collector, (uint32_t)raw->rest[0])
+            : NULL;
 
-    for (size_t i = taking->member->count; i-- > 0 && !started;) {
-        struct record_source *one = collector->sources[taking->member->sources[i]];
-        if (one->self == raw->rest[0] && !one->is_claimed && one != taking->source)
-            started = one;
-    }
-    struct trace_event event = {.kind = TRACE_START, .time_ns = taking->source->clock_ns};
-    if (started) {
-        started->is_claimed = 1;
-        event.started = started->name;
-    } else {
-        if (collector->started_count == collector->started_room) {
-            const size_t room = collector->started_room ? 2 * collector->started_room : 16;
-            struct record_started *larger = realloc(collector->started, room * sizeof *larger);
-            if (!larger)
-                return -ENOMEM;
-            collector->started = larger;
-            collector->started_room = room;
-        }
-        event.started = collector->names++;
-        collector->started[collector->started_count++] =
-            (struct record_started){taking->source->process, raw->rest[0], event.started};
-    }
-    return emit(collector, taking->source, &event);
+    if (!started)
+        return raw->rest[0] > 0 && raw->rest[0] <= numbers ? -ENOMEM : -EBADMSG;
+    const struct trace_event event = {
+        .kind = TRACE_START, .started = started->name, .time_ns = taking->source->clock_ns};
+    return emit(taking->collector, taking->source, &event);
 }
 
+/* The child's blocks so far are its parent's, until it speaks. */
 static int take_fork(const struct record_taking *taking, const struct record_raw *raw)
 {
     struct record_collector *collector = taking->collector;
-    const uint32_t child = (uint32_t)raw->rest[0];
 
     if (raw->rest[0] == 0 || raw->rest[0] > RECORD_MOST_PROCESSES)
         return -EBADMSG;
-    struct record_member *forked = record_find_member(collector, child);
-    struct block_map *copy = forked ? block_map_copy(taking->member->blocks) : NULL;
-    if (!copy)
+    struct record_member *forked = record_find_member(collector, (uint32_t)raw->rest[0]);
+    if (!forked)
         return -ENOMEM;
-    block_map_free(forked->blocks);
-    forked->blocks = copy;
-    return 0;
+    if (forked->blocks || forked->is_over)
+        return 0;
+    forked->blocks = block_map_copy(taking->member->blocks);
+    forked->is_named_by_fork = !forked->is_known;
+    forked->forked_ns = clock_monotonic_ns();
+    return forked->blocks ? 0 : -ENOMEM;
 }
 
 /* A node of a process's tree, as the block STACKS has it: its process, its number, that of its

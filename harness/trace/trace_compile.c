@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "harness/trace/trace_compile.h"
 
+#include "harness/trace/flat_check.h"
 #include "harness/trace/flat_writer.h"
 #include "harness/trace/room.h"
 
@@ -31,6 +32,7 @@ struct compiled_thread {
     uint32_t number;       /* in the flat form */
     uint64_t *shared_bits; /* of the blocks that it made */
     uint64_t *ended_bits;  /* those of them that have ended */
+    uint64_t bit_words;    /* of either */
     uint32_t *shared_rank; /* of each word of bits: how many are set before it */
     uint64_t first_shared; /* its first shared slot */
     uint64_t words, first_word, put;
@@ -81,6 +83,7 @@ static int share(const struct trace_index *index, struct compiled_thread *thread
     if (!thread->shared_bits) {
         thread->shared_bits = calloc(words, sizeof *thread->shared_bits);
         thread->ended_bits = calloc(words, sizeof *thread->ended_bits);
+        thread->bit_words = words;
     }
     if (!thread->shared_bits || !thread->ended_bits)
         return -ENOMEM;
@@ -116,7 +119,7 @@ static int64_t rank_shared(const struct trace_index *index, struct compiled_thre
 {
     struct compiled_thread *thread = &threads[number];
     const uint64_t words = index->threads[number].makes / WORD_BITS + 1;
-    uint32_t count = 0;
+    uint64_t count = 0;
 
     thread->first_shared = first;
     if (!thread->shared_bits)
@@ -125,10 +128,12 @@ static int64_t rank_shared(const struct trace_index *index, struct compiled_thre
     if (!thread->shared_rank)
         return -ENOMEM;
     for (uint64_t i = 0; i < words; i++) {
-        thread->shared_rank[i] = count;
-        count += (uint32_t)__builtin_popcountll(thread->shared_bits[i]);
+        if (count > UINT32_MAX)
+            return -E2BIG;
+        thread->shared_rank[i] = (uint32_t)count;
+        count += (uint64_t)__builtin_popcountll(thread->shared_bits[i]);
     }
-    return count;
+    return (int64_t)count;
 }
 
 /* --- The first pass. --- */
@@ -202,6 +207,7 @@ static int count_words(void *context, const struct event_reader *reader,
     thread->words += words_of(compiler, event) + (pause_before(thread, event) ? 2 : 0);
     compiled->operations += event->kind != TRACE_START && words_of(compiler, event) > 0;
     compiled->makes += (uint64_t)trace_makes(event->kind);
+    compiled->aligned += event->kind == TRACE_ALIGNED;
     struct compiled_thread *started = find_started(compiler, reader, event);
     if (started && !started->is_started) {
         started->is_started = 1;
@@ -221,6 +227,18 @@ static int count_words(void *context, const struct event_reader *reader,
 
 /* --- Slots of a thread's own. --- */
 
+/* Blocks of a page that never come there. */
+static uint32_t count_shared(const struct compiled_thread *thread, uint64_t page)
+{
+    uint32_t count = 0;
+
+    for (uint64_t i = page * PAGE_BLOCKS / WORD_BITS;
+         thread->shared_bits && i < (page + 1) * PAGE_BLOCKS / WORD_BITS && i < thread->bit_words;
+         i++)
+        count += (uint32_t)__builtin_popcountll(thread->shared_bits[i]);
+    return count;
+}
+
 /* Where the slot of a block is kept. NULL when there is no memory. */
 static uint32_t *slot_at(struct compiled_thread *thread, uint64_t ordinal)
 {
@@ -232,8 +250,11 @@ static uint32_t *slot_at(struct compiled_thread *thread, uint64_t ordinal)
     if (!room)
         return NULL;
     thread->pages = room;
-    if (!room[page])
+    if (!room[page]) {
         room[page] = calloc(1, sizeof *room[page]);
+        if (room[page])
+            room[page]->ended = count_shared(thread, page);
+    }
     return room[page] ? &room[page]->slots[ordinal % PAGE_BLOCKS] : NULL;
 }
 
@@ -263,11 +284,12 @@ static int leave_slot(struct compiled_thread *thread, uint64_t ordinal, uint32_t
 {
     uint32_t *room =
         room_for(thread->free_slots, &thread->free_room, thread->free_count, sizeof *room);
-    uint32_t *kept = room ? slot_at(thread, ordinal) : NULL;
-
-    if (!kept)
+    if (!room)
         return -ENOMEM;
     thread->free_slots = room;
+    uint32_t *kept = slot_at(thread, ordinal);
+    if (!kept)
+        return -ENOMEM;
     if (*kept == 0)
         return -EBADMSG;
     *slot = *kept - 1;
@@ -336,6 +358,8 @@ static int put_words(void *context, const struct event_reader *reader,
 
     if (!thread->is_chosen)
         return 0;
+    if (thread->words - thread->put < words_of(compiler, event))
+        return -EIO; /* the file is another one than it was */
     const uint64_t paused_ns = pause_before(thread, event);
     if (paused_ns) {
         put(compiler, thread, flat_word(FLAT_PAUSE, 0, 0, 0));
@@ -412,6 +436,8 @@ static int write_flat(struct compiler *compiler, struct trace_reader *reader,
                                      .slots = thread->slots,
                                      .is_started = (uint64_t)thread->is_started};
     }
+    if (!error)
+        error = flat_check(writer.head, writer.threads, writer.words);
     writer.head->operations = compiler->compiled->operations;
     compiler->compiled->file_bytes = writer.head->file_bytes;
     flat_writer_close(&writer);
@@ -468,8 +494,9 @@ int trace_compile(const struct trace_index *index, struct trace_reader *reader, 
     free_threads(compiler.threads, index->thread_room);
     if (failed)
         snprintf(error, TRACE_ERROR_BYTES, "the trace cannot be replayed: %s",
-                 failed == -EBADMSG ? "a block ends that is not there, or ends twice"
-                 : failed == -E2BIG ? "it has too many threads or blocks"
-                                    : strerror(-failed));
+                 failed == -EBADMSG   ? "a block ends that is not there, or ends twice"
+                 : failed == -EDEADLK ? "its threads wait for each other"
+                 : failed == -E2BIG   ? "it has too many threads or blocks"
+                                      : strerror(-failed));
     return failed;
 }

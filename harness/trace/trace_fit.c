@@ -38,7 +38,7 @@ struct fitting {
     uint32_t process;
     struct fitted_thread *threads; /* by number in the trace */
     struct birth_table *births;
-    uint64_t unmade; /* ends of blocks of threads that are left out, or from before a fork */
+    int error;
 };
 
 /* 0 for none at all, then four to each doubling. */
@@ -146,10 +146,8 @@ static int end_block(struct fitting *fitting, const struct event_reader *reader,
     struct fitted_thread *maker = &fitting->threads[event->ends.thread];
     struct birth *birth = maker->makes ? birth_table_at(fitting->births, &event->ends) : NULL;
 
-    if (!maker->makes) {
-        fitting->unmade++;
-        return 0;
-    }
+    if (!maker->makes || fitting->index->threads[reader->thread].process != fitting->process)
+        return 0; /* left out, or another process's copy of it */
     if (!birth)
         return -ENOMEM;
     if (birth->has_ended)
@@ -259,19 +257,14 @@ static void choose_threads(struct fitting *fitting)
     }
 }
 
-/* What was never freed, thread by thread, since an entry does not know its thread. */
-static int count_left(struct fitting *fitting)
+static void count_left(void *context, const struct trace_block_name *name,
+                       const struct birth *birth)
 {
-    for (uint32_t i = 0; i < fitting->index->thread_room; i++) {
-        struct fitted_thread *thread = &fitting->threads[i];
-        for (uint64_t ordinal = 0; ordinal < thread->makes; ordinal++) {
-            const struct trace_block_name name = {i, ordinal};
-            const struct birth *birth = birth_table_look(fitting->births, &name);
-            if (birth && birth->is_born && !birth->has_ended && count_block(thread, birth, 0) != 0)
-                return -ENOMEM;
-        }
-    }
-    return 0;
+    struct fitting *fitting = context;
+
+    if (birth->is_born && !birth->has_ended &&
+        count_block(&fitting->threads[name->thread], birth, 0) != 0)
+        fitting->error = -ENOMEM;
 }
 
 static int fit(struct fitting *fitting, struct trace_reader *reader)
@@ -280,7 +273,9 @@ static int fit(struct fitting *fitting, struct trace_reader *reader)
     int error = trace_index_scan(fitting->index, reader, note_times, fitting);
     if (!error)
         error = trace_index_scan(fitting->index, reader, count_lives, fitting);
-    return error ? error : count_left(fitting);
+    if (!error)
+        birth_table_each(fitting->births, count_left, fitting);
+    return error ? error : fitting->error;
 }
 
 json_t *trace_fit_make(const struct trace_index *index, struct trace_reader *reader,

@@ -11,9 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+    MOST_JSON_BYTES = 1 << 16,                 /* of a block: a command, some counts */
+    MOST_BLOCK_EVENTS = 4 * EVENT_MOST_EVENTS, /* sections that share one are small */
+};
+
 static json_t *read_json(const struct trace_block *block)
 {
-    json_t *read = json_loadb((const char *)block->bytes, block->length, 0, NULL);
+    json_t *read = block->length <= MOST_JSON_BYTES
+                       ? json_loadb((const char *)block->bytes, block->length, 0, NULL)
+                       : NULL;
 
     if (json_is_object(read))
         return read;
@@ -44,7 +51,7 @@ static int index_process(struct trace_index *index, const struct trace_block *bl
     return room ? 0 : -ENOMEM;
 }
 
-/* The thread of a block that continues what is known of it. */
+/* The thread of a section. Returns 0, -ENOMEM, or -EBADMSG for one that cannot be. */
 static int find_thread(struct trace_index *index, const struct event_reader *events,
                        struct trace_thread **found)
 {
@@ -56,15 +63,11 @@ static int find_thread(struct trace_index *index, const struct event_reader *eve
     if (!room)
         return -ENOMEM;
     index->threads = room;
-    struct trace_thread *thread = &room[events->thread];
-    if (thread->makes != events->first_born ||
-        (thread->is_known && thread->process != events->process))
-        return -EBADMSG;
-    *found = thread;
+    *found = &room[events->thread];
     return 0;
 }
 
-/* What one block adds, to be added only once it is known to be good. */
+/* What the events of a section add to what is known of their thread. */
 static int count_events(struct event_reader *events, struct trace_thread *counted)
 {
     struct trace_event event;
@@ -81,6 +84,52 @@ static int count_events(struct event_reader *events, struct trace_thread *counte
             counted->ends++;
             counted->remote_ends += event.ends.thread != events->thread;
         }
+    }
+    return got;
+}
+
+/*
+ * The first pass over a block: whether all of it can be. Each section goes on where its thread's
+ * last one ended, which is noted beside what is known of the thread, so that a block counts as a
+ * whole or not at all.
+ */
+static int check_section(struct trace_index *index, const struct varint_run *section,
+                         uint64_t block, uint64_t *events_left)
+{
+    struct event_reader events;
+    struct trace_thread *thread;
+    int error = event_reader_init(&events, section->at, (size_t)(section->end - section->at));
+
+    if (!error)
+        error = find_thread(index, &events, &thread);
+    if (error)
+        return error;
+    if (thread->staged.block != block)
+        thread->staged = (struct trace_staged){block, thread->makes, thread->last_ns,
+                                               thread->is_known, thread->process};
+    struct trace_staged *staged = &thread->staged;
+    if (events.left > *events_left || staged->makes != events.first_born ||
+        (staged->is_known &&
+         (staged->process != events.process || events.code.time_ns < staged->last_ns)))
+        return -EBADMSG;
+    *events_left -= events.left;
+    struct trace_thread counted = {.makes = staged->makes, .last_ns = events.code.time_ns};
+    error = count_events(&events, &counted);
+    *staged = (struct trace_staged){block, counted.makes, counted.last_ns, 1, events.process};
+    return error;
+}
+
+static int check_sections(struct trace_index *index, const struct trace_block *block)
+{
+    struct varint_run left = {block->bytes, block->bytes + block->length}, section;
+    uint64_t events_left = MOST_BLOCK_EVENTS;
+    int got;
+
+    while ((got = event_section_next(&left, &section)) == 1) {
+        /* Offsets in a file are above 0. */
+        const int error = check_section(index, &section, block->offset, &events_left);
+        if (error)
+            return error;
     }
     return got;
 }
@@ -111,28 +160,10 @@ static int index_section(struct trace_index *index, const struct varint_run *sec
     return 0;
 }
 
-/* A block counts as a whole, or not at all. */
-static int check_sections(const struct trace_block *block)
-{
-    struct varint_run left = {block->bytes, block->bytes + block->length}, section;
-    struct event_reader events;
-    struct trace_event event;
-    int got;
-
-    while ((got = event_section_next(&left, &section)) == 1) {
-        got = event_reader_init(&events, section.at, (size_t)(section.end - section.at));
-        while (!got && (got = event_reader_next(&events, &event)) == 1)
-            got = 0;
-        if (got)
-            return got;
-    }
-    return got;
-}
-
 static int index_events(struct trace_index *index, const struct trace_block *block)
 {
     struct varint_run left = {block->bytes, block->bytes + block->length}, section;
-    int error = check_sections(block);
+    int error = check_sections(index, block);
 
     while (!error && event_section_next(&left, &section) == 1)
         error = index_section(index, &section);
@@ -203,6 +234,9 @@ static int visit_section(const struct trace_index *index, const struct varint_ru
 
     while (!got && (got = event_reader_next(&events, &event)) == 1) {
         got = 0;
+        if (events.thread >= index->thread_room ||
+            events.code.born > index->threads[events.thread].makes)
+            return -EIO; /* the file is another one than it was */
         /* In a trace that was cut off the maker may be behind the cut. */
         if ((event.kind == TRACE_FREE || event.kind == TRACE_REALLOC) &&
             !is_made(index, &event.ends)) {
@@ -237,5 +271,7 @@ int trace_index_scan(const struct trace_index *index, struct trace_reader *reade
            (got = trace_reader_next(reader, &block)) == 1)
         if (block.kind == TRACE_BLOCK_EVENTS)
             got = visit_events(index, &block, visit, context);
+    if (got == 0 && trace_reader_offset(reader) < index->good_bytes)
+        return -EIO;
     return got < 0 ? got : 0;
 }

@@ -13,11 +13,20 @@
 
 enum { TRACE_MOST_THREADS = 1 << 20, TRACE_MOST_PROCESSES = 1 << 20 };
 
+/* What is known of a thread once the sections of a block up to one are good. */
+struct trace_staged {
+    uint64_t block; /* its offset */
+    uint64_t makes, last_ns;
+    int is_known;
+    uint32_t process;
+};
+
 struct trace_thread {
     int is_known;
     uint32_t process;
     uint64_t events, makes, ends, remote_ends;
     uint64_t first_ns, last_ns; /* of its events, since the recording began */
+    struct trace_staged staged;
 };
 
 struct trace_process {

@@ -53,7 +53,7 @@ static ssize_t read_at(int fd, uint8_t *bytes, size_t length, uint64_t offset)
         if (count < 0 && errno == EINTR)
             continue;
         if (count < 0)
-            return -errno;
+            return errno == EBADMSG ? -EIO : -errno; /* that is damage, to callers */
         if (count == 0)
             break;
         got += (size_t)count;

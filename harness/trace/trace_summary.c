@@ -14,6 +14,7 @@ enum { MOST_STEPS = 1 << 20, STEP_NS = 1000000, NS_PER_US = 1000 };
 /* What came and went within a step of time. */
 struct step {
     int64_t bytes, blocks;
+    int64_t rise_bytes; /* the most that one thread had added to what was there, on its way */
 };
 
 struct work {
@@ -22,8 +23,13 @@ struct work {
     struct birth_table *births;
     struct step *steps;
     uint64_t step_ns, step_count;
+    uint32_t thread;                 /* whose event it is */
     uint64_t *asked;                 /* by thread: bytes that it asked for so far */
+    uint64_t *born;                  /* by thread: blocks that were met so far */
     int64_t live_bytes, live_blocks; /* of a single thread: exact */
+    uint64_t rising_step;            /* of which `risen_bytes` were added by one thread */
+    uint32_t rising_thread;
+    int64_t risen_bytes;
 };
 
 static size_t size_class(uint64_t bytes)
@@ -31,6 +37,17 @@ static size_t size_class(uint64_t bytes)
     const size_t bits = bytes ? (size_t)(64 - __builtin_clzll(bytes)) : 0;
 
     return bits < TRACE_SIZE_CLASSES ? bits : TRACE_SIZE_CLASSES - 1;
+}
+
+static void note_rise(struct work *work, uint64_t at, int64_t bytes)
+{
+    if (work->rising_step != at || work->rising_thread != work->thread)
+        work->risen_bytes = 0;
+    work->rising_step = at;
+    work->rising_thread = work->thread;
+    work->risen_bytes += bytes;
+    if (work->risen_bytes > work->steps[at].rise_bytes)
+        work->steps[at].rise_bytes = work->risen_bytes;
 }
 
 static void change(struct work *work, uint64_t time_ns, int64_t bytes, int64_t blocks)
@@ -42,6 +59,7 @@ static void change(struct work *work, uint64_t time_ns, int64_t bytes, int64_t b
         at = work->step_count - 1;
     work->steps[at].bytes += bytes;
     work->steps[at].blocks += blocks;
+    note_rise(work, at, bytes);
     work->live_bytes += bytes;
     work->live_blocks += blocks;
     if (summary->peak_is_exact && work->live_bytes > (int64_t)summary->peak_bytes) {
@@ -61,15 +79,27 @@ static void settle(struct work *work, const struct birth *birth, uint64_t end_ns
            -1);
 }
 
+/* A forked process frees what it has of its parent's: the parent's block lives on. */
+static int is_inherited(const struct work *work, const struct event_reader *thread,
+                        const struct trace_event *event)
+{
+    return work->index->threads[event->ends.thread].process != thread->process;
+}
+
 static int end_block(struct work *work, const struct event_reader *thread,
                      const struct trace_event *event)
 {
-    struct birth *birth = birth_table_at(work->births, &event->ends);
-
+    if (is_inherited(work, thread, event)) {
+        work->summary->inherited++;
+        return 0;
+    }
+    /* Twice: only a trace that somebody made up has that. */
+    struct birth *birth = birth_table_find(work->births, &event->ends);
+    if (birth ? birth->has_ended : event->ends.ordinal < work->born[event->ends.thread])
+        return 0;
+    birth = birth_table_at(work->births, &event->ends);
     if (!birth)
         return -ENOMEM;
-    if (birth->has_ended)
-        return 0; /* twice: only a trace that somebody made up has that */
     work->summary->ended++;
     work->summary->remote += event->ends.thread != thread->thread;
     birth->has_ended = 1;
@@ -95,6 +125,7 @@ static int make_block(struct work *work, const struct event_reader *thread,
     if (!birth)
         return -ENOMEM;
     work->asked[thread->thread] += event->size_bytes;
+    work->born[thread->thread] = thread->code.born;
     summary->made++;
     summary->asked_bytes += event->size_bytes;
     summary->sizes[size_class(event->size_bytes)].count++;
@@ -119,6 +150,7 @@ static int visit(void *context, const struct event_reader *thread, const struct 
     int error = 0;
 
     work->summary->calls[event->kind]++;
+    work->thread = thread->thread;
     if (event->kind == TRACE_FREE || event->kind == TRACE_REALLOC)
         error = end_block(work, thread, event);
     if (!error && trace_makes(event->kind))
@@ -126,10 +158,14 @@ static int visit(void *context, const struct event_reader *thread, const struct 
     return error;
 }
 
-static void count_left(void *context, const struct birth *birth)
+static void count_left(void *context, const struct trace_block_name *name,
+                       const struct birth *birth)
 {
     struct trace_summary *summary = context;
 
+    (void)name;
+    if (!birth->is_born || birth->has_ended)
+        return;
     summary->left++;
     summary->left_bytes += birth->size_bytes;
 }
@@ -148,16 +184,18 @@ static void draw_curve(const struct work *work)
 
     for (uint64_t i = 0; i < work->step_count; i++) {
         struct trace_point *point = &summary->curve[i / each];
+        const int64_t within = bytes + work->steps[i].rise_bytes;
         bytes += work->steps[i].bytes;
         blocks += work->steps[i].blocks;
+        const uint64_t most = at_least_zero(bytes > within ? bytes : within);
         if (i % each == 0)
             *point = (struct trace_point){.time_ns = i * work->step_ns};
-        if (at_least_zero(bytes) > point->live_bytes || i % each == 0) {
-            point->live_bytes = at_least_zero(bytes);
+        if (most > point->live_bytes || i % each == 0) {
+            point->live_bytes = most;
             point->live_blocks = at_least_zero(blocks);
         }
-        if (!summary->peak_is_exact && bytes > (int64_t)summary->peak_bytes) {
-            summary->peak_bytes = (uint64_t)bytes;
+        if (!summary->peak_is_exact && most > summary->peak_bytes) {
+            summary->peak_bytes = most;
             summary->peak_blocks = at_least_zero(blocks);
             summary->peak_ns = i * work->step_ns;
         }
@@ -187,8 +225,9 @@ int trace_summary_make(struct trace_summary *summary, const struct trace_index *
     work.steps = calloc(work.step_count, sizeof *work.steps);
     work.births = birth_table_make();
     work.asked = calloc(index->thread_room + 1, sizeof *work.asked);
+    work.born = calloc(index->thread_room + 1, sizeof *work.born);
     count_threads(&work);
-    if (work.steps && work.births && work.asked)
+    if (work.steps && work.births && work.asked && work.born)
         error = trace_index_scan(index, reader, visit, &work);
     if (!error) {
         birth_table_each(work.births, count_left, summary);
@@ -197,6 +236,7 @@ int trace_summary_make(struct trace_summary *summary, const struct trace_index *
     birth_table_free(work.births);
     free(work.steps);
     free(work.asked);
+    free(work.born);
     return error;
 }
 
@@ -236,22 +276,49 @@ static json_t *curve_to_json(const struct trace_summary *summary)
     return curve;
 }
 
+static json_t *calls_to_json(const struct trace_summary *summary)
+{
+    static const char *const names[TRACE_KINDS] = {
+        [TRACE_MALLOC] = "malloc",   [TRACE_CALLOC] = "calloc", [TRACE_ALIGNED] = "aligned",
+        [TRACE_REALLOC] = "realloc", [TRACE_FREE] = "free",     [TRACE_START] = "thread_starts"};
+    json_t *calls = json_object();
+
+    for (size_t i = 0; i < TRACE_KINDS; i++)
+        json_object_set_new(calls, names[i], json_integer((json_int_t)summary->calls[i]));
+    return calls;
+}
+
 json_t *trace_summary_to_json(const struct trace_summary *summary, const struct trace_index *index)
 {
-    return json_pack(
-        "{sO? s{sI sI sI sI sI sI} sI sI sI sI sI sI sI sI sI sb sI sI sI so so so so so}", "about",
-        index->about, "calls", "malloc", (json_int_t)summary->calls[TRACE_MALLOC], "calloc",
-        (json_int_t)summary->calls[TRACE_CALLOC], "aligned",
-        (json_int_t)summary->calls[TRACE_ALIGNED], "realloc",
-        (json_int_t)summary->calls[TRACE_REALLOC], "free", (json_int_t)summary->calls[TRACE_FREE],
-        "thread_starts", (json_int_t)summary->calls[TRACE_START], "made", (json_int_t)summary->made,
-        "ended", (json_int_t)summary->ended, "remote", (json_int_t)summary->remote, "left",
-        (json_int_t)summary->left, "left_bytes", (json_int_t)summary->left_bytes, "asked_bytes",
-        (json_int_t)summary->asked_bytes, "peak_bytes", (json_int_t)summary->peak_bytes,
-        "peak_blocks", (json_int_t)summary->peak_blocks, "peak_ns", (json_int_t)summary->peak_ns,
-        "peak_is_exact", summary->peak_is_exact, "threads", (json_int_t)summary->threads,
-        "processes", (json_int_t)summary->processes, "duration_ns",
-        (json_int_t)summary->duration_ns, "size_bytes", quantiles(&summary->size), "lifetime_bytes",
-        quantiles(&summary->lifetime), "lifetime_us", quantiles(&summary->lifetime_time), "sizes",
-        sizes_to_json(summary), "curve", curve_to_json(summary));
+    const struct {
+        const char *name;
+        uint64_t value;
+    } figures[] = {
+        {"made", summary->made},
+        {"ended", summary->ended},
+        {"remote", summary->remote},
+        {"inherited", summary->inherited},
+        {"left", summary->left},
+        {"left_bytes", summary->left_bytes},
+        {"asked_bytes", summary->asked_bytes},
+        {"peak_bytes", summary->peak_bytes},
+        {"peak_blocks", summary->peak_blocks},
+        {"peak_ns", summary->peak_ns},
+        {"threads", summary->threads},
+        {"processes", summary->processes},
+        {"duration_ns", summary->duration_ns},
+    };
+    json_t *document = json_object();
+
+    json_object_set(document, "about", index->about ? index->about : json_null());
+    json_object_set_new(document, "calls", calls_to_json(summary));
+    for (size_t i = 0; i < sizeof figures / sizeof figures[0]; i++)
+        json_object_set_new(document, figures[i].name, json_integer((json_int_t)figures[i].value));
+    json_object_set_new(document, "peak_is_exact", json_boolean(summary->peak_is_exact));
+    json_object_set_new(document, "size_bytes", quantiles(&summary->size));
+    json_object_set_new(document, "lifetime_bytes", quantiles(&summary->lifetime));
+    json_object_set_new(document, "lifetime_us", quantiles(&summary->lifetime_time));
+    json_object_set_new(document, "sizes", sizes_to_json(summary));
+    json_object_set_new(document, "curve", curve_to_json(summary));
+    return document;
 }

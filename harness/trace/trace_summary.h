@@ -27,9 +27,10 @@ struct trace_point {
 
 struct trace_summary {
     uint64_t calls[TRACE_KINDS];
-    uint64_t asked_bytes;                      /* of all blocks ever made */
-    uint64_t made, ended, remote;              /* blocks; remote: ended by another thread */
-    uint64_t left, left_bytes;                 /* alive at the end */
+    uint64_t asked_bytes;         /* of all blocks ever made */
+    uint64_t made, ended, remote; /* blocks; remote: ended by another thread */
+    uint64_t inherited;        /* frees of blocks from before a fork, which live on in the parent */
+    uint64_t left, left_bytes; /* alive at the end */
     uint64_t peak_bytes, peak_blocks, peak_ns; /* of live bytes; to a millisecond where there are
                                                   threads */
     int peak_is_exact;

@@ -16,6 +16,18 @@ static const char *text_of(const json_t *object, const char *key)
     return text ? text : "?";
 }
 
+/* "24 B", "318 kB", "12.3 MB": a block's lifetime may be any of them. */
+static const char *format_size(char *text, double bytes)
+{
+    if (bytes < 10e3)
+        snprintf(text, TEXT_NUMBER_BYTES, "%.0f B", bytes);
+    else if (bytes < 1e6)
+        snprintf(text, TEXT_NUMBER_BYTES, "%.0f kB", bytes / 1e3);
+    else
+        text_format_bytes(text, bytes);
+    return text;
+}
+
 static double share(uint64_t part, uint64_t all)
 {
     return all ? 100.0 * (double)part / (double)all : 0;
@@ -24,13 +36,15 @@ static double share(uint64_t part, uint64_t all)
 static void print_head(FILE *out, const char *path, uint64_t bytes, const char *damage,
                        const struct trace_index *index)
 {
-    char size[TEXT_NUMBER_BYTES], took[TEXT_NUMBER_BYTES], command[512];
+    char size[TEXT_NUMBER_BYTES], took[TEXT_NUMBER_BYTES], command[512], row[256];
 
     snprintf(command, sizeof command, "%s", text_of(index->about, "command"));
     text_make_printable(command);
-    fprintf(out, "%s: %s, on %s malloc\n", path, command, text_of(index->about, "malloc"));
+    snprintf(row, sizeof row, "%s", text_of(index->about, "malloc"));
+    text_make_printable(row);
+    fprintf(out, "%s: %s, on %s malloc\n", path, command, row);
     fprintf(out, "%s, %.2f bytes an event; recorded over %s%s%s\n\n",
-            text_format_bytes(size, (double)bytes),
+            format_size(size, (double)bytes),
             index->events ? (double)bytes / (double)index->events : 0.0,
             text_format_duration(took, (double)index->last_ns), damage ? "; " : "",
             damage ? damage : "");
@@ -72,13 +86,13 @@ static void print_counts(FILE *out, const struct trace_summary *s)
     fprintf(out, "  %-14s %14llu  %.1f %% of all that were freed\n", "remote frees",
             (unsigned long long)s->remote, share(s->remote, s->ended));
     fprintf(out, "  %-14s %14s  in %llu blocks\n", "asked for",
-            text_format_bytes(number, (double)s->asked_bytes), (unsigned long long)s->made);
+            format_size(number, (double)s->asked_bytes), (unsigned long long)s->made);
     fprintf(out, "  %-14s %14s  in %llu blocks, after %s%s\n", "most alive",
-            text_format_bytes(number, (double)s->peak_bytes), (unsigned long long)s->peak_blocks,
+            format_size(number, (double)s->peak_bytes), (unsigned long long)s->peak_blocks,
             text_format_duration(at, (double)s->peak_ns),
             s->peak_is_exact ? "" : " (to a millisecond)");
     fprintf(out, "  %-14s %14s  in %llu blocks\n\n", "never freed",
-            text_format_bytes(number, (double)s->left_bytes), (unsigned long long)s->left);
+            format_size(number, (double)s->left_bytes), (unsigned long long)s->left);
 }
 
 static void print_bar(FILE *out, uint64_t part, uint64_t most)
@@ -106,8 +120,7 @@ static void print_sizes(FILE *out, const struct trace_summary *s)
         else
             snprintf(range, sizeof range, "%llu to %llu", 1ull << (i - 1), (1ull << i) - 1);
         fprintf(out, "  %-22s %14llu %6.1f%% %12s  ", range, (unsigned long long)s->sizes[i].count,
-                share(s->sizes[i].count, s->made),
-                text_format_bytes(bytes, (double)s->sizes[i].bytes));
+                share(s->sizes[i].count, s->made), format_size(bytes, (double)s->sizes[i].bytes));
         print_bar(out, s->sizes[i].count, most);
     }
     putc('\n', out);
@@ -125,7 +138,7 @@ static void print_lifetimes(FILE *out, const struct trace_summary *s)
         fprintf(
             out, " %10s",
             text_format_bytes(text, (double)latency_histogram_quantile(&s->lifetime, parts[i])));
-    fprintf(out, " %10s\n", text_format_bytes(text, (double)s->lifetime.most));
+    fprintf(out, " %10s\n", format_size(text, (double)s->lifetime.most));
     fprintf(out, "  %-30s", "in time");
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         fprintf(out, " %10s",
@@ -145,7 +158,7 @@ static void print_curve(FILE *out, const struct trace_summary *s)
         for (size_t j = i; j < i + each && j < s->curve_points; j++)
             most = s->curve[j].live_bytes > most ? s->curve[j].live_bytes : most;
         fprintf(out, "  %-14s %14s  ", text_format_duration(at, (double)s->curve[i].time_ns),
-                text_format_bytes(bytes, (double)most));
+                format_size(bytes, (double)most));
         print_bar(out, most, s->peak_bytes);
     }
 }

@@ -58,8 +58,10 @@ int trace_writer_open(struct trace_writer **writer, const char *path, int level,
     }
     if (failed) {
         snprintf(error, TRACE_ERROR_BYTES, "cannot write %.200s: %s", path, strerror(-failed));
-        if (made && made->fd >= 0)
+        if (made && made->fd >= 0) {
             close(made->fd);
+            unlink(path);
+        }
         if (made)
             ZSTD_freeCCtx(made->packer);
         free(made);
