@@ -393,6 +393,8 @@ static const char *meaning(int error)
 {
     if (error == -EBADMSG)
         return "a block was not aligned, not zeroed or not as it had been written";
+    if (error == -ECANCELED)
+        return "the program's driver failed (workloads/programs)";
     if (error == -EPROTO)
         return "it did other operations when it ran once more";
     return strerror(-error);

@@ -31,6 +31,8 @@ const struct cli_command cli_commands[] = {
      cli_check, &cli_check_parser},
     {"snapshot", "which lines hold memory: blocks by call stack, compared", cli_snapshot,
      &cli_snapshot_parser},
+    {"exec", "a program, as it is, under each allocator: all of its processes together", cli_exec,
+     &cli_exec_parser},
     {"record", "every malloc and free of a program, in a file", cli_record, &cli_record_parser},
     {"trace", "what is in such a file: sizes, lifetimes, live bytes over time", cli_trace,
      &cli_trace_parser},

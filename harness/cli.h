@@ -24,9 +24,9 @@ extern const struct cli_command cli_commands[];
 extern const size_t cli_command_count;
 
 extern const struct argp cli_list_parser, cli_run_parser, cli_show_parser, cli_stats_parser,
-    cli_fidelity_parser, cli_plot_parser, cli_micro_parser, cli_check_parser, cli_snapshot_parser, cli_record_parser, cli_trace_parser, cli_replay_parser,
-    cli_import_parser, cli_fit_parser,
-    cli_graph_parser, cli_overhead_parser, cli_doctor_parser;
+    cli_fidelity_parser, cli_plot_parser, cli_micro_parser, cli_check_parser, cli_snapshot_parser,
+    cli_record_parser, cli_trace_parser, cli_replay_parser, cli_import_parser, cli_fit_parser,
+    cli_exec_parser, cli_graph_parser, cli_overhead_parser, cli_doctor_parser;
 
 int cli_main(int argc, char **argv);
 int cli_list(int argc, char **argv);
@@ -38,6 +38,7 @@ int cli_trace(int argc, char **argv);
 int cli_replay(int argc, char **argv);
 int cli_import(int argc, char **argv);
 int cli_fit(int argc, char **argv);
+int cli_exec(int argc, char **argv);
 int cli_stats(int argc, char **argv);
 int cli_fidelity(int argc, char **argv);
 int cli_plot(int argc, char **argv);
@@ -101,6 +102,35 @@ struct cli_suite_run {
  * exit status.
  */
 int cli_run_suite(const struct cli_suite_run *asked, char *folder);
+
+/* A run for another command, with the words of `tidemark run`. */
+struct cli_words_run {
+    int count;
+    char **words;     /* the first is a name */
+    const char *name; /* without -o it goes to results/TIME-NAME */
+    int no_table;
+};
+
+/* As `tidemark run` with these words; `folder` as of cli_run_suite. Returns the exit status. */
+int cli_run_words(const struct cli_words_run *asked, char *folder);
+
+/* The cells and the samples of a run that has just been made, as it wrote them. */
+struct cli_samples {
+    json_t *plan, *cells, *samples; /* `cells` is of the plan */
+};
+
+/* Returns 0, or -1 where it cannot be read, with a message of `command` on stderr. */
+int cli_samples_read(struct cli_samples *read, const char *command, const char *folder);
+
+void cli_samples_free(struct cli_samples *read);
+
+/* "NAME:PARAMETER=VALUE" into `word`, with what means something in the grammar of a workload
+ * escaped in the value. Returns 0, or -1 where it is too long. */
+int cli_name_workload(char *word, size_t bytes, const char *name, const char *value);
+
+/* Executes a script of plot/ under an interpreter that has what it draws with, with one argument,
+ * or two. Returns an exit status, with a message on stderr. */
+int cli_run_script(const char *command, const char *script, const char *input, const char *output);
 
 /* Draws the report of a run: executes plot/report.py under an interpreter that has matplotlib and
  * jinja2. Returns an exit status. */

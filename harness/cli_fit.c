@@ -4,8 +4,11 @@
  */
 #define _GNU_SOURCE
 #include "harness/cli.h"
+#include "harness/json_file.h"
+#include "harness/statistics.h"
 #include "harness/text.h"
 #include "harness/trace/trace_fit.h"
+#include "workloads/workload.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -13,11 +16,19 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { OPTION_CHECK = 256, WORD_BYTES = 4 * WORKLOAD_TEXT_BYTES + 64, MOST_PEAKS = 64 };
+
+static const double aim = 0.1; /* of the peak */
+
 struct fit_options {
     const char *file, *output;
+    char *rows; /* to check it on; NULL: not */
 };
 
 static const struct argp_option option_table[] = {
+    {"check", OPTION_CHECK, "ROW,...", 0,
+     "Replay both on these rows, three times each, and keep in PARAMS how far their peaks differ",
+     1},
     {"output", 'o', "PARAMS", 0, "The fit, JSON (needed; replaced)", 1},
     {0},
 };
@@ -29,6 +40,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     switch (key) {
     case 'o':
         options->output = argument;
+        return 0;
+    case OPTION_CHECK:
+        options->rows = argument;
         return 0;
     case ARGP_KEY_ARG:
         if (options->file)
@@ -48,17 +62,21 @@ const struct argp cli_fit_parser = {
     .options = option_table,
     .parser = parse,
     .args_doc = "FILE",
-    .doc = "Write how many blocks of which size live how long in a trace, and nothing else of it: no "
-           "order, no names, no stacks, no times. `tidemark replay PARAMS` makes a program of that "
-           "shape and runs it as it would the trace."
-           "\vOf each thread, and of each of 64 stretches of equal numbers of blocks, the sizes are "
-           "kept in classes of 1/32 with their mean, the lifetimes in four classes a doubling, "
-           "counted in blocks that the thread makes meanwhile. A block is freed by who made it, and "
-           "a realloc is a malloc and a free.\n\n"
-           "Example:\n"
-           "  tidemark fit server.trace -o server.fit\n"
-           "  tidemark run -w 'trace:file=server.trace|server.fit' -a glibc,jemalloc,mimalloc\n\n"
-           "Exit status: 0 written; 1 it could not be; 2 usage.",
+    .doc =
+        "Write how many blocks of which size live how long in a trace, and nothing else of it: no "
+        "order, no names, no stacks, no times. `tidemark replay PARAMS` makes a program of that "
+        "shape and runs it as it would the trace."
+        "\vOf each thread, and of each of 64 stretches of equal numbers of blocks, the sizes are "
+        "kept in classes of 1/32 with their mean, the lifetimes in four classes a doubling, "
+        "counted in blocks that the thread makes meanwhile. A block is freed by who made it, and "
+        "a realloc is a malloc and a free.\n\n"
+        "A peak that differs by more than 10 % is told as such: what the trace does is then not "
+        "only a matter of sizes and lifetimes.\n\n"
+        "Example:\n"
+        "  tidemark fit server.trace -o server.fit --check glibc,jemalloc,mimalloc\n"
+        "  tidemark run -w 'trace:file=server.trace|server.fit' -a glibc,jemalloc,mimalloc\n\n"
+        "Exit status: 0 written, and checked where that was asked for, whatever came of it; 1 it "
+        "could not be; 2 usage.",
 };
 
 static int fail(const char *message)
@@ -107,6 +125,103 @@ static void tell(const json_t *fit, const char *output)
                 (long long)left_out);
 }
 
+/* --- The check. --- */
+
+static double peak_of(const json_t *sample)
+{
+    return json_number_value(json_object_get(sample, "peak_bytes")) -
+           json_number_value(json_object_get(sample, "baseline_bytes"));
+}
+
+/* The median over the good samples of a cell; 0 where there is none. */
+static double median_peak(const struct cli_samples *read, size_t cell)
+{
+    double peaks[MOST_PEAKS];
+    size_t count = 0, i;
+    const json_t *sample;
+
+    json_array_foreach(read->samples, i, sample)
+    {
+        if (count < MOST_PEAKS && strcmp(json_text(sample, "status"), "ok") == 0 &&
+            (size_t)json_integer_value(json_object_get(sample, "cell")) == cell)
+            peaks[count++] = peak_of(sample);
+    }
+    return count ? statistics_median(peaks, count).median : 0;
+}
+
+/* Of the same row, the other workload. */
+static double other_peak(const struct cli_samples *read, size_t cell)
+{
+    const char *row = json_text(json_array_get(read->cells, cell), "allocator");
+
+    for (size_t i = cell + 1; i < json_array_size(read->cells); i++)
+        if (strcmp(json_text(json_array_get(read->cells, i), "allocator"), row) == 0)
+            return median_peak(read, i);
+    return 0;
+}
+
+static void tell_row(const char *row, double trace, double fitted)
+{
+    char a[TEXT_NUMBER_BYTES], b[TEXT_NUMBER_BYTES];
+    const double off = fitted / trace - 1;
+
+    printf("%-32s %12s %12s %+8.1f %%%s\n", row, text_format_bytes(a, trace),
+           text_format_bytes(b, fitted), 100 * off,
+           off > aim || off < -aim ? "  more than 10 % off" : "");
+}
+
+/* The cells of the trace come first, in the order of the rows, then those of the fit. */
+static json_t *compare(const struct cli_samples *read)
+{
+    json_t *checked = json_array();
+    const size_t rows = json_array_size(read->cells) / 2;
+
+    printf("%-32s %12s %12s %10s\n", "peak on", "trace", "fit", "");
+    for (size_t i = 0; i < rows; i++) {
+        const char *row = json_text(json_array_get(read->cells, i), "allocator");
+        const double trace = median_peak(read, i), fitted = other_peak(read, i);
+        if (trace <= 0 || fitted <= 0) {
+            printf("%-32s n/a\n", row);
+            continue;
+        }
+        tell_row(row, trace, fitted);
+        json_array_append_new(checked,
+                              json_pack("{ss sI sI}", "row", row, "trace_peak_bytes",
+                                        (json_int_t)trace, "fit_peak_bytes", (json_int_t)fitted));
+    }
+    return checked;
+}
+
+/* Replays both. Returns an exit status. */
+static int check(const struct fit_options *options, json_t *fit)
+{
+    static char run[] = "run", w[] = "-w", a[] = "-a", rounds[] = "--rounds", three[] = "3",
+                idle[] = "--idle", none[] = "0s", control[] = "--no-control",
+                census[] = "--no-census", word[WORD_BYTES], folder[CLI_FOLDER_BYTES];
+    char *words[] = {run, w, word, a, options->rows, rounds, three, idle, none, control, census};
+    const struct cli_words_run asked = {
+        .count = sizeof words / sizeof words[0], .words = words, .name = "fit", .no_table = 1};
+    struct cli_samples read;
+
+    int failed = cli_name_workload(word, WORD_BYTES / 2, "trace:file", options->file);
+    const size_t length = strlen(word);
+    if (!failed)
+        failed = cli_name_workload(word + length, WORD_BYTES / 2, "", options->output);
+    if (failed)
+        return cli_usage_error("fit", "the path of the trace or of the fit is too long");
+    word[length] = '|'; /* a sweep: "trace:file=A|B" */
+    const int status = cli_run_words(&asked, folder);
+    if (!folder[0] || status == CLI_INTERRUPTED || cli_samples_read(&read, "fit", folder) != 0)
+        return status ? status : CLI_FAILED;
+    json_object_set_new(fit, "checked", compare(&read));
+    cli_samples_free(&read);
+    printf("run folder: %s\n", folder);
+    failed = write_fit(fit, options->output);
+    if (failed)
+        fprintf(stderr, "tidemark fit: cannot write %s: %s\n", options->output, strerror(-failed));
+    return failed ? CLI_FAILED : status;
+}
+
 static int fit(const struct fit_options *options, struct trace_reader *reader)
 {
     char error[TRACE_ERROR_BYTES];
@@ -128,8 +243,9 @@ static int fit(const struct fit_options *options, struct trace_reader *reader)
         fprintf(stderr, "tidemark fit: cannot write %s: %s\n", options->output, strerror(-failed));
     else
         tell(made, options->output);
+    const int status = failed ? CLI_FAILED : options->rows ? check(options, made) : CLI_OK;
     json_decref(made);
-    return failed ? CLI_FAILED : CLI_OK;
+    return status;
 }
 
 int cli_fit(int argc, char **argv)
@@ -143,5 +259,5 @@ int cli_fit(int argc, char **argv)
         return fail(error);
     const int status = fit(&options, reader);
     trace_reader_close(reader);
-    return status;
+    return cli_finish("fit", status);
 }

@@ -76,15 +76,16 @@ const struct argp cli_import_parser = {
     .options = option_table,
     .parser = parse,
     .args_doc = "CAPTURE",
-    .doc = "Turn what another tool captured of a program's mallocs into a trace, for `tidemark "
-           "trace` and `tidemark replay`."
-           "\vA trace has what the capture has: only wl knows threads, only heaptrack times. mtrace "
-           "tells every new block alike, and heaptrack not which of equal blocks is freed: the "
-           "oldest is then. Frees of blocks that were never made are left out, and counted.\n\n"
-           "Example:\n"
-           "  valgrind --trace-malloc=yes ls 2>&1 >/dev/null | tee ls.txt >/dev/null\n"
-           "  tidemark import --from valgrind -o ls.trace ls.txt\n\n"
-           "Exit status: 0 written; 1 it could not be read, or nothing is in it; 2 usage.",
+    .doc =
+        "Turn what another tool captured of a program's mallocs into a trace, for `tidemark "
+        "trace` and `tidemark replay`."
+        "\vA trace has what the capture has: only wl knows threads, only heaptrack times. mtrace "
+        "tells every new block alike, and heaptrack not which of equal blocks is freed: the "
+        "oldest is then. Frees of blocks that were never made are left out, and counted.\n\n"
+        "Example:\n"
+        "  valgrind --trace-malloc=yes ls 2>&1 >/dev/null | tee ls.txt >/dev/null\n"
+        "  tidemark import --from valgrind -o ls.trace ls.txt\n\n"
+        "Exit status: 0 written; 1 it could not be read, or nothing is in it; 2 usage.",
 };
 
 static void warn(uint64_t count, const char *what)
@@ -116,7 +117,8 @@ int cli_import(int argc, char **argv)
             (unsigned long long)counts.events, (unsigned long long)counts.threads,
             counts.threads == 1 ? "" : "s");
     warn(counts.unknown, "frees of blocks that were never made: left out");
-    warn(counts.unseen, "blocks that were never freed, and whose place was given again: ended there");
+    warn(counts.unseen,
+         "blocks that were never freed, and whose place was given again: ended there");
     if (counts.odd > 0)
         fprintf(stderr, "tidemark import: %llu lines are not understood, the first is line %llu\n",
                 (unsigned long long)counts.odd, (unsigned long long)counts.first_odd);

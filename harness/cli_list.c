@@ -89,7 +89,7 @@ static json_t *parameter_to_json(const struct parameter *parameter)
         json_object_set_new(object, "scales", json_boolean(parameter->scales));
         return object;
     }
-    if (parameter->kind == PARAMETER_FILE)
+    if (parameter->kind != PARAMETER_CHOICE)
         return object;
     json_t *choices = json_array();
     for (const char *const *choice = parameter->choices; *choice; choice++)

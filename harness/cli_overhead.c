@@ -2,13 +2,17 @@
 #include "harness/cli.h"
 #include "harness/json_file.h"
 #include "harness/overhead.h"
+#include "harness/overhead_record.h"
 #include "harness/text.h"
 
 #include <stdio.h>
 
+enum { OPTION_RECORD = 256 };
+
 struct overhead_cli {
     struct overhead_options options;
-    int json;
+    char **command; /* to be recorded; NULL: ours */
+    int records, json;
 };
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -30,8 +34,18 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case 'j':
         cli->json = 1;
         return 0;
+    case OPTION_RECORD:
+        cli->records = 1;
+        return 0;
     case ARGP_KEY_ARG:
-        argp_error(state, "no argument is taken, but '%s' is given", argument);
+        if (!state->quoted || state->next <= state->quoted)
+            argp_error(state, "'%s'? A command to record stands behind --", argument);
+        cli->command = &state->argv[state->next - 1];
+        state->next = state->argc;
+        return 0;
+    case ARGP_KEY_END:
+        if (cli->command && !cli->records)
+            argp_error(state, "a command is for --record");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -41,6 +55,10 @@ static error_t parse(int key, char *argument, struct argp_state *state)
 static const struct argp_option option_table[] = {
     {"rounds", 'r', "N", 0, "Pairs of children, 1 to 1000 (default 10)", 0},
     {"size", 's', "SIZE", 0, "Resident memory of the children, 16MiB to 64GiB (default 1GiB)", 0},
+    {"record", OPTION_RECORD, NULL, 0,
+     "Measure `tidemark record` instead: a program as it is, recorded, with call stacks, and under "
+     "heaptrack where that is installed",
+     0},
     {"json", 'j', NULL, 0, "Print JSON", 0},
     {0},
 };
@@ -48,6 +66,7 @@ static const struct argp_option option_table[] = {
 const struct argp cli_overhead_parser = {
     .options = option_table,
     .parser = parse,
+    .args_doc = "[--record [-- COMMAND...]]",
     .doc = "Measure what the harness itself adds on this machine: calls through pointers, the "
            "slow-down of a child that is sampled each millisecond against each second, the "
            "harness's own processor time and memory, the wait at a phase's end, and what recording "
@@ -59,9 +78,14 @@ const struct argp cli_overhead_parser = {
            "every workload does. Nothing is subtracted from the three. `dispatch`, which has the "
            "aim, is the third less the second: what the contract adds to a malloc and a free. The "
            "calls themselves, which any program makes, are the second less the first.\n\n"
+           "--record runs whole commands one after another, COMMAND or a program of ours that "
+           "factors numbers and does hardly anything but malloc and free. All that a command takes "
+           "counts, until its file is written; `record_program` is the part that the program "
+           "itself waits for. What it prints is thrown away; its status must be 0.\n\n"
            "Example:\n"
            "  tidemark overhead\n"
-           "  tidemark overhead --rounds 20 --size 256MiB --json\n\n"
+           "  tidemark overhead --rounds 20 --size 256MiB --json\n"
+           "  tidemark overhead --record --rounds 6 -- python3 script.py\n\n"
            "Exit status: 0 measured; 1 it could not be; 2 usage.",
 };
 
@@ -100,12 +124,14 @@ int cli_overhead(int argc, char **argv)
     size_t i;
     const json_t *figure;
 
-    argp_parse(&cli_overhead_parser, argc, argv, 0, NULL, &cli);
+    argp_parse(&cli_overhead_parser, argc, argv, ARGP_IN_ORDER, NULL, &cli);
     if (cli_refuse_sanitized("overhead"))
         return CLI_FAILED;
     if (cli_find_programs("overhead", &paths) != CLI_OK)
         return CLI_FAILED;
-    json_t *all = overhead_measure(&cli.options, &paths, error);
+    json_t *all = cli.records
+                      ? overhead_record_measure(cli.command, cli.options.rounds, &paths, error)
+                      : overhead_measure(&cli.options, &paths, error);
     if (!all) {
         fprintf(stderr, "tidemark overhead: %s\n", error);
         return CLI_FAILED;

@@ -34,10 +34,22 @@ static int refresh_summary(const char *command, const char *path)
     return failed ? CLI_FAILED : CLI_OK;
 }
 
-static int run_script(const char *command, const char *interpreter, const char *script,
-                      const char *path)
+int cli_run_script(const char *command, const char *script, const char *input, const char *output)
 {
-    const char *const argv[] = {interpreter, "-B", script, path, NULL};
+    char versions[128];
+    const char *interpreter;
+    const int missing = plot_python_find(&interpreter, versions, sizeof versions);
+
+    if (missing == -EINTR)
+        return CLI_INTERRUPTED;
+    if (missing) {
+        fprintf(stderr,
+                "tidemark %s: no python3 here has matplotlib, jinja2 and PIL (Debian "
+                "packages " PLOT_PYTHON_PACKAGES ")\n",
+                command);
+        return CLI_FAILED;
+    }
+    const char *const argv[] = {interpreter, "-B", script, input, output, NULL};
     struct process_request request = {.argv = argv};
     int status = 0;
     int error = process_run(&request, &status);
@@ -54,25 +66,13 @@ static int run_script(const char *command, const char *interpreter, const char *
 int cli_draw_report(const char *command, const char *path)
 {
     struct program_paths paths;
-    const char *interpreter;
-    char versions[128];
-    int failed = refresh_summary(command, path);
+    const int failed = refresh_summary(command, path);
 
     if (failed)
         return failed;
-    int missing = plot_python_find(&interpreter, versions, sizeof versions);
-    if (missing == -EINTR)
-        return CLI_INTERRUPTED;
-    if (missing) {
-        fprintf(stderr,
-                "tidemark %s: no python3 here has matplotlib, jinja2 and PIL (Debian "
-                "packages " PLOT_PYTHON_PACKAGES ")\n",
-                command);
-        return CLI_FAILED;
-    }
     if (cli_find_programs(command, &paths) != CLI_OK)
         return CLI_FAILED;
-    return run_script(command, interpreter, paths.report_script, path);
+    return cli_run_script(command, paths.report_script, path, NULL);
 }
 
 const struct argp cli_plot_parser = {

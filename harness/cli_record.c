@@ -92,8 +92,8 @@ const struct argp cli_record_parser = {
         "Example:\n"
         "  tidemark record -o python.trace -- python3 -c 'print(sum(range(10**6)))'\n"
         "  tidemark record -o build.trace --stacks -- gcc -O2 -c file.c\n\n"
-        "Exit status: that of the command, and 128 and more when a signal ended it; 127 it cannot "
-        "be executed; 1 nothing could be recorded; 2 usage.",
+        "Exit status: 0 recorded; 1 nothing could be recorded; 2 usage; 127 the command cannot be "
+        "executed; 128 and more, a signal ended the command, whose own status it is otherwise.",
 };
 
 static int fail(int status, const char *message)

@@ -1,6 +1,6 @@
 /*
- * tidemark replay: a run of the workload `trace` (workloads/trace.c). Leaves out all that a run does
- * (cli_run.c), whose options it takes.
+ * tidemark replay: a run of the workload `trace` (workloads/trace.c). Leaves out all that a run
+ * does (cli_run.c), whose options it takes.
  */
 #define _GNU_SOURCE
 #include "harness/cli.h"
@@ -30,37 +30,26 @@ const struct argp cli_replay_parser = {
     .options = option_table,
     .parser = parse,
     .args_doc = "FILE -a ROW,... [OPTION of tidemark run...]",
-    .doc = "Run what `tidemark record` recorded once more on each row: `tidemark run -w "
-           "trace:file=FILE`, with all of its options. Each thread does its calls in their order; a "
-           "block that another thread frees is waited for, and nothing else is. A block is written "
-           "to once, a byte of each page. What the program did in between is left out, so that time "
-           "is the allocator's and its memory's."
-           "\vThe trace is compiled before the run into a file without a name in TMPDIR (or /tmp), "
-           "of 8 to 16 bytes a call, whose pages are there before the baseline: no figure counts "
-           "them. Of a trace with several processes that with the most calls is replayed.\n\n"
-           "Example:\n"
-           "  tidemark replay python.trace -a glibc,jemalloc,mimalloc --rounds 6 --report\n"
-           "  tidemark replay python.trace -a jemalloc --return stock,idle,purge --pace\n\n"
-           "Exit status: as tidemark run.",
+    .doc =
+        "Run what `tidemark record` recorded once more on each row: `tidemark run -w "
+        "trace:file=FILE`, with all of its options. Each thread does its calls in their order; a "
+        "block that another thread frees is waited for, and nothing else is. A block is written "
+        "to once, a byte of each page. What the program did in between is left out, so that time "
+        "is the allocator's and its memory's."
+        "\vThe trace is compiled before the run into a file without a name in TMPDIR (or /tmp), "
+        "of 8 to 16 bytes a call, whose pages are there before the baseline: no figure counts "
+        "them. Of a trace with several processes that with the most calls is replayed.\n\n"
+        "Example:\n"
+        "  tidemark replay python.trace -a glibc,jemalloc,mimalloc --rounds 6 --report\n"
+        "  tidemark replay python.trace -a jemalloc --return stock,idle,purge --pace\n\n"
+        "Exit status: 0 done; 1 a sample crashed, hung or broke a limit, or the run could not be "
+        "stored; 2 usage; 130 interrupted.",
 };
-
-/* The workload, with what means something in its grammar escaped. Returns 0 or -1. */
-static int name_workload(char *word, const char *path, int is_paced)
-{
-    size_t used = (size_t)snprintf(word, WORD_BYTES, "trace:file=");
-
-    for (; *path && used < WORD_BYTES - 32; path++) {
-        if (strchr(",|\\+@", *path))
-            word[used++] = '\\';
-        word[used++] = *path;
-    }
-    snprintf(word + used, WORD_BYTES - used, "%s", is_paced ? ",pace=recorded" : "");
-    return *path ? -1 : 0;
-}
 
 int cli_replay(int argc, char **argv)
 {
     static char run[] = "run", workload_option[] = "-w", word[WORD_BYTES];
+    static const char pace[] = ",pace=recorded";
     int is_paced = 0, count = 0;
 
     if (argc < 2 || argv[1][0] == '-')
@@ -77,9 +66,11 @@ int cli_replay(int argc, char **argv)
         else
             passed[count++] = argv[i];
     }
-    const int status = name_workload(word, argv[1], is_paced) == 0
-                           ? cli_run(count, passed)
-                           : cli_usage_error("replay", "the path of the trace is too long");
+    const int named = cli_name_workload(word, WORD_BYTES - sizeof pace, "trace:file", argv[1]);
+    if (is_paced)
+        snprintf(word + strlen(word), sizeof pace, "%s", pace);
+    const int status = named == 0 ? cli_run(count, passed)
+                                  : cli_usage_error("replay", "the path of the trace is too long");
     free(passed);
     return status;
 }

@@ -8,6 +8,7 @@
 #include "harness/machine.h"
 #include "harness/memory_parent.h"
 #include "harness/pass.h"
+#include "harness/program_cells.h"
 #include "harness/proof.h"
 #include "harness/run_plan.h"
 #include "harness/runner.h"
@@ -42,7 +43,9 @@ struct run_options {
     int report;
     const char *resume;      /* an earlier run to finish */
     const char *of_new_runs; /* an option given that only a new run takes */
-    char *folder_used;       /* of cli_run_suite, which prints no table; or NULL */
+    const char *name;        /* of a folder of its own: results/TIME-NAME; NULL: the suite's */
+    char *folder_used;       /* for another command (CLI_FOLDER_BYTES); or NULL */
+    int no_table;
 };
 
 enum option_key {
@@ -495,8 +498,10 @@ static void print_plan(const struct plan *plan)
     putchar('\n');
 }
 
-static const char *default_folder(const struct plan *plan, char *path, size_t path_bytes)
+static const char *default_folder(const struct plan *plan, const struct run_options *options,
+                                  char *path, size_t path_bytes)
 {
+    const char *name = options->name ? options->name : plan->suite[0] ? plan->suite : "run";
     char utc[32], stamp[32];
     size_t used = 0;
 
@@ -507,7 +512,7 @@ static const char *default_folder(const struct plan *plan, char *path, size_t pa
             stamp[used++] = *at;
     }
     stamp[used] = '\0';
-    snprintf(path, path_bytes, "results/%s-%s", stamp, plan->suite[0] ? plan->suite : "run");
+    snprintf(path, path_bytes, "results/%s-%s", stamp, name);
     return path;
 }
 
@@ -560,10 +565,10 @@ static int prove_tunables(struct plan *plan)
 /* The table, and where everything lies; the report where it was asked for. */
 static int tell(const struct run_options *options, const char *folder, int status)
 {
-    if (options->folder_used) {
+    if (options->folder_used)
         snprintf(options->folder_used, CLI_FOLDER_BYTES, "%s", folder);
+    if (options->no_table)
         return status;
-    }
     json_t *summary = cli_read_summary("run", folder);
 
     if (!summary)
@@ -610,11 +615,12 @@ static int run_and_tell(struct plan *plan, const struct run_options *options)
     char path[CLI_FOLDER_BYTES], error[RUN_START_ERROR_BYTES];
     const char *folder = options->resume   ? options->resume
                          : options->folder ? options->folder
-                                           : default_folder(plan, path, sizeof path);
+                                           : default_folder(plan, options, path, sizeof path);
     int status;
 
     if (cli_find_programs("run", &paths) != CLI_OK)
         return CLI_FAILED;
+    program_cells_prepare(plan, &paths);
     int failed = options->resume ? run_start_resumed(&start, plan, &paths, folder, error)
                                  : run_start_new(&start, plan, &paths, folder, error);
     if (failed) {
@@ -702,8 +708,23 @@ int cli_run_suite(const struct cli_suite_run *asked, char *folder)
     options.tick_ns = asked->tick_ns;
     options.no_control = options.no_repeats = options.chose_passes = 1;
     options.folder_used = folder;
+    options.no_table = 1;
     folder[0] = '\0';
     return plan_and_run(&options);
+}
+
+int cli_run_words(const struct cli_words_run *asked, char *folder)
+{
+    struct run_options options = usual_options;
+
+    options.name = asked->name;
+    options.no_table = asked->no_table;
+    options.folder_used = folder;
+    folder[0] = '\0';
+    argp_parse(&cli_run_parser, asked->count, asked->words, 0, NULL, &options);
+    const int status = plan_and_run(&options);
+    row_list_free(&options.choice.rows);
+    return status;
 }
 
 int cli_run(int argc, char **argv)

@@ -5,8 +5,50 @@
 
 #include "harness/text.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* Returns the byte behind, or NULL where there is no room. */
+static char *put_byte(char *at, const char *end, unsigned char byte)
+{
+    const int is_plain = byte >= ' ' && byte <= '~' && byte != '%';
+
+    if (end - at < 4)
+        return NULL;
+    return at + snprintf(at, (size_t)(end - at), is_plain ? "%c" : "%%%02X", byte);
+}
+
+static char *put_word(char *at, const char *end, const char *word)
+{
+    char *quoted = malloc(TEXT_QUOTED_BYTES(strlen(word)));
+
+    if (!quoted)
+        return NULL;
+    text_quote(word, quoted);
+    for (const char *from = quoted; *from && at; from++)
+        at = put_byte(at, end, (unsigned char)*from);
+    free(quoted);
+    return at;
+}
+
+int describe_command_exactly(char *const *argv, char *text, size_t bytes)
+{
+    const char *end = text + bytes;
+    char *at = text;
+
+    for (size_t i = 0; argv[i] && at; i++) {
+        if (i > 0)
+            at = put_byte(at, end, ' ');
+        if (at)
+            at = put_word(at, end, argv[i]);
+    }
+    if (!at)
+        return -E2BIG;
+    *at = '\0';
+    return 0;
+}
 
 const char *describe_command(char *const *argv, char *text)
 {

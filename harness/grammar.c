@@ -96,8 +96,8 @@ static int bad_value(const struct parameter *parameter, const char *value, char 
                  (unsigned long long)parameter->maximum);
         return -EINVAL;
     }
-    if (parameter->kind == PARAMETER_FILE) {
-        snprintf(error, GRAMMAR_ERROR_BYTES, "%s: '%.64s' is no path of 1 to %d bytes",
+    if (parameter->kind != PARAMETER_CHOICE) {
+        snprintf(error, GRAMMAR_ERROR_BYTES, "%s: '%.64s' is no text of 1 to %d bytes",
                  parameter->name, value, WORKLOAD_TEXT_BYTES - 1);
         return -EINVAL;
     }

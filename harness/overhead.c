@@ -9,6 +9,7 @@
 #include "harness/clock.h"
 #include "harness/json_file.h"
 #include "harness/machine.h"
+#include "harness/overhead_figure.h"
 #include "harness/overhead_ledger.h"
 #include "harness/overhead_snapshot.h"
 #include "harness/pass.h"
@@ -56,10 +57,7 @@ enum figure {
     FIGURES
 };
 
-static const struct {
-    const char *name, *summary, *unit;
-    double aim; /* at most; 0: none */
-} figures[FIGURES] = {
+static const struct overhead_figure figures[FIGURES] = {
     [LOOP] = {"loop",
               "the loop of pair/size:64 in `tidemark micro` by itself: count and write a word",
               "ns", 0},
@@ -361,23 +359,6 @@ static int make_plan(struct measurement *measurement)
     return 0;
 }
 
-static json_t *figure_to_json(struct measurement *measurement, enum figure figure)
-{
-    size_t count = measurement->counts[figure];
-    struct median_interval interval = statistics_median(measurement->values[figure], count);
-    json_t *object = json_pack("{s:s, s:s, s:s, s:f, s:i}", "name", figures[figure].name, "summary",
-                               figures[figure].summary, "unit", figures[figure].unit, "median",
-                               interval.median, "n", (int)count);
-
-    json_object_set_new(object, "low",
-                        interval.has_interval ? json_real(interval.low) : json_null());
-    json_object_set_new(object, "high",
-                        interval.has_interval ? json_real(interval.high) : json_null());
-    json_object_set_new(object, "aim",
-                        figures[figure].aim > 0 ? json_real(figures[figure].aim) : json_null());
-    return object;
-}
-
 static json_t *own_memory(void)
 {
     struct memory_status status;
@@ -430,7 +411,9 @@ json_t *overhead_measure(const struct overhead_options *options, const struct pr
         all = json_array();
         for (int figure = 0; figure < FIGURES; figure++) {
             if (measurement.counts[figure] > 0)
-                json_array_append_new(all, figure_to_json(&measurement, (enum figure)figure));
+                json_array_append_new(all, overhead_figure_to_json(&figures[figure],
+                                                                   measurement.values[figure],
+                                                                   measurement.counts[figure]));
         }
         json_array_append_new(all, own_memory());
     }

@@ -105,7 +105,7 @@ int pass_is_left(const struct pass *pass, const struct tally *tally, size_t cell
     const struct cell *wanted = &tally->plan->cells[cell];
 
     return tally->plan->passes & pass_bit(pass) && tally->cells[cell].has_ok &&
-           !wanted->is_control && host_is_objects(&wanted->host) &&
+           !wanted->is_control && cell_calls_itself(wanted) &&
            wanted->way.mode != RETURN_PRESSURE && pass->suits(wanted) &&
            !pass_file_is_there(run_fd, pass, cell);
 }

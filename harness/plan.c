@@ -67,26 +67,33 @@ int cell_apply_way(struct cell *cell, char *reason)
     return failed ? -EINVAL : 0;
 }
 
+int cell_calls_itself(const struct cell *cell)
+{
+    return host_is_objects(&cell->host) && !cell->workload->is_program;
+}
+
 /* A sentence in `not_available` when the row cannot give back in the cell's way. */
 static void check_way(struct cell *cell)
 {
+    const char *who = cell->workload->is_program ? "program" : "real CPython";
     const struct return_way *way = &cell->way;
     const struct allocator *object = cell->row.object.allocator;
     const unsigned one = ALLOCATOR_MALLOC | ALLOCATOR_FREE;
     const char *lack = NULL;
     char enabled[RETURN_REASON_BYTES], reason[RETURN_REASON_BYTES];
 
-    if (way->mode == RETURN_PURGE && host_is_objects(&cell->host) &&
+    if (way->mode == RETURN_PURGE && cell_calls_itself(cell) &&
         !((object->capabilities | row_raw_capabilities(&cell->row)) & ALLOCATOR_PURGE))
         lack = "has no purge: there is no call that makes it give back";
-    else if (way->mode > RETURN_EAGER && !host_is_objects(&cell->host))
-        lack = "is not asked to give back by a real CPython";
-    else if (way->activity_ns > 0 && !host_is_objects(&cell->host))
-        lack = "is not used by a real CPython while it rests";
+    else if (way->mode > RETURN_EAGER && !cell_calls_itself(cell))
+        lack = "is not asked to give back by a";
+    else if (way->activity_ns > 0 && !cell_calls_itself(cell))
+        lack = "is not used while it rests by a";
     else if (way->activity_ns > 0 && (object->capabilities & one) != one)
         lack = "has no single block to take and free at a tick";
     if (lack)
-        snprintf(cell->not_available, sizeof cell->not_available, "%s %s", cell->row.text, lack);
+        snprintf(cell->not_available, sizeof cell->not_available, "%s %s%s%s", cell->row.text, lack,
+                 cell_calls_itself(cell) ? "" : " ", cell_calls_itself(cell) ? "" : who);
     else if (!return_thp_is_available(way->thp, return_thp_read(enabled), reason))
         snprintf(cell->not_available, sizeof cell->not_available, "%s", reason);
 }
@@ -263,8 +270,10 @@ int plan_add(struct plan *plan, const struct plan_request *request, char *error)
     if (!failed)
         failed = parse_rows(request, rows, error);
     if (!failed) {
-        model.way.rebuilds = model.way.rebuilds && host_is_objects(&model.host);
         model.workload = words.workload;
+        model.way.rebuilds = model.way.rebuilds && cell_calls_itself(&model);
+        if (words.workload->is_program)
+            model.idle_ns = 0; /* nothing of it is there any more */
         failed = add_combinations(plan, request, &words, &model, rows);
     }
     free(rows);

@@ -34,6 +34,7 @@ struct cell {
     struct return_way way;
     unsigned rounds;
     char prepared_file[64]; /* what the child reads for a parameter that is a file */
+    char preload[1024];     /* of a program: libraries, separated by colons */
     int is_threaded;        /* 1: threads of that file's call the allocator */
     int is_control; /* the same again as an earlier cell: what differs between the two is noise */
     char not_available[PLAN_REASON_BYTES]; /* empty: it can run */
@@ -52,7 +53,8 @@ struct plan {
     unsigned passes;        /* after all rounds, of each cell that suits: a set (harness/pass.h) */
     struct cell *cells;     /* owned; plan_free */
     size_t cell_count;
-    struct trace_files *traces; /* owned: those that cells replay (harness/trace_files.h); or NULL */
+    struct trace_files
+        *traces;      /* owned: those that cells replay (harness/trace_files.h); or NULL */
     json_t *settings; /* owned: what proof_of_plan was told of every tunable, by row; or NULL */
     json_t *tunables; /* owned: what proof_of_plan found, by row, as machine.json has it; or NULL */
 };
@@ -110,6 +112,10 @@ int plan_add_controls(struct plan *plan);
  * long they rest differs too.
  */
 int plan_same_experiment(const struct cell *a, const struct cell *b);
+
+/* 1 when the sample's process calls the allocator itself, and can be asked to do more; 0 for a real
+ * CPython and for any other program. */
+int cell_calls_itself(const struct cell *cell);
 
 /*
  * Fills `order` (room for cell_count) with the cells to run in `round`, shuffled by the plan's seed

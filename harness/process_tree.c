@@ -13,11 +13,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 64, CHILDREN_BYTES = 1 << 16 };
+enum { PATH_BYTES = 64 };
 
-void process_tree_init(struct process_tree *tree, pid_t root)
+void process_tree_init(struct process_tree *tree, pid_t root, const char *aside)
 {
     tree->root = root;
+    tree->aside = aside;
     tree->count = 0;
     tree->met = 0;
     tree->is_full = 0;
@@ -46,7 +47,8 @@ static void meet(struct process_tree *tree, pid_t pid)
     const int statm_fd = procfs_open_statm(pid);
     if (statm_fd < 0)
         return; /* it has ended */
-    tree->processes[tree->count++] = (struct tree_process){pid, statm_fd, 1};
+    tree->processes[tree->count++] =
+        (struct tree_process){.pid = pid, .statm_fd = statm_fd, .is_seen = 1};
     tree->met++;
 }
 
@@ -61,22 +63,30 @@ static void meet_all(struct process_tree *tree, char *text)
     }
 }
 
+/* A file of /proc into `tree->text`, with a 0 behind it. Returns its bytes; 0 where it cannot be
+ * read. */
+static size_t read_text(struct process_tree *tree, int folder_fd, const char *path)
+{
+    const int fd = openat(folder_fd, path, O_RDONLY | O_CLOEXEC);
+    size_t used = 0;
+    ssize_t got;
+
+    while (fd >= 0 && used < sizeof tree->text - 1 &&
+           (got = read(fd, tree->text + used, sizeof tree->text - 1 - used)) > 0)
+        used += (size_t)got;
+    if (fd >= 0)
+        close(fd);
+    tree->text[used] = '\0';
+    return used;
+}
+
 static void meet_children_of(struct process_tree *tree, int task_fd, const char *tid)
 {
-    static char text[CHILDREN_BYTES];
     char path[PATH_BYTES];
 
     snprintf(path, sizeof path, "%.20s/children", tid);
-    const int fd = openat(task_fd, path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    size_t used = 0;
-    ssize_t got;
-    while (used < sizeof text - 1 && (got = read(fd, text + used, sizeof text - 1 - used)) > 0)
-        used += (size_t)got;
-    close(fd);
-    text[used] = '\0';
-    meet_all(tree, text);
+    if (read_text(tree, task_fd, path) > 0)
+        meet_all(tree, tree->text);
 }
 
 /* Children belong to the thread that forked them. Returns 0 or a negative errno. */
@@ -108,6 +118,25 @@ static void forget_unseen(struct process_tree *tree)
     tree->count = kept;
 }
 
+static int stands_aside(struct process_tree *tree, pid_t pid)
+{
+    char path[PATH_BYTES];
+
+    snprintf(path, sizeof path, "/proc/%d/environ", (int)pid);
+    const size_t bytes = read_text(tree, AT_FDCWD, path);
+    for (size_t at = 0; at < bytes; at += strlen(tree->text + at) + 1)
+        if (strcmp(tree->text + at, tree->aside) == 0)
+            return 1;
+    return 0;
+}
+
+/* Anew each time: a process has the environment of its parent until it becomes another program. */
+static void set_aside(struct process_tree *tree)
+{
+    for (size_t i = 0; i < tree->count && tree->aside; i++)
+        tree->processes[i].is_aside = stands_aside(tree, tree->processes[i].pid);
+}
+
 int process_tree_scan(struct process_tree *tree)
 {
     for (size_t i = 0; i < tree->count; i++)
@@ -122,6 +151,7 @@ int process_tree_scan(struct process_tree *tree)
         if (tree->processes[i].is_seen)
             (void)scan_process(tree, tree->processes[i].pid);
     forget_unseen(tree);
+    set_aside(tree);
     return error;
 }
 
@@ -148,7 +178,8 @@ void process_tree_read(const struct process_tree *tree, struct tree_memory *memo
     memory->processes = 0;
     for (size_t i = 0; i < tree->count; i++) {
         uint64_t resident, shared;
-        if (read_statm(tree->processes[i].statm_fd, &resident, &shared) != 0)
+        if (tree->processes[i].is_aside ||
+            read_statm(tree->processes[i].statm_fd, &resident, &shared) != 0)
             continue;
         own += resident > shared ? resident - shared : 0;
         most_shared = shared > most_shared ? shared : most_shared;
@@ -163,7 +194,7 @@ void process_tree_rollup(const struct process_tree *tree, struct memory_rollup *
 
     *rollup = (struct memory_rollup){0};
     for (size_t i = 0; i < tree->count; i++) {
-        if (procfs_read_rollup(tree->processes[i].pid, &one) != 0)
+        if (tree->processes[i].is_aside || procfs_read_rollup(tree->processes[i].pid, &one) != 0)
             continue;
         rollup->rss_bytes += one.pss_bytes;
         rollup->pss_bytes += one.pss_bytes;
@@ -174,14 +205,36 @@ void process_tree_rollup(const struct process_tree *tree, struct memory_rollup *
     }
 }
 
-int process_tree_maps(const struct process_tree *tree, const char *library)
+static void meet_stranger(const struct tree_process *process, struct tree_stranger *stranger)
 {
-    char path[512];
+    const uint64_t page_bytes = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t resident, shared;
+    char path[PATH_BYTES];
 
-    for (size_t i = 0; i < tree->count; i++)
-        if (procfs_maps_file(tree->processes[i].pid, library, path, sizeof path))
-            return 1;
-    return 0;
+    if (read_statm(process->statm_fd, &resident, &shared) != 0)
+        return;
+    const uint64_t own_bytes = (resident > shared ? resident - shared : 0) * page_bytes;
+    if (stranger->pid != 0 && own_bytes <= stranger->resident_bytes)
+        return;
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)process->pid);
+    if (procfs_read_line(path, stranger->name, sizeof stranger->name) != 0)
+        return;
+    stranger->pid = process->pid;
+    stranger->resident_bytes = own_bytes;
+}
+
+void process_tree_look(struct process_tree *tree, const char *library,
+                       struct tree_stranger *stranger)
+{
+    char file[512];
+
+    for (size_t i = 0; i < tree->count; i++) {
+        struct tree_process *process = &tree->processes[i];
+        if (process->is_aside || procfs_maps_file(process->pid, library, file, sizeof file))
+            process->strange = 0;
+        else if (++process->strange >= 2)
+            meet_stranger(process, stranger);
+    }
 }
 
 void process_tree_free(struct process_tree *tree)

@@ -17,35 +17,43 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { PROCESS_TREE_MOST = 4096 };
+enum { PROCESS_TREE_MOST = 4096, PROCESS_TREE_TEXT_BYTES = 1 << 16 };
 
 struct tree_process {
     pid_t pid;
     int statm_fd;
-    int is_seen; /* by the scan that goes on */
+    int is_seen;      /* by the scan that goes on */
+    int is_aside;     /* it was started with what process_tree_init names */
+    unsigned strange; /* looks in a row at which it had not mapped a library (process_tree_look) */
 };
 
-/* Some 64 KiB: not for a stack. Owns a descriptor for each process. */
+/* Some 200 KiB: not for a stack. Owns a descriptor for each process. */
 struct process_tree {
     pid_t root;
+    const char *aside;
     size_t count;
     uint64_t met; /* processes that were ever in it */
     int is_full;  /* 1: there were more than PROCESS_TREE_MOST, which are left out */
     struct tree_process processes[PROCESS_TREE_MOST]; /* without the root */
+    char text[PROCESS_TREE_TEXT_BYTES];               /* of /proc, while it is scanned */
 };
 
 struct tree_memory {
     uint64_t resident_bytes;
-    size_t processes; /* that still run */
+    size_t processes; /* that still run, without those aside */
 };
 
-/* The tree beneath `root`, empty until it is scanned. Nothing fails. */
-void process_tree_init(struct process_tree *tree, pid_t root);
+/*
+ * The tree beneath `root`, empty until it is scanned. A process whose environment has `aside`
+ * ("NAME=VALUE", which outlives the tree; NULL: none) is no part of what is added up; those that it
+ * starts are, unless they have it too. Nothing fails.
+ */
+void process_tree_init(struct process_tree *tree, pid_t root, const char *aside);
 
 /*
- * Looks for processes that are new, and forgets those that ended: some 20 us a process. One that is
- * started and ends between two scans is never seen. Returns 0 or a negative errno. One thread at a
- * time, as all here.
+ * Looks for processes that are new, and forgets those that ended: some 20 us a process, and 10 us
+ * more where some stand aside. One that is started and ends between two scans is never seen.
+ * Returns 0 or a negative errno. One thread at a time, as all here.
  */
 int process_tree_scan(struct process_tree *tree);
 
@@ -56,8 +64,20 @@ void process_tree_read(const struct process_tree *tree, struct tree_memory *memo
  * (Pss) as `rss_bytes`. */
 void process_tree_rollup(const struct process_tree *tree, struct memory_rollup *rollup);
 
-/* 1 when any of them has mapped that library, a soname or a path. */
-int process_tree_maps(const struct process_tree *tree, const char *library);
+/* A process that has not mapped what it should have. */
+struct tree_stranger {
+    pid_t pid; /* 0: there is none */
+    char name[32];
+    uint64_t resident_bytes; /* its own pages */
+};
+
+/*
+ * Looks at what each of them has mapped, some 100 us a process: one without that library, a path or
+ * a soname, at two looks in a row is a stranger, since one that has just begun may have loaded
+ * nothing yet. `stranger` becomes the one that holds most, if it holds more than that does by now.
+ */
+void process_tree_look(struct process_tree *tree, const char *library,
+                       struct tree_stranger *stranger);
 
 /* Closes the descriptors. */
 void process_tree_free(struct process_tree *tree);

@@ -6,6 +6,7 @@
 #include "harness/program_paths.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,57 +41,70 @@ static int join(char *path, const char *folder, const char *relative, const char
     return wrote < PROGRAM_PATH_BYTES ? 0 : -ENAMETOOLONG;
 }
 
+enum where { PROGRAMS, LIBRARIES, DATA };
+
+/* Every part of an installation, in the order in which they are missed. */
+static const struct part {
+    size_t offset; /* in struct program_paths */
+    enum where where;
+    const char *name;
+    int access;
+} parts[] = {
+#define PART(field, ...)                                                                           \
+    {                                                                                              \
+        offsetof(struct program_paths, field), __VA_ARGS__                                         \
+    }
+    PART(child, PROGRAMS, "tidemark-child", X_OK),
+    PART(describe, PROGRAMS, "tidemark-describe", X_OK),
+    PART(micro, PROGRAMS, "tidemark-micro", X_OK),
+    PART(check, PROGRAMS, "tidemark-check", X_OK),
+    PART(graph, PROGRAMS, "tidemark-graph", X_OK),
+    PART(sites, PROGRAMS, "tidemark-sites", X_OK),
+    PART(snapshot_library, LIBRARIES, "libtidemark-snapshot.so", R_OK),
+    PART(record_library, LIBRARIES, "libtidemark-record.so", R_OK),
+    PART(witness_library, LIBRARIES, "libtidemark-witness.so", R_OK),
+    PART(python_folder, DATA, "workloads/python", X_OK),
+    PART(drivers_folder, DATA, "workloads/programs", X_OK),
+    PART(report_script, DATA, "plot/report.py", R_OK),
+    PART(trace_script, DATA, "plot/trace.py", R_OK),
+    PART(recorded, DATA, "recorded.json", R_OK),
+#undef PART
+};
+
+enum { PARTS = sizeof parts / sizeof parts[0] };
+
 static int fill(struct program_paths *paths, const char *folder, const struct layout *layout)
 {
-    int error = join(paths->child, folder, layout->programs, "tidemark-child");
+    const char *const folders[] = {
+        [PROGRAMS] = layout->programs, [LIBRARIES] = layout->libraries, [DATA] = layout->data};
+    int error = 0;
 
-    if (!error)
-        error = join(paths->describe, folder, layout->programs, "tidemark-describe");
-    if (!error)
-        error = join(paths->micro, folder, layout->programs, "tidemark-micro");
-    if (!error)
-        error = join(paths->check, folder, layout->programs, "tidemark-check");
-    if (!error)
-        error = join(paths->graph, folder, layout->programs, "tidemark-graph");
-    if (!error)
-        error = join(paths->sites, folder, layout->programs, "tidemark-sites");
-    if (!error)
-        error = join(paths->snapshot_library, folder, layout->libraries, "libtidemark-snapshot.so");
-    if (!error)
-        error = join(paths->record_library, folder, layout->libraries, "libtidemark-record.so");
-    if (!error)
-        error = join(paths->python_folder, folder, layout->data, "workloads/python");
-    if (!error)
-        error = join(paths->report_script, folder, layout->data, "plot/report.py");
-    return error ? error : join(paths->recorded, folder, layout->data, "recorded.json");
+    for (size_t i = 0; i < PARTS && !error; i++)
+        error =
+            join((char *)paths + parts[i].offset, folder, folders[parts[i].where], parts[i].name);
+    return error;
+}
+
+/* A build with a sanitizer has no library to preload: it replaces malloc itself. */
+static int is_needed(const struct part *part)
+{
+#ifdef TIDEMARK_SANITIZED
+    return part->where != LIBRARIES;
+#else
+    (void)part;
+    return 1;
+#endif
 }
 
 /* The first part that is not there, or NULL. */
 static const char *missing_part(const struct program_paths *paths)
 {
-    if (access(paths->child, X_OK) != 0)
-        return paths->child;
-    if (access(paths->describe, X_OK) != 0)
-        return paths->describe;
-    if (access(paths->micro, X_OK) != 0)
-        return paths->micro;
-    if (access(paths->check, X_OK) != 0)
-        return paths->check;
-    if (access(paths->graph, X_OK) != 0)
-        return paths->graph;
-    if (access(paths->sites, X_OK) != 0)
-        return paths->sites;
-#ifndef TIDEMARK_SANITIZED /* such a build has none: a sanitizer replaces malloc itself */
-    if (access(paths->snapshot_library, R_OK) != 0)
-        return paths->snapshot_library;
-    if (access(paths->record_library, R_OK) != 0)
-        return paths->record_library;
-#endif
-    if (access(paths->python_folder, X_OK) != 0)
-        return paths->python_folder;
-    if (access(paths->report_script, R_OK) != 0)
-        return paths->report_script;
-    return access(paths->recorded, R_OK) != 0 ? paths->recorded : NULL;
+    for (size_t i = 0; i < PARTS; i++) {
+        const char *path = (const char *)paths + parts[i].offset;
+        if (is_needed(&parts[i]) && access(path, parts[i].access) != 0)
+            return path;
+    }
+    return NULL;
 }
 
 /* Names what is missing of a build tree where there is one in part, else of an installation. */

@@ -17,8 +17,11 @@ struct program_paths {
     char sites[PROGRAM_PATH_BYTES];            /* tidemark-sites */
     char snapshot_library[PROGRAM_PATH_BYTES]; /* libtidemark-snapshot.so */
     char record_library[PROGRAM_PATH_BYTES];   /* libtidemark-record.so */
+    char witness_library[PROGRAM_PATH_BYTES];  /* libtidemark-witness.so */
     char python_folder[PROGRAM_PATH_BYTES];    /* workloads/python */
+    char drivers_folder[PROGRAM_PATH_BYTES];   /* workloads/programs */
     char report_script[PROGRAM_PATH_BYTES];    /* plot/report.py */
+    char trace_script[PROGRAM_PATH_BYTES];     /* plot/trace.py */
     char recorded[PROGRAM_PATH_BYTES];         /* recorded.json */
 };
 

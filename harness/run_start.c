@@ -9,11 +9,12 @@
 #include "harness/machine.h"
 #include "harness/pass.h"
 #include "harness/plan_read.h"
+#include "harness/program_cells.h"
 #include "harness/programs.h"
 #include "harness/run_compare.h"
-#include "harness/trace_files.h"
 #include "harness/run_read.h"
 #include "harness/text.h"
+#include "harness/trace_files.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -199,8 +200,10 @@ int run_start_resumed(struct run_start *start, struct plan *plan, const struct p
         start->is_complete = 1;
     else if (!is_writable || trace_files_prepare(plan, error) != 0)
         failed = -EINVAL;
-    else
+    else {
+        program_cells_prepare(plan, paths);
         failed = go_on(start, plan, paths, samples, error);
+    }
     json_decref(samples);
     return failed;
 }

@@ -8,6 +8,9 @@
 #include "harness/clock.h"
 #include "harness/memory_pressure.h"
 #include "harness/pass.h"
+#include "harness/process_tree.h"
+#include "harness/program_cells.h"
+#include "workloads/program_process.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -18,6 +21,8 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+enum { PROGRAM_LOOK_MS = 50 };
 
 /* One sample under way. */
 struct session {
@@ -34,7 +39,11 @@ struct session {
     enum memory_kill kernel_kill;
     char stderr_tail[SAMPLE_STDERR_BYTES];
     size_t stderr_used;
+    struct program_witness witness; /* of a program */
 };
+
+/* Of the sample under way, where it is of a program: the sampler's, and this thread's own. */
+static struct process_tree sampled_tree, own_tree;
 
 const char *sample_status_name(enum sample_status status)
 {
@@ -106,6 +115,11 @@ static int start(struct session *session)
         error = command_add(&command, "--pass");
     if (!error && session->settings->pass)
         error = command_add(&command, session->settings->pass->name);
+    if (!error)
+        error = program_witness_open(&session->witness, session->cell);
+    if (!error)
+        error = program_witness_environment(&session->witness, session->cell,
+                                            session->settings->paths, &command.environment);
     if (error)
         return error;
     make_group(session);
@@ -176,11 +190,28 @@ static uint64_t sampler_limit_bytes(const struct session *session)
     return limit_bytes < UINT64_MAX - beyond_bytes ? limit_bytes + beyond_bytes : UINT64_MAX;
 }
 
+/* Nothing of the program is there yet. */
+static int at_programs_baseline(struct session *session)
+{
+    const struct sample_settings *settings = session->settings;
+
+    process_tree_init(&sampled_tree, session->child.pid, PROGRAM_ASIDE);
+    process_tree_init(&own_tree, session->child.pid, PROGRAM_ASIDE);
+    const int error =
+        sampler_start(settings->sampler, &session->child, settings->plan->tick_ns,
+                      sampler_limit_bytes(session), &sampled_tree, settings->sampler_cpu);
+    session->sampling = error == 0;
+    session->sample->baseline_ns = settings->sampler->started_ns;
+    return error;
+}
+
 static int at_baseline(struct session *session)
 {
     struct sample *sample = session->sample;
     const struct sample_settings *settings = session->settings;
 
+    if (session->cell->workload->is_program)
+        return at_programs_baseline(session);
     if (!host_is_objects(&session->cell->host)) {
         find_python_providers(session);
         if (!sample->raw_provider[0])
@@ -192,7 +223,7 @@ static int at_baseline(struct session *session)
         error = procfs_reset_peak(session->child.pid);
     if (!error)
         error = sampler_start(settings->sampler, &session->child, settings->plan->tick_ns,
-                              sampler_limit_bytes(session), settings->sampler_cpu);
+                              sampler_limit_bytes(session), NULL, settings->sampler_cpu);
     if (error)
         return error;
     session->sampling = 1;
@@ -212,10 +243,36 @@ static void note_moment(struct sample *sample, const struct sample_phase *phase)
         moments_phase_ended(&sample->moments, stamps->end_ns, stamps->freed != 0, &now);
 }
 
+/* Of what runs by now, or ran last: the end of a program is the end of its last phase. */
+static int read_tree_memory(const struct session *session, struct sample_phase *phase)
+{
+    struct sampler *sampler = session->settings->sampler;
+    const int error = process_tree_scan(&own_tree);
+
+    process_tree_rollup(&own_tree, &phase->rollup);
+    if (phase->rollup.rss_bytes == 0)
+        phase->rollup.rss_bytes = sampler_last_held(sampler);
+    phase->status = (struct memory_status){.peak_bytes = sampler_take_peak(sampler)};
+    return error;
+}
+
+/* What the phase's end costs to read. Returns 0 or a negative errno. */
+static int read_memory(const struct session *session, struct sample_phase *phase)
+{
+    const pid_t pid = session->child.pid;
+    int error;
+
+    if (session->cell->workload->is_program)
+        return read_tree_memory(session, phase);
+    error = procfs_read_status(pid, &phase->status);
+    if (!error)
+        error = procfs_read_rollup(pid, &phase->rollup);
+    return error ? error : procfs_reset_peak(pid);
+}
+
 static int at_phase_end(struct session *session)
 {
     struct sample *sample = session->sample;
-    pid_t pid = session->child.pid;
 
     if (sample->phase_count == PAGE_PHASES ||
         session->child.page->phase_count != sample->phase_count + 1)
@@ -225,13 +282,9 @@ static int at_phase_end(struct session *session)
     phase->stamps.name[sizeof phase->stamps.name - 1] = '\0';
     phase->charge_bytes = SAMPLE_NO_CHARGE;
     memory_group_charge(&session->group, &phase->charge_bytes);
-    int error = procfs_read_status(pid, &phase->status);
-    if (!error)
-        error = procfs_read_rollup(pid, &phase->rollup);
-    if (!error)
-        error = procfs_reset_peak(pid);
+    const int error = read_memory(session, phase);
     phase->park_ns = clock_monotonic_ns() - phase->stamps.end_ns;
-    if (!error)
+    if (!error && !session->cell->workload->is_program)
         note_moment(sample, phase);
     sample->phase_count += error == 0;
     return error;
@@ -322,6 +375,25 @@ static void take_moments(struct session *session, uint64_t now_ns)
         moments_take(moments, session->child.pid, rests(session), &session->group);
 }
 
+/* What is due, while the child runs. */
+static void look_at(struct session *session, uint64_t now_ns)
+{
+    take_moments(session, now_ns);
+    if (session->witness.page && session->sampling)
+        program_witness_look(&session->witness, &own_tree);
+}
+
+/* Until something is due. */
+static int wait_ms(const struct session *session, uint64_t now_ns, uint64_t deadline_ns)
+{
+    const uint64_t due_ns = moments_due_ns(&session->sample->moments);
+    const uint64_t next_ns = due_ns < deadline_ns ? due_ns : deadline_ns;
+    const uint64_t most_ms = session->witness.page ? PROGRAM_LOOK_MS : 1000;
+    const uint64_t left_ms = (next_ns - now_ns) / 1000000u + 1;
+
+    return (int)(left_ms < most_ms ? left_ms : most_ms);
+}
+
 /* Serves the child until it ends, is out of time, or breaks the protocol. Returns 0 or a negative
  * errno. */
 static int serve(struct session *session)
@@ -343,10 +415,8 @@ static int serve(struct session *session)
             session->timed_out = 1;
             return -ETIMEDOUT;
         }
-        take_moments(session, now);
-        uint64_t due_ns = moments_due_ns(&session->sample->moments);
-        uint64_t left_ms = ((due_ns < deadline_ns ? due_ns : deadline_ns) - now) / 1000000u + 1;
-        if (poll(watched, WATCHED, left_ms > 1000 ? 1000 : (int)left_ms) < 0 && errno != EINTR)
+        look_at(session, now);
+        if (poll(watched, WATCHED, wait_ms(session, now, deadline_ns)) < 0 && errno != EINTR)
             return -errno;
         if (watched[ERRORS].revents && drain_stderr(session))
             watched[ERRORS].fd = -1;
@@ -467,6 +537,20 @@ static void decide_kernel_kill(struct session *session, int wait_status)
     decide(session, SAMPLE_OOM, what);
 }
 
+/* A program that ran on another malloc than its row's is no sample of it. */
+static void check_witness(struct session *session)
+{
+    struct sample *sample = session->sample;
+    char file[WITNESS_PATH_BYTES];
+
+    if (sample->status != SAMPLE_OK || !session->witness.page)
+        return;
+    if (program_witness_check(&session->witness, session->cell, file, sample->reason) != 0)
+        sample->status = SAMPLE_EXIT;
+    else
+        snprintf(sample->object_provider, sizeof sample->object_provider, "%.190s", file);
+}
+
 static void finish(struct session *session, int served, int wait_status)
 {
     const struct sampler *sampler = session->settings->sampler;
@@ -566,16 +650,21 @@ int sample_run(const struct sample_settings *settings, const struct cell *cell, 
                struct sample *sample)
 {
     enum { MOST_PAD_BYTES = 4096 };
-    struct session session = {
-        .settings = settings, .cell = cell, .sample = sample, .oom_kills = procfs_oom_kills()};
+    struct session session = {.settings = settings,
+                              .cell = cell,
+                              .sample = sample,
+                              .oom_kills = procfs_oom_kills(),
+                              .witness = {.fd = -1}};
 
     memset(sample, 0, sizeof *sample);
     sample->cpu = -1;
     sample->statm_error_bytes = INT64_MIN;
     sample->pad_bytes = (unsigned)(seed % MOST_PAD_BYTES);
     int started = start(&session);
-    if (started)
+    if (started) {
+        program_witness_close(&session.witness);
         return started < 0 ? started : 0;
+    }
     int served = serve(&session);
     if (served < 0)
         session.ended = has_ended(&session.child);
@@ -590,6 +679,10 @@ int sample_run(const struct sample_settings *settings, const struct cell *cell, 
     drain_stderr(&session);
     keep_figures(&session);
     finish(&session, served, wait_status);
+    check_witness(&session);
     spawn_release(&session.child);
+    program_witness_close(&session.witness);
+    process_tree_free(&sampled_tree);
+    process_tree_free(&own_tree);
     return 0;
 }

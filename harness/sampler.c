@@ -32,12 +32,35 @@ static void thin(struct sampler *sampler)
     sampler->tick_ns *= 2;
 }
 
+/* New processes are looked for less often than memory is: a scan costs some 20 us a process. */
+static int read_tree(struct sampler *sampler, uint64_t *rss_bytes)
+{
+    enum { SCAN_NS = 4000000 };
+    const uint64_t now_ns = clock_monotonic_ns();
+    struct tree_memory memory;
+
+    if (now_ns - sampler->scanned_ns >= SCAN_NS) {
+        sampler->scanned_ns = now_ns;
+        if (process_tree_scan(sampler->tree) != 0)
+            return -ESRCH;
+    }
+    process_tree_read(sampler->tree, &memory);
+    *rss_bytes = memory.resident_bytes;
+    if (memory.processes > 0)
+        atomic_store(&sampler->last_bytes, memory.resident_bytes);
+    if (memory.resident_bytes > atomic_load(&sampler->peak_bytes))
+        atomic_store(&sampler->peak_bytes, memory.resident_bytes);
+    return 0;
+}
+
 static int take_tick(struct sampler *sampler)
 {
     const struct workload_gauge *gauge = &sampler->child->page->gauge;
     struct tick *tick = &sampler->ticks[sampler->count];
 
-    if (procfs_read_statm(sampler->child->statm_fd, &tick->rss_bytes) != 0)
+    const int error = sampler->tree ? read_tree(sampler, &tick->rss_bytes)
+                                    : procfs_read_statm(sampler->child->statm_fd, &tick->rss_bytes);
+    if (error)
         return -ESRCH;
     tick->t_ns = clock_monotonic_ns() - sampler->started_ns;
     tick->object_bytes = atomic_load_explicit(&gauge->object_bytes, memory_order_relaxed);
@@ -101,7 +124,7 @@ int sampler_init(struct sampler *sampler)
 }
 
 int sampler_start(struct sampler *sampler, const struct spawned *child, uint64_t tick_ns,
-                  uint64_t memory_limit_bytes, int cpu)
+                  uint64_t memory_limit_bytes, struct process_tree *tree, int cpu)
 {
     pthread_attr_t attributes;
 
@@ -111,6 +134,10 @@ int sampler_start(struct sampler *sampler, const struct spawned *child, uint64_t
     sampler->memory_limit_bytes = memory_limit_bytes;
     sampler->cpu = cpu;
     sampler->child = child;
+    sampler->tree = tree;
+    sampler->scanned_ns = 0;
+    atomic_store(&sampler->peak_bytes, 0);
+    atomic_store(&sampler->last_bytes, 0);
     atomic_store(&sampler->stop, 0);
     atomic_store(&sampler->over_limit, 0);
     sampler->started_ns = clock_monotonic_ns();
@@ -125,6 +152,16 @@ int sampler_start(struct sampler *sampler, const struct spawned *child, uint64_t
     }
     pthread_attr_destroy(&attributes);
     return -error;
+}
+
+uint64_t sampler_take_peak(struct sampler *sampler)
+{
+    return atomic_exchange(&sampler->peak_bytes, 0);
+}
+
+uint64_t sampler_last_held(const struct sampler *sampler)
+{
+    return atomic_load(&sampler->last_bytes);
 }
 
 void sampler_stop(struct sampler *sampler)

@@ -6,6 +6,7 @@
 #ifndef TIDEMARK_HARNESS_SAMPLER_H
 #define TIDEMARK_HARNESS_SAMPLER_H
 
+#include "harness/process_tree.h"
 #include "harness/spawn.h"
 
 #include <pthread.h>
@@ -35,6 +36,10 @@ struct sampler {
     _Atomic int over_limit; /* 1: it killed the child */
     int is_fifo;            /* 1: SCHED_FIFO was granted */
     const struct spawned *child;
+    struct process_tree *tree;   /* beneath the child, when that is what is measured; else NULL */
+    uint64_t scanned_ns;         /* when it was looked through last */
+    _Atomic uint64_t peak_bytes; /* of the tree, since sampler_take_peak */
+    _Atomic uint64_t last_bytes; /* of the tree, when something in it ran last */
     pthread_t thread;
 };
 
@@ -43,10 +48,18 @@ int sampler_init(struct sampler *sampler);
 
 /*
  * Starts to read `child` each `tick_ns`; time 0 is now. A child above `memory_limit_bytes` resident
- * is killed. Pinned to `cpu` unless it is -1. Returns 0 or a negative errno. One sample at a time.
+ * is killed. `tree`: it is what is measured, all processes beneath the child, and is this thread's
+ * until sampler_stop; NULL: the child is. Pinned to `cpu` unless it is -1. Returns 0 or a negative
+ * errno. One sample at a time.
  */
 int sampler_start(struct sampler *sampler, const struct spawned *child, uint64_t tick_ns,
-                  uint64_t memory_limit_bytes, int cpu);
+                  uint64_t memory_limit_bytes, struct process_tree *tree, int cpu);
+
+/* The most that the tree held at a tick since this was called last; 0 without a tree. */
+uint64_t sampler_take_peak(struct sampler *sampler);
+
+/* What the tree held at the last tick at which something in it ran. */
+uint64_t sampler_last_held(const struct sampler *sampler);
 
 /* Ends the thread; ticks may be read afterwards. */
 void sampler_stop(struct sampler *sampler);

@@ -100,8 +100,8 @@ static int run(struct started *started, int *exit_status)
 static json_t *describe(const struct snapshot_program *request)
 {
     char text[DESCRIBE_COMMAND_BYTES];
-    json_t *described =
-        json_sprintf("%s, on %s", describe_command(request->argv, text), request->row ? request->row : "its own malloc");
+    json_t *described = json_sprintf("%s, on %s", describe_command(request->argv, text),
+                                     request->row ? request->row : "its own malloc");
     return described ? described : json_string("a program");
 }
 

@@ -19,9 +19,9 @@ const char *const rows_cpython[] = {"cpython", NULL};
 const char *const rows_pymalloc[] = {"pymalloc", NULL};
 
 const struct suite *const suite_registry[] = {
-    &suite_quick,    &suite_return,    &suite_classic,  &suite_regions,
-    &suite_threads,  &suite_python,    &suite_full,     &suite_layers,
-    &suite_pymalloc, &suite_survivors, &suite_fidelity, &suite_fidelity_full,
+    &suite_quick,     &suite_return,   &suite_classic,       &suite_regions, &suite_threads,
+    &suite_python,    &suite_programs, &suite_full,          &suite_layers,  &suite_pymalloc,
+    &suite_survivors, &suite_fidelity, &suite_fidelity_full,
 };
 const size_t suite_registry_count = sizeof suite_registry / sizeof suite_registry[0];
 

@@ -36,8 +36,8 @@ struct suite {
 };
 
 extern const struct suite suite_quick, suite_return, suite_classic, suite_regions, suite_threads,
-    suite_python, suite_full, suite_layers, suite_pymalloc, suite_survivors, suite_fidelity,
-    suite_fidelity_full;
+    suite_python, suite_programs, suite_full, suite_layers, suite_pymalloc, suite_survivors,
+    suite_fidelity, suite_fidelity_full;
 
 extern const struct suite *const suite_registry[];
 extern const size_t suite_registry_count;

@@ -254,7 +254,8 @@ static const struct suite_line full_lines[] = {
 };
 
 static const struct suite *const full_parts[] = {
-    &suite_return, &suite_classic, &suite_regions, &suite_threads, &suite_python, NULL,
+    &suite_return, &suite_classic,  &suite_regions, &suite_threads,
+    &suite_python, &suite_programs, NULL,
 };
 
 /* --- The suites. --- */
@@ -313,8 +314,9 @@ const struct suite suite_threads = {
 
 const struct suite suite_full = {
     .name = "full",
-    .summary = "every way and every row at n = 10M, real CPython on five mallocs beside it, and "
-               "all of return, classic, regions, threads and python at full size, 3 rounds",
+    .summary =
+        "every way and every row at n = 10M, real CPython on five mallocs beside it, and "
+        "all of return, classic, regions, threads, python and programs at full size, 3 rounds",
     .size = SIZE_FULL,
     .rounds = 3,
     .idle_ns = SECOND / 2,

@@ -4,6 +4,7 @@ It leaves out replays, whose figures are those of any run (report.py).
 """
 import argparse
 import json
+import os
 import sys
 
 import matplotlib.ticker
@@ -13,7 +14,7 @@ import words
 from checked import RunError
 
 MB = 1e6
-QUANTILES = (("p10", 0.1), ("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("most", 1.0))
+QUANTILES = (("p10", "10 %"), ("p50", "50 %"), ("p90", "90 %"), ("p99", "99 %"), ("most", "all"))
 
 
 def read_trace(path):
@@ -36,8 +37,8 @@ def draw(trace):
         f"{words.memory(peak / MB)} alive at the most, {words.memory(trace['left_bytes'] / MB)} never freed; "
         f"{words.percent(trace['remote'] / max(trace['ended'], 1))} of the frees by another thread than made the block.",
         "Live bytes are what the program asked for and had not freed: the floor of any allocator's peak. A lifetime in bytes is "
-        "what the same thread asked for between the two calls. " + f"{words.number(trace['threads'], 0)} threads in "
-        f"{words.number(trace['processes'], 0)} processes, on {words.plain(about.get('malloc', 'an unknown'))} malloc.")
+        "what the same thread asked for between the two calls. " + f"{_count(trace['threads'], 'thread')} in "
+        f"{_count(trace['processes'], 'process')}, on {words.plain(about.get('malloc', 'an unknown'))} malloc.")
     wide = _join(figure, axes[0], axes[1])
     _draw_curve(wide, trace)
     _draw_sizes(axes[2], trace)
@@ -77,10 +78,12 @@ def _size(below):
 def _draw_sizes(axis, trace):
     sizes = trace["sizes"]
     places = range(len(sizes))
+    tallest = 0
     for key, whole, colour, marker, label in (
             ("blocks", trace["made"], style.BLUE, "o", "blocks"), ("bytes", trace["asked_bytes"], style.VERMILLION, "s", "bytes")):
         shares = [100 * size[key] / max(whole, 1) for size in sizes]
         axis.plot(places, shares, color=colour, marker=marker, markersize=4.5, linewidth=1, label=label)
+        tallest = max([tallest, *shares])
         if shares:
             most = max(places, key=shares.__getitem__)
             axis.annotate(label, (most, shares[most]), xytext=(0, 6), textcoords="offset points", ha="center", color=colour,
@@ -89,25 +92,30 @@ def _draw_sizes(axis, trace):
     axis.set_xticks(list(places), [_size(size["below_bytes"]) for size in sizes], rotation=60, fontsize=style.SMALL - 1)
     axis.set_xlabel("bytes of a block, from")
     axis.set_ylabel("%")
-    axis.set_ylim(0, None)
+    axis.set_ylim(0, tallest * 1.15 or 1)
 
 
 def _draw_lifetimes(axis, trace):
     lives = trace["lifetime_bytes"]
     values = [max(lives[name], 1) for name, _ in QUANTILES]
-    axis.plot([100 * part for _, part in QUANTILES], values, color=style.GREEN, marker="^", markersize=5.5, linewidth=1)
-    for (_, part), value in zip(QUANTILES, values):
-        axis.annotate(words.memory(value / MB) if value >= 1e5 else f"{value:,} B", (100 * part, value), xytext=(0, 7),
-                      textcoords="offset points", ha="center", fontsize=style.SMALL)
-    axis.set_title("Lifetimes: most blocks die young, or not", loc="left", fontweight="bold")
+    places = range(len(QUANTILES))
+    axis.plot(places, values, color=style.GREEN, marker="^", markersize=5.5, linewidth=1)
+    for place, value in zip(places, values):
+        axis.annotate(words.memory(value / MB) if value >= 1e5 else f"{value:,} B", (place, value), xytext=(-4, 6),
+                      textcoords="offset points", ha="right", fontsize=style.SMALL)
+    axis.set_title("Lifetimes, in bytes asked for meanwhile", loc="left", fontweight="bold")
     axis.set_yscale("log")
     axis.yaxis.set_major_locator(matplotlib.ticker.LogLocator(numticks=6))
     axis.yaxis.set_major_formatter(lambda value, _: words.memory(value / MB) if value >= 1e5 else f"{value:,.0f} B")
     axis.yaxis.set_minor_locator(matplotlib.ticker.NullLocator())
     axis.set_ylim(min(values) / 3, max(values) * 12)
-    axis.set_xlim(0, 108)
-    axis.set_xlabel("% of blocks that live so long or less")
-    axis.set_ylabel("bytes asked for meanwhile")
+    axis.set_xticks(list(places), [share for _, share in QUANTILES])
+    axis.set_xlim(-0.5, len(QUANTILES) - 0.5)
+    axis.set_xlabel("share of blocks that live so long or less")
+
+
+def _count(number, noun):
+    return f"{words.number(number, 0)} {noun}" + ("" if number == 1 else "s" if noun[-1] != "s" else "es")
 
 
 def main():
@@ -119,8 +127,11 @@ def main():
     if trace is None:
         raise RunError(f"{arguments.trace} is no summary of a trace")
     figure = draw(trace)
-    style.write_file(arguments.output, lambda path: figure.savefig(
-        path, dpi=style.DOTS, format="svg" if arguments.output.endswith(".svg") else "png"))
+    form = "svg" if arguments.output.endswith(".svg") else "png"
+    try:
+        style.write_file(os.path.abspath(arguments.output), lambda path: figure.savefig(path, dpi=style.DOTS, format=form))
+    except OSError as error:
+        raise RunError(f"{arguments.output}: {error.strerror}") from error
 
 
 if __name__ == "__main__":

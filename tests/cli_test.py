@@ -80,7 +80,7 @@ class Lists(unittest.TestCase):
     def test_the_suites(self):
         listed = json.loads(tidemark("list", "suites", "--json").stdout)
         self.assertEqual([entry["name"] for entry in listed],
-                         ["quick", "return", "classic", "regions", "threads", "python", "full", "layers", "pymalloc", "survivors", "fidelity",
+                         ["quick", "return", "classic", "regions", "threads", "python", "programs", "full", "layers", "pymalloc", "survivors", "fidelity",
                           "fidelity_full"])
 
     def test_text_and_json_name_the_same(self):

@@ -23,11 +23,13 @@ from tidemark_run import TIDEMARK, show  # noqa: E402
 
 BUILD = os.path.dirname(TIDEMARK)
 SOURCE = os.getcwd()
-COMMANDS = ("list", "run", "show", "stats", "fidelity", "plot", "micro", "check", "snapshot", "record", "trace", "replay", "import", "fit", "graph", "overhead", "doctor")
+COMMANDS = ("list", "run", "show", "stats", "fidelity", "plot", "micro", "check", "snapshot", "exec", "record", "trace", "replay", "import", "fit", "graph", "overhead", "doctor")
 SMALL = ("-w", "list_lifetime:n=20k", "--idle", "20ms", "--rounds", "1", "-a", "pymalloc")
 PARTS = ("libexec/tidemark/tidemark-child", "libexec/tidemark/tidemark-describe", "libexec/tidemark/tidemark-micro",
          "libexec/tidemark/tidemark-check", "libexec/tidemark/tidemark-graph", "libexec/tidemark/tidemark-sites",
-         "lib/tidemark/libtidemark-record.so", "lib/tidemark/libtidemark-snapshot.so", "share/tidemark/workloads/python", "share/tidemark/plot/report.py",
+         "lib/tidemark/libtidemark-record.so", "lib/tidemark/libtidemark-snapshot.so",
+         "lib/tidemark/libtidemark-witness.so", "share/tidemark/workloads/python", "share/tidemark/workloads/programs",
+         "share/tidemark/python/tidemark_phase.py", "include/tidemark/tidemark_phase.h", "share/tidemark/plot/report.py",
          "share/tidemark/recorded.json")
 
 scratch = None  # a folder of this whole test
@@ -168,6 +170,16 @@ class Programs(Scratch):
         os.symlink(prefix + "/bin/tidemark", link)
         ran = run(link, "run", *SMALL, "-o", self.folder + "/run", cwd=self.folder)
         self.assertEqual(ran.returncode, 0, ran.stderr)
+
+    def test_the_header_and_the_module_of_phases_are_there(self):
+        source = self.folder + "/phases.c"
+        with open(source, "w", encoding="utf-8") as file:
+            file.write("#include <tidemark_phase.h>\nint main(void)\n{\n    tidemark_phase(\"one\");\n    return 0;\n}\n")
+        built = run("gcc", "-I", prefix + "/include/tidemark", source, "-o", self.folder + "/phases")
+        self.assertEqual(built.returncode, 0, built.stderr)
+        for command in ([self.folder + "/phases"], ["/usr/bin/python3", "-B", "-c", "import tidemark_phase; tidemark_phase.begin('one')"]):
+            ran = run(*command, env={**os.environ, "PYTHONPATH": prefix + "/share/tidemark/python", "TIDEMARK_PHASE_FD": "1"})
+            self.assertEqual((ran.returncode, ran.stdout), (0, "one\n"), ran.stderr)
 
     def test_the_documents_hold_a_run_that_can_be_shown(self):
         documents = prefix + "/share/doc/tidemark"

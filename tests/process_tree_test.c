@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -19,6 +20,8 @@
 #include <unistd.h>
 
 enum { MB = 1 << 20, HELD = 20 * MB };
+
+#define ASIDE "TREE_TEST_ASIDE=1"
 
 static struct process_tree tree;
 static int ready[2], go[2];
@@ -50,7 +53,7 @@ static void await_ready(unsigned processes)
 static int begin(void **state)
 {
     (void)state;
-    process_tree_init(&tree, getpid());
+    process_tree_init(&tree, getpid(), ASIDE);
     return pipe(ready) != 0 || pipe(go) != 0 ? -1 : 0;
 }
 
@@ -178,6 +181,68 @@ static void test_pages_of_a_fork_are_counted_once_by_the_rollup(void **state)
     assert_in_range(rollup.rss_bytes, HELD, HELD + 12 * MB);
 }
 
+static void test_who_has_not_mapped_a_library_is_a_stranger_at_the_second_look(void **state)
+{
+    struct tree_stranger stranger = {.pid = 0};
+
+    (void)state;
+    const pid_t pid = start(HELD);
+    await_ready(1);
+    assert_int_equal(process_tree_scan(&tree), 0);
+    process_tree_look(&tree, "libc.so.6", &stranger);
+    process_tree_look(&tree, "libc.so.6", &stranger);
+    assert_int_equal(stranger.pid, 0);
+    process_tree_look(&tree, "libnobody.so.1", &stranger);
+    assert_int_equal(stranger.pid, 0);
+    process_tree_look(&tree, "libnobody.so.1", &stranger);
+    assert_int_equal(stranger.pid, pid);
+    assert_in_range(stranger.resident_bytes, HELD, HELD + 12 * MB);
+    assert_string_equal(stranger.name, "process_tree_te");
+}
+
+/* What a process was started with is known of one that has become a program. */
+static void start_shell(const char *variable, const char *script)
+{
+    char shell[] = "sh", option[] = "-c";
+    char *words[] = {shell, option, strdup(script), NULL};
+    char *variables[] = {strdup(variable), NULL};
+    const pid_t pid = fork();
+
+    if (pid == 0) {
+        dup2(ready[1], STDOUT_FILENO);
+        dup2(go[0], STDIN_FILENO);
+        close(go[1]);
+        execve("/bin/sh", words, variables);
+        _exit(1);
+    }
+    free(words[2]);
+    free(variables[0]);
+    assert_true(pid > 0);
+}
+
+#define WAIT "echo; read line"
+
+static void test_who_stands_aside_is_not_added_up(void **state)
+{
+    (void)state;
+    start_shell(ASIDE, WAIT);
+    start_shell(ASIDE "0", WAIT);
+    await_ready(2);
+    assert_int_equal(process_tree_scan(&tree), 0);
+    assert_int_equal(tree.count, 2);
+    assert_true(read_tree(1) > 0);
+}
+
+static void test_what_one_aside_starts_is_added_up(void **state)
+{
+    (void)state;
+    start_shell(ASIDE, "/usr/bin/env -u TREE_TEST_ASIDE /bin/sh -c '" WAIT "'; exit 0");
+    await_ready(1);
+    assert_int_equal(process_tree_scan(&tree), 0);
+    assert_int_equal(tree.count, 2);
+    assert_true(read_tree(1) > 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -189,6 +254,9 @@ int main(void)
         TEST(test_an_orphan_stays_below_a_subreaper),
         TEST(test_one_that_ended_is_forgotten),
         TEST(test_pages_of_a_fork_are_counted_once_by_the_rollup),
+        TEST(test_who_stands_aside_is_not_added_up),
+        TEST(test_what_one_aside_starts_is_added_up),
+        TEST(test_who_has_not_mapped_a_library_is_a_stranger_at_the_second_look),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

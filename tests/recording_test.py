@@ -5,6 +5,7 @@ The programs are recorded_program.c; sizes from 7000 on are theirs alone.
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import unittest
@@ -49,6 +50,22 @@ class Programs(Recording):
         self.assertEqual(trace["made"] - trace["ended"], trace["left"])
         # Ten that stay, and the largest on top of them.
         self.assertTrue(2000000 + 80000 - 10000 <= trace["peak_bytes"] <= 2000000 + 80000 + 120000, trace["peak_bytes"])
+
+    def test_sites_are_named_and_counted(self):
+        self.record(PROGRAM, "each", options=("--stacks",))
+        trace = self.trace()
+        large = next(site for site in trace["sites"] if site["bytes"] == 100 * 2007000)
+        self.assertEqual((large["blocks"], large["left_blocks"]), (100, 0))
+        self.assertTrue(any(call.startswith("call_each") and "recorded_program" in call for call in large["stack"]), large["stack"])
+        self.assertTrue(any(site["left_blocks"] == 10 and site["left_bytes"] == 70000 for site in trace["sites"]), trace["sites"])
+        shown = tidemark("trace", self.folder("a.trace")).stdout
+        self.assertIn("by where it was asked for", shown)
+        self.assertIn("never freed: 70 kB in 10", shown)
+
+    def test_without_stacks_there_are_no_sites(self):
+        self.record(PROGRAM, "each")
+        self.assertEqual(self.trace()["sites"], [])
+        self.assertNotIn("asked for, the innermost", tidemark("trace", self.folder("a.trace")).stdout)
 
     def test_a_block_that_another_thread_frees_is_told(self):
         said = self.record(PROGRAM, "threads")
@@ -203,6 +220,35 @@ class Replays(Recording):
     def test_the_trace_stands_before_all_options(self):
         ran = tidemark("replay", "-a", "glibc")
         self.assertEqual(ran.returncode, 2)
+
+
+class Overhead(Scratch):
+    def overhead(self, *arguments, status=0):
+        ran = tidemark("overhead", "--record", "--rounds", "1", "--json", *arguments, env={**os.environ, "TMPDIR": self.scratch})
+        self.assertEqual(ran.returncode, status, ran.stderr)
+        self.assertEqual(os.listdir(self.scratch), [])
+        return ran
+
+    def test_a_program_is_held_against_itself_recorded(self):
+        ran = self.overhead("--", PROGRAM, "each")
+        figures = {figure["name"]: figure["median"] for figure in json.loads(ran.stdout)}
+        own = {"program", "record_events", "record", "record_program", "record_stacks", "record_bytes", "record_stacks_bytes"}
+        if shutil.which("heaptrack"):
+            self.assertEqual(set(figures), own | {"heaptrack", "heaptrack_bytes"})
+        else:
+            self.assertEqual(set(figures), own)
+            self.assertIn("heaptrack is n/a: it is not installed (Debian package heaptrack)", ran.stderr)
+        self.assertAlmostEqual(figures["record_events"], 890e-6, delta=50e-6)
+        self.assertLessEqual(figures["record_program"], figures["record"])
+        self.assertTrue(all(value > 0 for value in figures.values()), figures)
+
+    def test_a_program_that_fails_is_told(self):
+        self.assertIn("false did not run to its end", self.overhead("--", "false", status=1).stderr)
+
+    def test_a_command_needs_record(self):
+        ran = tidemark("overhead", "--", "true")
+        self.assertEqual(ran.returncode, 2)
+        self.assertIn("a command is for --record", ran.stderr)
 
 
 if __name__ == "__main__":

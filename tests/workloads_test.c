@@ -96,7 +96,7 @@ static void tiny_values(const struct workload *workload, uint64_t tiny, uint64_t
         if (count > parameter->maximum)
             count = parameter->maximum;
         values[i] = parameter->kind == PARAMETER_CHOICE ? 0 : count;
-        if (parameter->kind == PARAMETER_FILE)
+        if (parameter->kind == PARAMETER_FILE || parameter->kind == PARAMETER_TEXT)
             assert_int_equal(parameter_parse(parameter, parameter->quick, &values[i]), 0);
     }
 }
@@ -149,6 +149,8 @@ static void for_every_choice(choice_check *check)
 {
     for (size_t i = 0; i < workload_registry_count; i++) {
         uint64_t values[WORKLOAD_PARAMETERS] = {0};
+        if (workload_registry[i]->is_program)
+            continue; /* tests/programs_test.py runs those */
         tiny_values(workload_registry[i], TINIEST, values);
         do {
             check(workload_registry[i], values);
@@ -363,8 +365,8 @@ static void each_workload_does_less_at_a_smaller_scale(void **state)
     (void)state;
     for (size_t i = 0; i < workload_registry_count; i++) {
         const struct workload *workload = workload_registry[i];
-        if (strcmp(workload->name, "trace") == 0)
-            continue; /* it does what was recorded, once at least */
+        if (strcmp(workload->name, "trace") == 0 || workload->is_program)
+            continue; /* it does what was recorded, or what the program does */
         if (work_at(workload, 0.01) >= work_at(workload, 0.1))
             fail_msg("%s does as much at a tenth of its size", workload->name);
     }

@@ -481,7 +481,7 @@ static int run(struct workload_context *context)
     replay = (struct replay){.team.context = context,
                              .is_paced = workload_value(context, "pace") == PACE_RECORDED};
     sem_init(&replay.finishes, 0, 0);
-    int error = open_trace(&replay, workload_file(context, "file"));
+    int error = open_trace(&replay, workload_text(context, "file"));
     if (!error)
         error = make_players(&replay);
     if (!error) {

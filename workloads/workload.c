@@ -12,9 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Paths by number, as long as the process lives; a value has room for no more than that. */
-static char files[WORKLOAD_FILES][WORKLOAD_TEXT_BYTES];
-static size_t file_count;
+/* Paths and texts by number, as long as the process lives; a value has room for no more than that.
+ */
+static char texts[WORKLOAD_TEXTS][WORKLOAD_TEXT_BYTES];
+static size_t text_count;
 
 void workload_phase(struct workload_context *context, const char *name)
 {
@@ -71,9 +72,9 @@ uint64_t workload_value(const struct workload_context *context, const char *name
     abort();
 }
 
-const char *workload_file(const struct workload_context *context, const char *name)
+const char *workload_text(const struct workload_context *context, const char *name)
 {
-    return files[workload_value(context, name)];
+    return texts[workload_value(context, name)];
 }
 
 const struct workload *workload_find(const char *name)
@@ -132,18 +133,18 @@ static int parse_choice(const struct parameter *parameter, const char *text, uin
     return -EINVAL;
 }
 
-static int parse_file(const char *text, uint64_t *value)
+static int parse_text(const char *text, uint64_t *value)
 {
     size_t number = 0;
 
     if (!*text)
         return -EINVAL;
-    while (number < file_count && strcmp(files[number], text) != 0)
+    while (number < text_count && strcmp(texts[number], text) != 0)
         number++;
-    if (number == file_count) {
-        if (file_count == WORKLOAD_FILES || strlen(text) >= WORKLOAD_TEXT_BYTES)
+    if (number == text_count) {
+        if (text_count == WORKLOAD_TEXTS || strlen(text) >= WORKLOAD_TEXT_BYTES)
             return -ERANGE;
-        memcpy(files[file_count++], text, strlen(text) + 1);
+        memcpy(texts[text_count++], text, strlen(text) + 1);
     }
     *value = number;
     return 0;
@@ -151,8 +152,8 @@ static int parse_file(const char *text, uint64_t *value)
 
 int parameter_parse(const struct parameter *parameter, const char *text, uint64_t *value)
 {
-    if (parameter->kind == PARAMETER_FILE)
-        return parse_file(text, value);
+    if (parameter->kind == PARAMETER_FILE || parameter->kind == PARAMETER_TEXT)
+        return parse_text(text, value);
     if (parameter->kind == PARAMETER_CHOICE)
         return parse_choice(parameter, text, value);
     return parse_count(parameter, text, value);
@@ -181,8 +182,8 @@ const char *parameter_format(const struct parameter *parameter, uint64_t value, 
 {
     if (parameter->kind == PARAMETER_CHOICE)
         snprintf(text, text_bytes, "%s", parameter->choices[value]);
-    else if (parameter->kind == PARAMETER_FILE)
-        snprintf(text, text_bytes, "%s", files[value]);
+    else if (parameter->kind == PARAMETER_FILE || parameter->kind == PARAMETER_TEXT)
+        snprintf(text, text_bytes, "%s", texts[value]);
     else
         snprintf(text, text_bytes, "%" PRIu64, value);
     return text;

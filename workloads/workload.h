@@ -48,11 +48,12 @@ enum parameter_kind {
     PARAMETER_COUNT,  /* a whole number, 10k and 10M accepted */
     PARAMETER_CHOICE, /* one of `choices` */
     PARAMETER_FILE,   /* the path of one, which the harness prepares for the child */
+    PARAMETER_TEXT,   /* any words */
 };
 
 enum {
-    WORKLOAD_TEXT_BYTES = 512, /* of a value as text */
-    WORKLOAD_FILES = 256,      /* different paths that one process may name */
+    WORKLOAD_TEXT_BYTES = 2048, /* of a value as text */
+    WORKLOAD_TEXTS = 256,       /* different paths and texts that one process may name */
 };
 
 /* One typed parameter. A list ends with name == NULL. */
@@ -82,7 +83,9 @@ struct workload {
     const struct parameter *parameters;
     unsigned object_needs; /* capabilities that the object allocator must have */
     unsigned raw_needs;    /* capabilities that the raw allocator must have */
-    int python_script;     /* 1: workloads/python/NAME.py runs the same on a real CPython */
+    int is_program;    /* 1: it runs a program: all processes beneath its own are measured, on the
+                          malloc that is preloaded, and a row is one that has a library for that */
+    int python_script; /* 1: workloads/python/NAME.py runs the same on a real CPython */
     /*
      * 1: each block in use is pointed to, at its start or inside, from static data, the main
      * thread's stack or another block in use, so that a collector finds it (ALLOCATOR_COLLECTED). A
@@ -116,7 +119,7 @@ struct workload_context {
     struct workload_gauge *gauge;
     const struct workload *workload;
     uint64_t values[WORKLOAD_PARAMETERS]; /* in the order of `workload->parameters`; a choice is its
-                                             index, a file the number of its path */
+                                             index, a file or text its number */
     uint64_t seed;
     uint64_t idle_ns; /* how long workload_idle() waits; 0 skips the phase */
     /* The object runtime of a workload that has one, from its start to the end of the last phase,
@@ -167,8 +170,8 @@ unsigned workload_object_needs(const struct workload *workload, const uint64_t *
  * does not have: that is a bug. */
 uint64_t workload_value(const struct workload_context *context, const char *name);
 
-/* The path of a parameter that is a file. Static storage. */
-const char *workload_file(const struct workload_context *context, const char *name);
+/* The value of a parameter that is a file or text. Static storage. */
+const char *workload_text(const struct workload_context *context, const char *name);
 
 /* The generated registry, in the order of CMakeLists.txt. Static storage. */
 extern const struct workload *const workload_registry[];

@@ -12,6 +12,7 @@ struct birth {
     uint64_t size_bytes;
     uint64_t time_ns;
     uint64_t clock; /* of the caller's */
+    uint32_t site;  /* likewise */
     uint8_t is_born, has_ended;
 };
 

@@ -34,7 +34,7 @@ int event_reader_init(struct event_reader *reader, const uint8_t *bytes, size_t 
     const uint64_t numbers = UINT64_C(1) << 32;
 
     if (get_below(&head, numbers, &process) != 0 || get_below(&head, numbers, &thread) != 0 ||
-        get_below(&head, 2 * EVENT_WITH_STACKS, &with) != 0 ||
+        get_below(&head, 2ull * EVENT_WITH_STACKS, &with) != 0 ||
         get_below(&head, EVENT_MOST_EVENTS + 1, &events) != 0 || varint_get(&head, &born) != 0 ||
         varint_get(&head, &time_ns) != 0)
         return -EBADMSG;

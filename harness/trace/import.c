@@ -7,6 +7,7 @@
 #include "harness/trace/room.h"
 #include "harness/trace/section_writer.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -343,4 +344,32 @@ int import_run(const struct import_format *format, const char *input, const char
              failed == -EBADMSG ? "there is no block in it: is it of this format?"
                                 : strerror(-failed));
     return failed;
+}
+
+static int take_number(const char **at, int base, uint64_t *number)
+{
+    char *end;
+
+    if (!isxdigit((unsigned char)**at))
+        return 0;
+    errno = 0;
+    *number = strtoull(*at, &end, base);
+    const int is_one = end != *at && errno == 0;
+    *at = end;
+    return is_one;
+}
+
+int import_match(const char *text, const char *pattern, uint64_t *numbers)
+{
+    for (; *pattern; pattern++) {
+        if (*pattern == ' ') {
+            text += strspn(text, " \t");
+        } else if (*pattern == '#' || *pattern == '@') {
+            if (!take_number(&text, *pattern == '#' ? 10 : 16, numbers++))
+                return 0;
+        } else if (*text++ != *pattern) {
+            return 0;
+        }
+    }
+    return 1;
 }

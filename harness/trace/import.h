@@ -66,6 +66,13 @@ void import_odd(struct import *import, uint64_t line);
 int import_lines(struct import *import, const char *path,
                  int (*read)(struct import *import, char *line, uint64_t number));
 
+/*
+ * 1 when `text` begins as `pattern` says, with the numbers in it: `#` is a decimal one, `@` a
+ * hexadecimal one, a space is any spaces or none, and anything else itself. 0 when not, or when a
+ * number has more than 64 bits.
+ */
+int import_match(const char *text, const char *pattern, uint64_t *numbers);
+
 /* What the formats define. */
 int import_mtrace(struct import *import, const char *path);
 int import_valgrind(struct import *import, const char *path);

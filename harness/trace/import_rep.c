@@ -5,21 +5,18 @@
  */
 #include "harness/trace/import.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 enum { HEAD_LINES = 4 };
 
 static int read_line(struct import *import, char *line, uint64_t number)
 {
-    uint64_t id, bytes;
+    uint64_t numbers[2];
 
-    if (sscanf(line, " a %" SCNu64 " %" SCNu64, &id, &bytes) == 2)
-        return import_made(import, 0, TRACE_MALLOC, id + 1, bytes, 0);
-    if (sscanf(line, " r %" SCNu64 " %" SCNu64, &id, &bytes) == 2)
-        return import_moved(import, 0, id + 1, id + 1, bytes);
-    if (sscanf(line, " f %" SCNu64, &id) == 1)
-        return import_ended(import, 0, id + 1);
+    if (import_match(line, " a # #", numbers))
+        return import_made(import, 0, TRACE_MALLOC, numbers[0] + 1, numbers[1], 0);
+    if (import_match(line, " r # #", numbers))
+        return import_moved(import, 0, numbers[0] + 1, numbers[0] + 1, numbers[1]);
+    if (import_match(line, " f #", numbers))
+        return import_ended(import, 0, numbers[0] + 1);
     if (number <= HEAD_LINES || line[0] == '\0')
         import_passed(import);
     else

@@ -5,7 +5,6 @@
  */
 #include "harness/trace/import.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,26 +31,25 @@ static int read_call(struct import *import, const char *call, uint64_t line)
                                         "_ZnamRKSt9nothrow_t("};
     static const char *const ends[] = {
         "free(", "cfree(", "_ZdlPv", "_ZdaPv", "__builtin_delete(", "__builtin_vec_delete("};
-    uint64_t a = 0, b = 0;
-
+    uint64_t numbers[2];
     const char *open = strchr(call, '(');
 
     /* Of C++'s aligned new. */
-    if (open && sscanf(open, "(size %" SCNu64 ", al %" SCNu64, &a, &b) == 2)
-        return import_made(import, 0, TRACE_ALIGNED, result_of(call), a, b);
+    if (open && import_match(open, "(size #, al #", numbers))
+        return import_made(import, 0, TRACE_ALIGNED, result_of(call), numbers[0], numbers[1]);
     for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
         if (strncmp(call, plain[i], strlen(plain[i])) == 0 &&
-            sscanf(call + strlen(plain[i]), "%" SCNu64, &a) == 1)
-            return import_made(import, 0, TRACE_MALLOC, result_of(call), a, 0);
+            import_match(call + strlen(plain[i]), "#", numbers))
+            return import_made(import, 0, TRACE_MALLOC, result_of(call), numbers[0], 0);
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
         if (strncmp(call, ends[i], strlen(ends[i])) == 0 && open)
             return import_ended(import, 0, strtoull(open + 1, NULL, 16));
-    if (sscanf(call, "calloc(%" SCNu64 ",%" SCNu64, &a, &b) == 2)
-        return import_made(import, 0, TRACE_CALLOC, result_of(call), a * b, 0);
-    if (sscanf(call, "memalign(al %" SCNu64 ", size %" SCNu64, &a, &b) == 2)
-        return import_made(import, 0, TRACE_ALIGNED, result_of(call), b, a);
-    if (sscanf(call, "realloc(0x%" SCNx64 ",%" SCNu64, &a, &b) == 2)
-        return import_moved(import, 0, a, result_of(call), b);
+    if (import_match(call, "calloc(#,#", numbers))
+        return import_made(import, 0, TRACE_CALLOC, result_of(call), numbers[0] * numbers[1], 0);
+    if (import_match(call, "memalign(al #, size #", numbers))
+        return import_made(import, 0, TRACE_ALIGNED, result_of(call), numbers[1], numbers[0]);
+    if (import_match(call, "realloc(0x@,#", numbers))
+        return import_moved(import, 0, numbers[0], result_of(call), numbers[1]);
     if (strstr(call, "usable_size("))
         import_passed(import);
     else

@@ -136,6 +136,7 @@ void record_collector_free(struct record_collector *collector)
     free(collector->turns);
     section_writer_free(&collector->sections);
     free(collector->nodes);
+    record_forget_modules(collector);
     free(collector);
 }
 
@@ -280,6 +281,8 @@ int64_t record_collector_step(struct record_collector *collector)
     int error = collector->error;
 
     record_tell_time(collector);
+    if (!error)
+        error = record_look_at_modules(collector);
     if (!error && is_worth_it(collector))
         error = drain(collector, 0);
     if (!error)

@@ -78,7 +78,7 @@ static inline int take_one(struct plain *plain, struct block_map *map)
 
     if (kind != RECORD_MALLOC && kind != RECORD_FREE && kind != RECORD_CALLOC)
         return 0;
-    if (address >> BLOCK_MAP_REGION_BITS != plain->region_number) {
+    if (!plain->region || address >> BLOCK_MAP_REGION_BITS != plain->region_number) {
         plain->region = block_map_region(map, address);
         plain->region_number = plain->region ? address >> BLOCK_MAP_REGION_BITS : 0;
         if (!plain->region)

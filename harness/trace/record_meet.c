@@ -33,7 +33,7 @@ static int add_living(struct record_collector *collector, uint32_t number)
 struct record_member *record_find_member(struct record_collector *collector, uint32_t number)
 {
     struct record_member **room =
-        room_for(collector->members, &collector->member_room, number, sizeof *room);
+        room_for(collector->members, &collector->member_room, number, sizeof(void *));
 
     if (!room)
         return NULL;
@@ -50,7 +50,7 @@ struct record_member *record_find_member(struct record_collector *collector, uin
 struct record_source *record_find_source(struct record_collector *collector, uint32_t number)
 {
     struct record_source **room =
-        room_for(collector->sources, &collector->source_room, number, sizeof *room);
+        room_for(collector->sources, &collector->source_room, number, sizeof(void *));
 
     if (!room)
         return NULL;

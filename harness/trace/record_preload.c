@@ -156,7 +156,7 @@ static void begin_chunk(struct record_shared *shared, uint32_t number)
     atomic_store_explicit(&chunk->is_closed, RECORD_OPEN, memory_order_relaxed);
     self.chunk = chunk;
     self.next = chunk->words;
-    self.last = chunk->words + RECORD_CHUNK_WORDS - 2 * RECORD_MOST_WORDS;
+    self.last = &chunk->words[RECORD_CHUNK_WORDS - 2 * RECORD_MOST_WORDS];
     self.clock_ns = 0;
     record_push(shared, &shared->opened_chunks, number);
 }
@@ -481,6 +481,18 @@ static void announce(struct record_shared *shared, uint32_t parent)
     atomic_store_explicit(&entry->is_known, 1, memory_order_release);
 }
 
+/* A program that ends soon is looked at before; one whose collector is gone goes on. */
+static void await_look(const struct record_shared *shared)
+{
+    enum { LOOKS = 500, LOOK_NS = 200000 };
+    const struct timespec pause = {.tv_nsec = LOOK_NS};
+
+    for (int i = 0; i < LOOKS && !atomic_load(&shared->process[process - 1].is_looked_at) &&
+                    !atomic_load(&shared->is_over);
+         i++)
+        nanosleep(&pause, NULL);
+}
+
 static void before_fork(void)
 {
     struct record_shared *shared = records();
@@ -570,6 +582,8 @@ static int begin(void)
     if (process == 0)
         return -1;
     announce(mapped, 0);
+    if (with & RECORD_WITH_STACKS)
+        await_look(mapped);
     gate->shared = mapped;
     return 0;
 }

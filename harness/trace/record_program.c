@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "harness/trace/record_program.h"
 
+#include "harness/clock.h"
 #include "harness/describe_command.h"
 #include "harness/program.h"
 #include "harness/trace/record_shared.h"
@@ -148,8 +149,10 @@ static int run(struct recording *recording, struct record_result *result, char *
                                         .tick_ns = TICK_NS,
                                         .on_tick = collect,
                                         .context = recording};
+    const uint64_t began_ns = clock_monotonic_ns();
     int failed = program_run(&program, &result->exit_status);
 
+    result->program_ns = clock_monotonic_ns() - began_ns;
     if (failed)
         return refuse(error, PROGRAM_FAILED, strerror(-failed));
     failed = record_collector_end(recording->collector, &result->counts);

@@ -18,7 +18,8 @@ struct record_program {
 
 /* What came of it. */
 struct record_result {
-    int exit_status; /* the program's, as a shell has it */
+    int exit_status;     /* the program's, as a shell has it */
+    uint64_t program_ns; /* from its start to its end: what was left to write then is not in it */
     struct record_counts counts;
     uint64_t file_bytes;
     int is_kept; /* 0: nothing was recorded, there is no file; `why` tells */

@@ -19,7 +19,7 @@
 #define RECORD_VARIABLE "TIDEMARK_RECORD" /* the file, in the environment */
 
 enum {
-    RECORD_LAYOUT = 1,
+    RECORD_LAYOUT = 2,
     RECORD_CHUNK_BYTES = 1 << 16,
     RECORD_CHUNK_HEAD_BYTES = 64,
     RECORD_CHUNK_WORDS = (RECORD_CHUNK_BYTES - RECORD_CHUNK_HEAD_BYTES) / 8,
@@ -94,9 +94,10 @@ struct record_chunk {
 
 /* --- Processes. --- */
 
-/* Written by the process itself, `is_known` last. */
+/* Written by the process itself, `is_known` last; `is_looked_at` by the collector. */
 struct record_process {
     _Atomic uint32_t is_known;
+    _Atomic uint32_t is_looked_at; /* with stacks: the collector knows what it has mapped */
     int32_t pid;
     uint64_t pid_namespace; /* that the pid is of: the inode of /proc/self/ns/pid; 0: not known */
     uint32_t parent;   /* the process that it was forked from, counted from 1; 0: a program began */

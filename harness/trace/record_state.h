@@ -83,6 +83,9 @@ struct record_collector {
     struct section_writer sections;
     uint8_t *nodes; /* RECORD_NODES_BYTES, of stacks that are not written yet */
     size_t nodes_bytes;
+    struct record_code *code; /* by the number of a process: record_modules.c */
+    uint32_t code_room;
+    uint32_t looked_at; /* processes, the first ones, whose code is known */
     int error;
 };
 
@@ -173,6 +176,16 @@ void record_give_back(struct record_collector *collector, struct record_source *
 
 /* Wakes who waits for a chunk, if any was given back. */
 void record_wake(struct record_collector *collector);
+
+/* --- record_modules.c: where stacks are recorded. Return 0 or a negative errno. --- */
+
+/* Processes that are new. */
+int record_look_at_modules(struct record_collector *collector);
+
+/* An address of a stack: what is mapped is looked at again where it is in nothing that is known. */
+int record_meet_address(struct record_collector *collector, uint32_t process, uint64_t address);
+
+void record_forget_modules(struct record_collector *collector);
 
 /* --- record_take.c --- */
 

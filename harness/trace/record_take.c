@@ -43,7 +43,9 @@ int record_put_away(struct record_collector *collector, struct record_source *so
 {
     if (!source->writer)
         return 0;
-    const int error = section_writer_take(&collector->sections, source->writer);
+    int error = record_flush_nodes(collector);
+    if (!error)
+        error = section_writer_take(&collector->sections, source->writer);
     source->born = source->writer->code.born;
     event_writer_free(source->writer);
     free(source->writer);
@@ -230,9 +232,10 @@ static int take_node(const struct record_taking *taking, const struct record_raw
     at = varint_put(at, raw->rest[1]);
     at = varint_put(at, raw->rest[2]);
     collector->nodes_bytes = (size_t)(at - collector->nodes);
-    return collector->nodes_bytes > RECORD_NODES_BYTES - 4 * VARINT_MOST_BYTES
+    const int error = record_meet_address(collector, taking->source->process, raw->rest[2]);
+    return !error && collector->nodes_bytes > RECORD_NODES_BYTES - 4 * VARINT_MOST_BYTES
                ? record_flush_nodes(collector)
-               : 0;
+               : error;
 }
 
 static int take(const struct record_taking *taking, const struct record_raw *raw,

@@ -244,7 +244,7 @@ static uint32_t *slot_at(struct compiled_thread *thread, uint64_t ordinal)
 {
     const uint64_t page = ordinal / PAGE_BLOCKS;
     struct slot_page **room = page < UINT32_MAX ? room_for(thread->pages, &thread->page_room,
-                                                           (uint32_t)page, sizeof *room)
+                                                           (uint32_t)page, sizeof(void *))
                                                 : NULL;
 
     if (!room)

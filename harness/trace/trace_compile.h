@@ -13,7 +13,7 @@ struct trace_compiled {
     uint64_t threads;
     uint64_t operations; /* of the allocator: a realloc is one */
     uint64_t makes, ends;
-    uint64_t aligned; /* blocks with an alignment of their own */
+    uint64_t aligned;   /* blocks with an alignment of their own */
     uint64_t shared;    /* blocks that another thread ended */
     uint64_t inherited; /* ends of blocks from before a fork: left out */
     uint64_t file_bytes;

@@ -28,7 +28,7 @@ enum trace_block_kind {
     TRACE_BLOCK_ABOUT = 1, /* JSON: what was recorded, how, when; the first of a file */
     TRACE_BLOCK_PROCESS,   /* JSON: a process, before its first event */
     TRACE_BLOCK_EVENTS,    /* of one thread, in its order */
-    TRACE_BLOCK_STACKS,    /* nodes of the tree of stacks, before the first event that names them */
+    TRACE_BLOCK_STACKS,    /* nodes of the trees of stacks; anywhere */
     TRACE_BLOCK_MODULES,   /* text: what a process had mapped, as /proc/PID/maps has it */
     TRACE_BLOCK_END,       /* JSON: what was counted; the last. A file without was cut off */
 };

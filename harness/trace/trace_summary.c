@@ -21,6 +21,7 @@ struct work {
     const struct trace_index *index;
     struct trace_summary *summary;
     struct birth_table *births;
+    struct trace_sites *sites;
     struct step *steps;
     uint64_t step_ns, step_count;
     uint32_t thread;                 /* whose event it is */
@@ -136,6 +137,7 @@ static int make_block(struct work *work, const struct event_reader *thread,
     birth->size_bytes = event->size_bytes;
     birth->time_ns = event->time_ns;
     birth->clock = work->asked[thread->thread];
+    birth->site = trace_sites_made(work->sites, thread->process, event->stack, event->size_bytes);
     change(work, event->time_ns, (int64_t)event->size_bytes, 1);
     if (!birth->has_ended)
         return 0;
@@ -161,11 +163,13 @@ static int visit(void *context, const struct event_reader *thread, const struct 
 static void count_left(void *context, const struct trace_block_name *name,
                        const struct birth *birth)
 {
-    struct trace_summary *summary = context;
+    const struct work *work = context;
+    struct trace_summary *summary = work->summary;
 
     (void)name;
     if (!birth->is_born || birth->has_ended)
         return;
+    trace_sites_left(work->sites, birth->site, birth->size_bytes);
     summary->left++;
     summary->left_bytes += birth->size_bytes;
 }
@@ -179,7 +183,7 @@ static uint64_t at_least_zero(int64_t number)
 static void draw_curve(const struct work *work)
 {
     struct trace_summary *summary = work->summary;
-    const uint64_t each = (work->step_count + TRACE_CURVE_POINTS - 1) / TRACE_CURVE_POINTS;
+    const uint64_t each = work->step_count / TRACE_CURVE_POINTS + 1;
     int64_t bytes = 0, blocks = 0;
 
     for (uint64_t i = 0; i < work->step_count; i++) {
@@ -213,9 +217,9 @@ static void count_threads(struct work *work)
 }
 
 int trace_summary_make(struct trace_summary *summary, const struct trace_index *index,
-                       struct trace_reader *reader)
+                       struct trace_sites *sites, struct trace_reader *reader)
 {
-    struct work work = {.index = index, .summary = summary, .step_ns = STEP_NS};
+    struct work work = {.index = index, .summary = summary, .sites = sites, .step_ns = STEP_NS};
     int error = -ENOMEM;
 
     *summary = (struct trace_summary){.duration_ns = index->last_ns};
@@ -230,7 +234,7 @@ int trace_summary_make(struct trace_summary *summary, const struct trace_index *
     if (work.steps && work.births && work.asked && work.born)
         error = trace_index_scan(index, reader, visit, &work);
     if (!error) {
-        birth_table_each(work.births, count_left, summary);
+        birth_table_each(work.births, count_left, &work);
         draw_curve(&work);
     }
     birth_table_free(work.births);

@@ -11,6 +11,7 @@
 
 #include "harness/latency_histogram.h"
 #include "harness/trace/trace_index.h"
+#include "harness/trace/trace_sites.h"
 
 enum { TRACE_SIZE_CLASSES = 48, TRACE_CURVE_POINTS = 400 };
 
@@ -45,11 +46,11 @@ struct trace_summary {
 };
 
 /*
- * Reads the trace once more. Returns 0, or a negative errno. Memory: some 32 bytes for each block
- * that is alive at once. `summary` is large: not for a stack.
+ * Reads the trace once more, and counts by site (NULL: not). Returns 0, or a negative errno.
+ * Memory: some 32 bytes for each block that is alive at once. `summary` is large: not for a stack.
  */
 int trace_summary_make(struct trace_summary *summary, const struct trace_index *index,
-                       struct trace_reader *reader);
+                       struct trace_sites *sites, struct trace_reader *reader);
 
 /* As `tidemark trace --json` prints it; the caller owns it. */
 json_t *trace_summary_to_json(const struct trace_summary *summary, const struct trace_index *index);

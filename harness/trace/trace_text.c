@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { BAR = 40, CURVE_ROWS = 12 };
+enum { BAR = 40, CURVE_ROWS = 12, SITE_CALLS = 8 };
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -135,9 +135,8 @@ static void print_lifetimes(FILE *out, const struct trace_summary *s)
             "p99", "most");
     fprintf(out, "  %-30s", "in bytes its thread asked for");
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-        fprintf(
-            out, " %10s",
-            text_format_bytes(text, (double)latency_histogram_quantile(&s->lifetime, parts[i])));
+        fprintf(out, " %10s",
+                format_size(text, (double)latency_histogram_quantile(&s->lifetime, parts[i])));
     fprintf(out, " %10s\n", format_size(text, (double)s->lifetime.most));
     fprintf(out, "  %-30s", "in time");
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
@@ -172,4 +171,40 @@ void trace_text_print(FILE *out, const char *path, uint64_t bytes, const char *d
     print_sizes(out, summary);
     print_lifetimes(out, summary);
     print_curve(out, summary);
+}
+
+/* --- Call sites. --- */
+
+static void print_site(FILE *out, const struct trace_summary *summary, const json_t *site)
+{
+    const json_t *stack = json_object_get(site, "stack");
+    const json_int_t bytes = json_integer_value(json_object_get(site, "bytes"));
+    const json_int_t left = json_integer_value(json_object_get(site, "left_blocks"));
+    char asked[TEXT_NUMBER_BYTES], kept[TEXT_NUMBER_BYTES], call[512];
+
+    fprintf(out, "  %12s %6.1f%%  in %lld blocks", format_size(asked, (double)bytes),
+            share((uint64_t)bytes, summary->asked_bytes),
+            (long long)json_integer_value(json_object_get(site, "blocks")));
+    if (left > 0)
+        fprintf(out, "; never freed: %s in %lld",
+                format_size(kept, (double)json_integer_value(json_object_get(site, "left_bytes"))),
+                (long long)left);
+    putc('\n', out);
+    for (size_t i = 0; i < json_array_size(stack) && i < SITE_CALLS; i++) {
+        snprintf(call, sizeof call, "%s", json_string_value(json_array_get(stack, i)));
+        text_make_printable(call);
+        fprintf(out, "      %s\n", call);
+    }
+    if (json_array_size(stack) > SITE_CALLS)
+        fprintf(out, "      ... and %zu more\n", json_array_size(stack) - SITE_CALLS);
+}
+
+void trace_text_print_sites(FILE *out, const struct trace_summary *summary, const json_t *sites)
+{
+    size_t i;
+    const json_t *site;
+
+    if (json_array_size(sites) > 0)
+        fputs("\n  by where it was asked for, the innermost call first\n", out);
+    json_array_foreach(sites, i, site) print_site(out, summary, site);
 }

@@ -12,4 +12,7 @@
 void trace_text_print(FILE *out, const char *path, uint64_t bytes, const char *damage,
                       const struct trace_index *index, const struct trace_summary *summary);
 
+/* The call sites that asked for most, as trace_sites_to_json has them. */
+void trace_text_print_sites(FILE *out, const struct trace_summary *summary, const json_t *sites);
+
 #endif

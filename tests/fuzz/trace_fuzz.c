@@ -16,7 +16,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 64, MOST_WORDS = 1 << 20, CHUNKS = 8 };
+enum { PATH_BYTES = 64, MOST_WORDS = 1 << 20, CHUNKS = 8, MOST_SITES = 10 };
 
 static void name_file(char *path, int fd)
 {
@@ -57,6 +57,12 @@ static void compile(const struct trace_index *index, struct trace_reader *reader
     close(fd);
 }
 
+/* The names are libdw's to look for. */
+static void leave_unnamed(json_t *document, const char *root)
+{
+    FUZZ_CHECK(json_is_array(json_object_get(document, "frames")) && !root);
+}
+
 static void read_trace(const char *path)
 {
     static struct trace_summary summary;
@@ -70,10 +76,15 @@ static void read_trace(const char *path)
     }
     FUZZ_CHECK(trace_index_make(&index, reader, error) == 0);
     FUZZ_CHECK(index.makes <= index.events && index.ends <= index.events);
-    FUZZ_CHECK(trace_summary_make(&summary, &index, reader) == 0);
+    struct trace_sites *sites = NULL;
+    const int read = trace_sites_read(&sites, &index, reader);
+    FUZZ_CHECK(read == 0 || (read == -EBADMSG && !sites));
+    FUZZ_CHECK(trace_summary_make(&summary, &index, sites, reader) == 0);
     FUZZ_CHECK(summary.ended <= summary.made && summary.made == index.makes);
     FUZZ_CHECK(summary.left == summary.made - summary.ended);
     json_decref(trace_summary_to_json(&summary, &index));
+    json_decref(trace_sites_to_json(sites, MOST_SITES, leave_unnamed));
+    trace_sites_free(sites);
     compile(&index, reader);
     trace_index_free(&index);
     trace_reader_close(reader);
@@ -84,7 +95,7 @@ static void write_bytes(int fd, const uint8_t *bytes, size_t length)
     FUZZ_CHECK(write(fd, bytes, length) == (ssize_t)length);
 }
 
-/* A file with a block of events for each part of the input. */
+/* A file with a block for each part of the input: events, stacks or modules. */
 static void write_blocks(const uint8_t *data, size_t length, const char *path)
 {
     static const char processes[] = "{\"process\":1,\"parent\":0,\"name\":\"a\"}";
@@ -95,11 +106,14 @@ static void write_blocks(const uint8_t *data, size_t length, const char *path)
     FUZZ_CHECK(trace_writer_open(&writer, path, 1, error) == 0);
     FUZZ_CHECK(trace_writer_add(writer, TRACE_BLOCK_PROCESS, processes, strlen(processes)) == 0);
     for (unsigned i = 0; i < CHUNKS && length >= 2; i++) {
-        size_t bytes = (size_t)data[0] | (size_t)data[1] << 8;
+        static const enum trace_block_kind kinds[] = {TRACE_BLOCK_EVENTS, TRACE_BLOCK_EVENTS,
+                                                      TRACE_BLOCK_STACKS, TRACE_BLOCK_MODULES};
+        const enum trace_block_kind kind = kinds[data[1] >> 6];
+        size_t bytes = (size_t)data[0] | (size_t)(data[1] & 0x3f) << 8;
         data += 2;
         length -= 2;
         bytes = bytes < length ? bytes : length;
-        FUZZ_CHECK(trace_writer_add(writer, TRACE_BLOCK_EVENTS, data, bytes) == 0);
+        FUZZ_CHECK(trace_writer_add(writer, kind, data, bytes) == 0);
         data += bytes;
         length -= bytes;
     }

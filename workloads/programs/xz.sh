@@ -1,0 +1,6 @@
+# xz -6 of 1.6 MB of words.
+# shellcheck shell=sh source=workloads/programs/common.sh
+. "${0%/*}/common.sh"
+words 40000 6 > words.txt
+phase run
+under xz -6 -T1 -k words.txt
