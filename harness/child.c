@@ -36,15 +36,23 @@ struct child {
 /* Static, so that no stack page is touched for the first time in a phase. */
 static struct rusage usage;
 
-static void take_counters(struct page_phase *counters, const struct workload_gauge *gauge)
+static uint64_t time_ns(const struct timeval *time)
 {
-    getrusage(RUSAGE_SELF, &usage);
+    return (uint64_t)time->tv_sec * CLOCK_SECOND_NS + (uint64_t)time->tv_usec * 1000;
+}
+
+static void take_counters(struct page_phase *counters, const struct workload_context *context)
+{
+    const int is_program = context->workload->is_program;
+
+    getrusage(is_program ? RUSAGE_CHILDREN : RUSAGE_SELF, &usage);
     counters->minor_faults = (uint64_t)usage.ru_minflt;
     counters->major_faults = (uint64_t)usage.ru_majflt;
     counters->voluntary_switches = (uint64_t)usage.ru_nvcsw;
     counters->involuntary_switches = (uint64_t)usage.ru_nivcsw;
-    counters->operations = atomic_load_explicit(&gauge->operations, memory_order_relaxed);
-    counters->cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    counters->operations = atomic_load_explicit(&context->gauge->operations, memory_order_relaxed);
+    counters->cpu_ns = is_program ? time_ns(&usage.ru_utime) + time_ns(&usage.ru_stime)
+                                  : clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 /* Waits for the parent's answer. One that is gone leaves nothing to report to: the child ends. */
@@ -79,7 +87,9 @@ static void end_phase(struct workload_context *context)
 
     if (!child->in_phase)
         return;
-    take_counters(&now, &page->gauge);
+    take_counters(&now, context);
+    if (context->workload->is_program)
+        page->program_peak_bytes = (uint64_t)usage.ru_maxrss * 1024;
     memcpy(phase->name, child->start.name, sizeof phase->name);
     phase->begin_ns = child->start.begin_ns;
     phase->end_ns = end_ns;
@@ -114,7 +124,7 @@ static void begin_phase(struct workload_context *context, const char *name)
     if (!child->has_baseline) {
         /* What the workload set up before its first phase belongs to the process, not to the
          * experiment. */
-        take_counters(&child->start, &page->gauge); /* touches what later calls touch */
+        take_counters(&child->start, context); /* touches what later calls touch */
         park(page, PARK_BASELINE);
         child->has_baseline = 1;
     }
@@ -128,8 +138,10 @@ static void begin_phase(struct workload_context *context, const char *name)
     atomic_store(&page->gauge.phase, page->phase_count + 1);
     if (child->pass && child->pass->phase_begun)
         child->pass->phase_begun(context, name);
-    take_counters(&child->start, &page->gauge);
-    child->start.begin_ns = clock_monotonic_ns();
+    take_counters(&child->start, context);
+    child->start.begin_ns = context->workload->is_program && page->phase_count > 0
+                                ? page->phases[page->phase_count - 1].end_ns
+                                : clock_monotonic_ns();
 }
 
 /* That of a workload, whose phases are one while it rebuilds: they end when it rests. */
@@ -500,6 +512,8 @@ int main(int argc, char **argv)
     if (!arguments.pass) /* whose own calls it would be */
         step_test(page);
     const int error = run(&arguments, &child, &context);
+    if (arguments.workload->is_program)
+        ask(PARK_END);
     if (error)
         return fail(page, "the workload", meaning(error));
     if (child.purge_error)

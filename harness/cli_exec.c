@@ -1,7 +1,7 @@
 /*
  * tidemark exec: a program of somebody's under each row: a run of the workload `program`
- * (workloads/program.c). Leaves out all that a run does (cli_run.c); adds what its rows say of each
- * other: exit statuses, and outputs where that was asked for.
+ * (workloads/program.c). Leaves out all that a run does (cli_run.c); adds what the outputs of its
+ * rows say of each other, where that was asked for.
  */
 #define _GNU_SOURCE
 #include "harness/cli.h"
@@ -24,7 +24,6 @@ enum {
     WORD_BYTES = 2 * WORKLOAD_TEXT_BYTES + 64,
     OUTPUT_BYTES = 32, /* of it */
     MOST_ARGUMENTS = 64,
-    STATUS_BITS = 16, /* of a checksum: workloads/program.c */
 };
 
 struct exec_options {
@@ -120,12 +119,11 @@ const struct argp cli_exec_parser = {
     .args_doc = "-- COMMAND...",
     .doc =
         "Run a program, as it is, under each row, whose malloc is preloaded, and record time, peak "
-        "and the curve of its memory: of all processes that it starts, together. Its exit status "
-        "is "
-        "held against that of the first row, and with --compare-output what it writes too."
-        "\vResident memory is each process's own, and once the most that any of them shares; at "
-        "the "
-        "ends of phases each page counts once (Pss). A row whose malloc the program never loaded, "
+        "and the curve of its memory: of all processes that it starts, together. One that ends "
+        "with another exit status than on the first row is an error, not a figure; with "
+        "--compare-output one that writes something else is told of."
+        "\vResident memory is each process's own, and once the most that any of them shares; "
+        "pages that forks share count once. A row whose malloc the program never loaded, "
         "since it is linked statically, runs with other rights or drops its environment, is an "
         "error, not a figure. The program's stdin is empty. It has the environment of this "
         "command, "
@@ -165,16 +163,11 @@ static uint64_t checksum_of(const json_t *sample)
     return strtoull(json_text(sample, "checksum"), NULL, 16);
 }
 
-/* Returns 1 when it did something else than the first. */
+/* Returns 1 when it wrote something else than the first. Another exit status makes a sample none
+ * that ran (harness/program_exits.h). */
 static int differs(const struct first_sample *first, const char *row, uint64_t checksum)
 {
-    const unsigned mask = (1u << STATUS_BITS) - 1;
-    const unsigned status = (unsigned)checksum & mask, expected = (unsigned)first->checksum & mask;
-
-    if (status != expected)
-        fprintf(stderr, "tidemark exec: on %s the program ended with status %u, on %s with %u\n",
-                row, status, first->row, expected);
-    else if (checksum != first->checksum)
+    if (checksum != first->checksum)
         fprintf(stderr, "tidemark exec: on %s the program wrote something else than on %s\n", row,
                 first->row);
     return checksum != first->checksum;
@@ -237,6 +230,16 @@ static int compare_rows(const char *folder)
     return different ? CLI_FAILED : CLI_OK;
 }
 
+static int too_long(void)
+{
+    char message[128];
+
+    snprintf(message, sizeof message,
+             "the command is too long (accepted: up to %d bytes, as a shell would write it)",
+             WORKLOAD_TEXT_BYTES - 1);
+    return cli_usage_error("exec", message);
+}
+
 int cli_exec(int argc, char **argv)
 {
     static char run[] = "run", workload[] = "-w", word[WORD_BYTES], folder[CLI_FOLDER_BYTES];
@@ -246,7 +249,7 @@ int cli_exec(int argc, char **argv)
 
     argp_parse(&cli_exec_parser, argc, argv, ARGP_IN_ORDER, NULL, &options);
     if (name_workload(&options, word) != 0)
-        return cli_usage_error("exec", "the command is too long");
+        return too_long();
     const struct cli_words_run asked = {
         .count = options.count, .words = options.passed, .name = "exec"};
     const int status = cli_run_words(&asked, folder);

@@ -5,9 +5,12 @@
 #define _GNU_SOURCE
 #include "harness/cli.h"
 #include "harness/json_file.h"
+#include "harness/same_file.h"
 #include "harness/statistics.h"
 #include "harness/text.h"
+#include "harness/trace/flat_peak.h"
 #include "harness/trace/trace_fit.h"
+#include "harness/trace_files.h"
 #include "workloads/workload.h"
 
 #include <errno.h>
@@ -52,6 +55,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case ARGP_KEY_END:
         if (!options->file || !options->output)
             argp_error(state, "it needs a trace and -o PARAMS");
+        else if (same_file_replaces(options->output, options->file))
+            argp_error(state, "-o '%s' would replace the trace '%s' itself", options->output,
+                       options->file);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -66,12 +72,15 @@ const struct argp cli_fit_parser = {
         "Write how many blocks of which size live how long in a trace, and nothing else of it: no "
         "order, no names, no stacks, no times. `tidemark replay PARAMS` makes a program of that "
         "shape and runs it as it would the trace."
-        "\vOf each thread, and of each of 64 stretches of equal numbers of blocks, the sizes are "
+        "\vOf the process with the most calls, as in a replay. Of each thread, and of each of 64 "
+        "stretches of equal numbers of blocks, the sizes are "
         "kept in classes of 1/32 with their mean, the lifetimes in four classes a doubling, "
-        "counted in blocks that the thread makes meanwhile. A block is freed by who made it, and "
-        "a realloc is a malloc and a free.\n\n"
-        "A peak that differs by more than 10 % is told as such: what the trace does is then not "
-        "only a matter of sizes and lifetimes.\n\n"
+        "counted in blocks that the thread makes meanwhile. A block is freed by who made it, a "
+        "realloc is a malloc and a free, and all threads start at once.\n\n"
+        "Printed and kept in PARAMS is how many bytes are alive at the most in the trace and in "
+        "the program of its shape, where threads take turns, a call each. A peak that differs by "
+        "more than 10 %, of that or with --check of resident memory, is told as such: what the "
+        "trace does is then not only a matter of sizes and lifetimes.\n\n"
         "Example:\n"
         "  tidemark fit server.trace -o server.fit --check glibc,jemalloc,mimalloc\n"
         "  tidemark run -w 'trace:file=server.trace|server.fit' -a glibc,jemalloc,mimalloc\n\n"
@@ -125,6 +134,74 @@ static void tell(const json_t *fit, const char *output)
                 (long long)left_out);
 }
 
+/* What of the trace is not in the fit. */
+static void tell_others(const char *file, const struct trace_index *index, uint32_t process)
+{
+    uint32_t with_events = 0;
+    char name[64];
+
+    for (uint32_t i = 0; i < index->process_room; i++)
+        with_events += index->processes[i].is_known && index->processes[i].events > 0;
+    if (with_events < 2)
+        return;
+    snprintf(name, sizeof name, "%s", index->processes[process].name);
+    text_make_printable(name);
+    fprintf(stderr,
+            "tidemark fit: %s: of %u processes the one with the most events is fitted, %s\n", file,
+            with_events, name);
+}
+
+/* --- Live bytes. --- */
+
+/* Of the process as a replay does its calls, or of a program of the fit's shape. Returns 0, or a
+ * negative errno with a message in `error`. */
+static int find_peak(const struct trace_index *index, struct trace_reader *reader,
+                     const json_t *fit, uint64_t *peak_bytes, char *error)
+{
+    struct trace_compiled compiled;
+    const int fd = trace_files_temporary();
+    int failed = fd < 0 ? fd : 0;
+
+    if (failed) {
+        snprintf(error, TRACE_ERROR_BYTES, "no temporary file in TMPDIR, or /tmp: %s",
+                 strerror(-failed));
+        return failed;
+    }
+    failed = fit ? trace_fit_compile(fit, FIT_SEED, fd, &compiled, error)
+                 : trace_compile(index, reader, trace_largest_process(index), fd, &compiled, error);
+    if (!failed) {
+        failed = flat_peak(fd, peak_bytes);
+        snprintf(error, TRACE_ERROR_BYTES, "%s", strerror(-failed));
+    }
+    close(fd);
+    return failed;
+}
+
+static int is_off(double off)
+{
+    return off > aim || off < -aim;
+}
+
+/* A fit that cannot be held against its trace here is one all the same. */
+static void compare_live(json_t *fit, const struct trace_index *index, struct trace_reader *reader)
+{
+    char error[TRACE_ERROR_BYTES];
+    uint64_t trace = 0, fitted = 0;
+
+    if (find_peak(index, reader, NULL, &trace, error) != 0 ||
+        find_peak(index, reader, fit, &fitted, error) != 0 || trace == 0) {
+        fprintf(stderr, "tidemark fit: how much is alive at the most is not compared: %s\n", error);
+        return;
+    }
+    const double off = (double)fitted / (double)trace - 1;
+    printf("alive at the most: %llu bytes in the trace, %llu in the fit, %+.1f %%%s\n",
+           (unsigned long long)trace, (unsigned long long)fitted, 100 * off,
+           is_off(off) ? "; more than 10 % off" : "");
+    json_object_set_new(fit, "live",
+                        json_pack("{sI sI}", "trace_peak_bytes", (json_int_t)trace,
+                                  "fit_peak_bytes", (json_int_t)fitted));
+}
+
 /* --- The check. --- */
 
 static double peak_of(const json_t *sample)
@@ -166,8 +243,7 @@ static void tell_row(const char *row, double trace, double fitted)
     const double off = fitted / trace - 1;
 
     printf("%-32s %12s %12s %+8.1f %%%s\n", row, text_format_bytes(a, trace),
-           text_format_bytes(b, fitted), 100 * off,
-           off > aim || off < -aim ? "  more than 10 % off" : "");
+           text_format_bytes(b, fitted), 100 * off, is_off(off) ? "  more than 10 % off" : "");
 }
 
 /* The cells of the trace come first, in the order of the rows, then those of the fit. */
@@ -231,10 +307,13 @@ static int fit(const struct fit_options *options, struct trace_reader *reader)
         return fail(error);
     if (trace_reader_damage(reader))
         fprintf(stderr, "tidemark fit: %s: %s\n", options->file, trace_reader_damage(reader));
-    json_t *made = index.makes == 0
-                       ? NULL
-                       : trace_fit_make(&index, reader, trace_largest_process(&index), error);
+    const uint32_t process = trace_largest_process(&index);
+    json_t *made = index.makes == 0 ? NULL : trace_fit_make(&index, reader, process, error);
     const int empty = index.makes == 0;
+    if (made) {
+        tell_others(options->file, &index, process);
+        compare_live(made, &index, reader);
+    }
     trace_index_free(&index);
     if (!made)
         return fail(empty ? "no block is made in it" : error);

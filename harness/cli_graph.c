@@ -435,6 +435,8 @@ static int plan_one(struct plan *plan, const struct graph_options *options)
         return cli_usage_error("graph", error);
     if (plan->cell_count > 1)
         return cli_usage_error("graph", "-w: one experiment at a time, no sweep of values");
+    if (plan->cells[0].workload->is_program)
+        return cli_usage_error("graph", "-w: that workload runs a program, and keeps no objects");
     return plan->cells[0].not_available[0] ? fail(plan->cells[0].not_available) : CLI_OK;
 }
 

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "harness/cli.h"
 #include "harness/grammar.h"
+#include "harness/same_file.h"
 #include "harness/trace/import.h"
 
 #include <limits.h>
@@ -66,6 +67,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case ARGP_KEY_END:
         if (!options->input || !options->format || !options->output)
             argp_error(state, "it needs a capture, --from FORMAT and -o FILE");
+        else if (same_file_replaces(options->output, options->input))
+            argp_error(state, "-o '%s' would replace the capture '%s' itself", options->output,
+                       options->input);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

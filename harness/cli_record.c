@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "harness/cli.h"
 #include "harness/program.h"
+#include "harness/same_file.h"
 #include "harness/text.h"
 #include "harness/trace/record_program.h"
 #include "harness/trace/record_shared.h"
@@ -31,12 +32,26 @@ static const struct argp_option option_table[] = {
     {0},
 };
 
+/* The program, a script, a file that it is given. A word without a slash is looked for in PATH if
+ * it is the first one. */
+static void check_words(struct argp_state *state, const struct record_options *options)
+{
+    char *const *argv = options->request.argv;
+
+    for (size_t i = strchr(argv[0], '/') ? 0 : 1; argv[i]; i++)
+        if (same_file_replaces(options->request.file, argv[i]))
+            argp_error(state, "-o '%s' would replace '%s', which the command is given",
+                       options->request.file, argv[i]);
+}
+
 static void check_options(struct argp_state *state, const struct record_options *options)
 {
     if (!options->request.argv)
         argp_error(state, "what of? A command, behind --");
     if (!options->request.file)
         argp_error(state, "where to? -o FILE");
+    if (options->request.argv && options->request.file)
+        check_words(state, options);
 }
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -123,6 +138,7 @@ static void tell(const struct record_options *options, const struct record_resul
             (double)result->file_bytes / (double)counts->events);
     warn(counts->unseen, "blocks whose free was not seen: ended where their place was given again");
     warn(counts->lost, "programs could not be recorded (no memory, or a kernel before 4.14)");
+    warn(counts->missed, "calls of signal handlers are not in it: too many at once");
     warn(counts->unnumbered, "processes are not in it: there are too many");
 }
 

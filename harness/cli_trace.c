@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include "harness/cli.h"
+#include "harness/same_file.h"
 #include "harness/snapshot_symbols.h"
 #include "harness/trace/trace_text.h"
 
@@ -56,6 +57,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case ARGP_KEY_END:
         if (!options->file)
             argp_error(state, "of which trace? A file of `tidemark record`");
+        else if (options->figure && same_file(options->figure, options->file))
+            argp_error(state, "--figure '%s' would replace the trace itself", options->figure);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

@@ -22,7 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MOST_ROUNDS = 1000, MOST_WORDS = 256, FOLDER_BYTES = 512, LEVEL = 3 };
+enum { MOST_ROUNDS = 1000, STREAMS = 3, FOLDER_BYTES = 512, LEVEL = 3 };
 
 enum mode { PLAIN, RECORDED, WITH_STACKS, HEAPTRACK, MODES };
 
@@ -72,34 +72,82 @@ static int refuse(const struct comparison *comparison, int failed, const char *w
     return failed;
 }
 
-/* `prefix` words before those of the program. Returns 0 or -EIO. */
+/* --- What the program reads and writes: nothing, in each mode alike. --- */
+
+/* This process's stdin, stdout and stderr, which programs inherit, until give_back_streams. */
+static int take_away_streams(int *kept)
+{
+    const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    if (nothing < 0)
+        return -errno;
+    fflush(NULL);
+    for (int i = 0; i < STREAMS; i++) {
+        kept[i] = fcntl(i, F_DUPFD_CLOEXEC, STREAMS);
+        dup2(nothing, i);
+    }
+    close(nothing);
+    return 0;
+}
+
+static void give_back_streams(const int *kept)
+{
+    for (int i = 0; i < STREAMS; i++) {
+        if (kept[i] < 0) {
+            close(i); /* it was closed */
+            continue;
+        }
+        dup2(kept[i], i);
+        close(kept[i]);
+    }
+}
+
+/* --- Modes. --- */
+
+static size_t count_words(const char *const *words)
+{
+    size_t count = 0;
+
+    while (words[count])
+        count++;
+    return count;
+}
+
+/* `prefix` words before those of the program. The caller frees them; NULL without memory. */
+static const char **join_words(const struct comparison *comparison, const char *const *prefix)
+{
+    const char *const *own = (const char *const *)comparison->argv;
+    const size_t before = count_words(prefix), count = count_words(own);
+    const char **words = calloc(before + count + 1, sizeof *words);
+
+    for (size_t i = 0; words && i < before + count; i++)
+        words[i] = i < before ? prefix[i] : own[i - before];
+    return words;
+}
+
+/* Returns 0 or a negative errno. */
 static int run_words(const struct comparison *comparison, const char *const *prefix,
                      struct outcome *outcome)
 {
-    static char said[1024], printed[1024];
-    const char *words[MOST_WORDS];
-    size_t count = 0;
+    const char **words = join_words(comparison, prefix);
     int status = 0;
 
-    for (size_t i = 0; prefix[i]; i++)
-        words[count++] = prefix[i];
-    for (size_t i = 0; comparison->argv[i] && count < MOST_WORDS - 1; i++)
-        words[count++] = comparison->argv[i];
-    words[count] = NULL;
-    const struct process_request request = {.argv = words,
-                                            .output = printed,
-                                            .output_bytes = sizeof printed,
-                                            .errors = said,
-                                            .errors_bytes = sizeof said};
+    if (!words)
+        return refuse(comparison, -ENOMEM, strerror(ENOMEM));
+    const struct process_request request = {.argv = words};
     const uint64_t began_ns = clock_monotonic_ns();
-    const int failed = process_run(&request, &status);
+    int failed = process_run(&request, &status);
     outcome->seconds = clock_seconds_since(began_ns);
     if (failed || status != 0) {
         snprintf(comparison->error, OVERHEAD_ERROR_BYTES, "%.100s did not run to its end: %.300s",
-                 words[0], failed ? strerror(-failed) : said);
-        return -EIO;
+                 words[0],
+                 failed ? strerror(-failed)
+                        : "its status is not 0 (what it writes is thrown away, and it reads "
+                          "nothing)");
+        failed = -EIO;
     }
-    return 0;
+    free(words);
+    return failed;
 }
 
 /* The bytes of all files in the folder, which are then gone. */
@@ -147,8 +195,11 @@ static int run_mode(const struct comparison *comparison, enum mode mode, struct 
     static const char *const nothing[] = {NULL};
     char file[FOLDER_BYTES + 16];
     const char *const heaptrack[] = {"heaptrack", "-o", file, NULL};
-    int failed = 0;
+    int streams[STREAMS] = {-1, -1, -1};
+    int failed = take_away_streams(streams);
 
+    if (failed)
+        return refuse(comparison, failed, "/dev/null cannot be opened");
     snprintf(file, sizeof file, "%s/heaptrack", comparison->folder);
     if (mode == PLAIN)
         failed = run_words(comparison, nothing, outcome);
@@ -156,6 +207,7 @@ static int run_mode(const struct comparison *comparison, enum mode mode, struct 
         failed = run_words(comparison, heaptrack, outcome);
     else
         failed = run_recorded(comparison, mode == WITH_STACKS ? RECORD_WITH_STACKS : 0, outcome);
+    give_back_streams(streams);
     outcome->file_bytes = take_files(comparison);
     return failed;
 }
@@ -238,9 +290,9 @@ json_t *overhead_record_measure(char *const *argv, unsigned rounds,
 {
     static struct comparison comparison; /* too large for a stack */
     static char sites[PROGRAM_PATH_BYTES],
-        words[][16] = {"--times-only", "--stream",   "/dev/null", "--object",
-                       "glibc",        "--workload", "cfrac",     "--set",
-                       "n=2",          "--set",      "digits=39"};
+        words[][16] = {"--stream", "/dev/null",  "--times-only", "--object",
+                       "glibc",    "--workload", "cfrac",        "--set",
+                       "n=2",      "--set",      "digits=39"};
     char *factoring[] = {sites,    words[0], words[1], words[2], words[3],  words[4], words[5],
                          words[6], words[7], words[8], words[9], words[10], NULL};
     const char *parent = getenv("TMPDIR");

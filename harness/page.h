@@ -14,6 +14,8 @@
  * - 'B' baseline: next is the first operation. The parent reads the costly figures, pins the child
  *   and starts to sample.
  * - 'P' phase end.
+ * - 'E' end, of a program: the parent ends what it has left behind, before the child, to which all
+ *   of it comes back, ends too. Nothing is measured any more.
  * - 'Q' pressure, within the phase of that name and with gauge.parked left at 0: the parent has the
  *   kernel take from the child's memory group what it can get. Only where the command asked for it.
  *
@@ -48,6 +50,7 @@ enum park_reason {
     PARK_TOUCHED = 'T',
     PARK_BASELINE = 'B',
     PARK_PHASE = 'P',
+    PARK_END = 'E',
     PARK_PRESSURE = 'Q',
 };
 
@@ -58,12 +61,17 @@ enum page_status {
     PAGE_FAILED = 3,        /* `reason` says what went wrong */
 };
 
-/* Cumulative counters of the process are taken at both ends, so a phase holds differences. */
+/*
+ * Cumulative counters of the process are taken at both ends, so a phase holds differences. Where it
+ * runs a program they are those of the programs that it has waited for, which are in the last phase
+ * whenever they were spent; and a phase begins where the one before has ended, since a program runs
+ * on while the child is parked.
+ */
 struct page_phase {
     char name[24];
     uint64_t begin_ns; /* CLOCK_MONOTONIC */
     uint64_t end_ns;
-    uint64_t cpu_ns; /* CLOCK_PROCESS_CPUTIME_ID */
+    uint64_t cpu_ns; /* CLOCK_PROCESS_CPUTIME_ID; of a program getrusage */
     uint64_t operations;
     uint64_t minor_faults; /* getrusage */
     uint64_t major_faults;
@@ -85,6 +93,9 @@ struct page {
     char raw_provider[192];
     char reason[192];
     struct page_phase phases[PAGE_PHASES];
+    /* Where it runs a program: the most that one process of those that were waited for has had
+     * resident, from the fork of the child on (ru_maxrss of getrusage). */
+    uint64_t program_peak_bytes;
 };
 
 _Static_assert(sizeof(struct workload_gauge) == 64, "the gauge fills one cache line");

@@ -93,6 +93,7 @@ int procfs_read_rollup(pid_t pid, struct memory_rollup *rollup)
     *rollup = (struct memory_rollup){
         .rss_bytes = table_bytes(text, "\nRss:"),
         .pss_bytes = table_bytes(text, "\nPss:"),
+        .anon_pss_bytes = table_bytes(text, "\nPss_Anon:"),
         .uss_bytes = table_bytes(text, "\nPrivate_Clean:") + table_bytes(text, "\nPrivate_Dirty:"),
         .lazyfree_bytes = table_bytes(text, "\nLazyFree:"),
         .anon_huge_bytes = table_bytes(text, "\nAnonHugePages:"),

@@ -13,8 +13,9 @@
 /* Of /proc/PID/smaps_rollup: bytes. */
 struct memory_rollup {
     uint64_t rss_bytes;
-    uint64_t pss_bytes; /* each page's share of its processes */
-    uint64_t uss_bytes; /* Private_Clean + Private_Dirty */
+    uint64_t pss_bytes;      /* each page's share of its processes */
+    uint64_t anon_pss_bytes; /* the same of pages of no file and no shared memory */
+    uint64_t uss_bytes;      /* Private_Clean + Private_Dirty */
     uint64_t lazyfree_bytes;
     uint64_t anon_huge_bytes;
     uint64_t swap_bytes;

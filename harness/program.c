@@ -52,11 +52,17 @@ int program_find_malloc(const struct program_paths *paths, const struct row *row
                  (int)(slash - paths->snapshot_library), paths->snapshot_library);
         return 0;
     }
+    /* Its malloc is in a library beside that of the row, and of the same package. */
+    if (strcmp(allocator->name, "tbb") == 0) {
+        snprintf(file, PATH_MAX, "libtbbmalloc_proxy.so.2");
+        return 0;
+    }
     if (!(allocator->capabilities & ALLOCATOR_PRELOAD)) {
-        snprintf(error, PROGRAM_ERROR_BYTES,
-                 "a program cannot run on %.100s: no library holds its malloc (accepted: glibc, "
-                 "jemalloc, mimalloc, tcmalloc, pymalloc-locked, the path of a malloc library)",
-                 row->text);
+        snprintf(
+            error, PROGRAM_ERROR_BYTES,
+            "a program cannot run on %.100s: no library holds its malloc (accepted: glibc, "
+            "jemalloc, mimalloc, tcmalloc, tbb, pymalloc-locked, the path of a malloc library)",
+            row->text);
         return PROGRAM_USAGE;
     }
     snprintf(file, PATH_MAX, "%s", row->object.path[0] ? row->object.path : allocator->soname);

@@ -18,8 +18,9 @@ enum { PROGRAM_USAGE = 2, PROGRAM_FAILED = 1 }; /* exit statuses of tidemark's o
 
 /*
  * The file that serves a program's malloc on this row, into `file` (PATH_MAX): empty for glibc,
- * which needs none. Returns 0, or PROGRAM_USAGE for a row without such a file, or PROGRAM_FAILED
- * for one that is not available here, with a message in `error` (PROGRAM_ERROR_BYTES). Thread-safe.
+ * which every program has. Returns 0, or PROGRAM_USAGE for a row without such a file, or
+ * PROGRAM_FAILED for one that is not available here, with a message in `error`
+ * (PROGRAM_ERROR_BYTES). Thread-safe.
  */
 int program_find_malloc(const struct program_paths *paths, const struct row *row, char *file,
                         char *error);

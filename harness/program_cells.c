@@ -1,6 +1,6 @@
 /*
- * One shared page a sample: see program_cells.h. Leaves out what programs that this one starts have
- * loaded, but for how many they were.
+ * One shared page a sample, and a folder: see program_cells.h. Leaves out what programs have loaded
+ * but their malloc.
  */
 #define _GNU_SOURCE
 #include "harness/program_cells.h"
@@ -11,15 +11,15 @@
 #include "workloads/program_process.h"
 
 #include <errno.h>
+#include <ftw.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-    LOOK_NS = 50000000,
-    STRANGER_BYTES = 1 << 20, /* of its own: below, it has hardly a heap */
-};
+enum { LOOK_NS = 50000000 };
 
 #define WITNESS_LIBRARY "libtidemark-witness.so"
 
@@ -55,7 +55,8 @@ static void prepare(struct cell *cell, const struct program_paths *paths)
     }
     cell->preload[0] = '\0';
     cell->is_threaded = 1; /* for all that is known */
-    if (join(cell->preload, sizeof cell->preload, file) != 0 ||
+    /* glibc's by name too: a program may be linked with another malloc, as Debian's redis is. */
+    if (join(cell->preload, sizeof cell->preload, file[0] ? file : "libc.so.6") != 0 ||
         join(cell->preload, sizeof cell->preload, paths->witness_library) != 0)
         snprintf(cell->not_available, sizeof cell->not_available,
                  "what is to be preloaded has too long a path");
@@ -66,6 +67,75 @@ void program_cells_prepare(struct plan *plan, const struct program_paths *paths)
     for (size_t i = 0; i < plan->cell_count; i++)
         if (plan->cells[i].workload->is_program)
             prepare(&plan->cells[i], paths);
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+/* The row's library as it is preloaded, or glibc's own for glibc: the first of the line, but for
+ * the witness. */
+static void expected_file(const struct cell *cell, char *path, size_t bytes)
+{
+    const size_t length = strcspn(cell->preload, ":");
+
+    if (cell->preload[length])
+        snprintf(path, bytes, "%.*s", (int)length, cell->preload);
+    else
+        snprintf(path, bytes, "libc.so.6");
+}
+
+/* A row that is a path is that file and no other of its name. One that is gone by now is what
+ * nothing can be. */
+static void expect(struct witness *page, const struct cell *cell)
+{
+    char path[sizeof cell->preload];
+    struct stat info = {.st_ino = 0};
+
+    expected_file(cell, path, sizeof path);
+    page->layout = WITNESS_LAYOUT;
+    page->is_of_file = strchr(path, '/') != NULL;
+    if (page->is_of_file && stat(path, &info) == 0) {
+        page->device = info.st_dev;
+        page->inode = info.st_ino;
+    }
+    snprintf(page->expected, sizeof page->expected, "%.63s", base_name(path));
+}
+
+/* Of a driver: a shell that is killed removes nothing. */
+static int make_scratch(struct program_witness *witness, const struct cell *cell)
+{
+    const char *folder = getenv("TMPDIR");
+    int error = 0;
+
+    if (strcmp(cell->workload->name, "packaged") != 0)
+        return 0;
+    const int length =
+        snprintf(witness->scratch, sizeof witness->scratch, "%s/tidemark-program-XXXXXX",
+                 folder && folder[0] == '/' ? folder : "/tmp");
+    if ((size_t)length >= sizeof witness->scratch)
+        error = -ENAMETOOLONG;
+    else if (!mkdtemp(witness->scratch))
+        error = -errno;
+    if (error)
+        fprintf(stderr, "tidemark: cannot make %s: %s\n", witness->scratch, strerror(-error));
+    if (error)
+        witness->scratch[0] = '\0';
+    return error;
+}
+
+static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *where)
+{
+    (void)info;
+    (void)kind;
+    (void)where;
+    if (remove(path) != 0) {
+        /* The others go all the same. */
+    }
+    return 0;
 }
 
 int program_witness_open(struct program_witness *witness, const struct cell *cell)
@@ -80,13 +150,14 @@ int program_witness_open(struct program_witness *witness, const struct cell *cel
                               witness->fd, 0);
     if (!error && page == MAP_FAILED)
         error = -errno;
-    if (error) {
-        program_witness_close(witness);
-        return error;
+    if (!error) {
+        witness->page = page;
+        expect(witness->page, cell);
+        error = make_scratch(witness, cell);
     }
-    witness->page = page;
-    witness->page->layout = WITNESS_LAYOUT;
-    return 0;
+    if (error)
+        program_witness_close(witness);
+    return error;
 }
 
 int program_witness_environment(const struct program_witness *witness, const struct cell *cell,
@@ -100,6 +171,8 @@ int program_witness_environment(const struct program_witness *witness, const str
     int error = environment_add(environment, WITNESS_VARIABLE, path);
     if (!error)
         error = environment_add(environment, PROGRAM_PRELOAD, cell->preload);
+    if (!error && witness->scratch[0])
+        error = environment_add(environment, PROGRAM_SCRATCH, witness->scratch);
     return error ? error : environment_add(environment, PROGRAM_DRIVERS, paths->drivers_folder);
 }
 
@@ -113,52 +186,48 @@ void program_witness_look(struct program_witness *witness, struct process_tree *
     process_tree_look(tree, WITNESS_LIBRARY, &witness->stranger);
 }
 
-static const char *base_name(const char *path)
+/* Names of programs and files may be any bytes, and the reason goes to a terminal and into JSON. */
+static int refuse(char *reason)
 {
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
-}
-
-/* The row's library, or glibc's own for glibc: the first of what is preloaded, but for the witness.
- */
-static void expected_file(const struct cell *cell, char *name, size_t bytes)
-{
-    const size_t length = strcspn(cell->preload, ":");
-    char first[sizeof cell->preload];
-
-    snprintf(first, sizeof first, "%.*s", (int)length, cell->preload);
-    snprintf(name, bytes, "%.250s", cell->preload[length] ? base_name(first) : "libc.so.6");
+    for (; *reason; reason++)
+        if (*reason < ' ' || *reason > '~')
+            *reason = '?';
+    return -ELIBACC;
 }
 
 int program_witness_check(const struct program_witness *witness, const struct cell *cell,
                           char *file, char *reason)
 {
-    char expected[256];
+    const struct witness *page = witness->page;
+    const unsigned images = atomic_load(&page->images), strangers = atomic_load(&page->strangers);
+    char expected[sizeof cell->preload];
 
     expected_file(cell, expected, sizeof expected);
-    if (atomic_load(&witness->page->images) == 0) {
+    if (images == 0) {
         snprintf(
             reason, PLAN_REASON_BYTES,
             "%.100s was never loaded: the program is linked statically, runs with other rights, "
             "or drops its environment",
-            expected);
+            base_name(expected));
         return -ELIBACC;
     }
-    if (witness->stranger.resident_bytes >= STRANGER_BYTES) {
+    if (witness->stranger.pid != 0) {
         snprintf(reason, PLAN_REASON_BYTES,
                  "%.40s (%.1f MB), which the program started, did not load %.100s: it is linked "
                  "statically, runs with other rights, or was started without its environment",
-                 witness->stranger.name, (double)witness->stranger.resident_bytes / 1e6, expected);
-        return -ELIBACC;
+                 witness->stranger.name, (double)witness->stranger.resident_bytes / 1e6,
+                 base_name(expected));
+        return refuse(reason);
     }
-    snprintf(file, WITNESS_PATH_BYTES, "%.*s", WITNESS_PATH_BYTES - 1, witness->page->malloc_file);
-    /* Of one library there may be several names: libjemalloc.so.2 is the file itself. */
-    if (strncmp(base_name(file), expected, strcspn(expected, ".")) == 0)
-        return 0;
-    snprintf(reason, PLAN_REASON_BYTES, "the program has its malloc from %.200s, not from %.100s",
-             file[0] ? file : "nowhere", expected);
-    return -ELIBACC;
+    if (strangers > 0) {
+        snprintf(reason, PLAN_REASON_BYTES,
+                 "%.63s has its malloc from %.150s, not from %.150s (%u of %u programs that began)",
+                 page->stranger, page->strange_file, page->is_of_file ? expected : page->expected,
+                 strangers, images);
+        return refuse(reason);
+    }
+    snprintf(file, WITNESS_PATH_BYTES, "%.*s", WITNESS_PATH_BYTES - 1, page->malloc_file);
+    return 0;
 }
 
 void program_witness_close(struct program_witness *witness)
@@ -167,5 +236,7 @@ void program_witness_close(struct program_witness *witness)
         munmap(witness->page, sizeof *witness->page);
     if (witness->fd >= 0)
         close(witness->fd);
+    if (witness->scratch[0])
+        nftw(witness->scratch, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
     *witness = (struct program_witness){.fd = -1};
 }

@@ -43,11 +43,12 @@ static json_t *phase_to_json(const struct sample *sample, const struct sample_ph
     set(object, "end_ns", stamps->end_ns - sample->baseline_ns);
     set(object, "wall_ns", stamps->end_ns - stamps->begin_ns);
     set(object, "park_ns", phase->park_ns);
-    set(object, "cpu_ns", stamps->cpu_ns);
-    set(object, "minor_faults", stamps->minor_faults);
-    set(object, "major_faults", stamps->major_faults);
-    set(object, "voluntary_switches", stamps->voluntary_switches);
-    set(object, "involuntary_switches", stamps->involuntary_switches);
+    const int is_used = sample->usage == SAMPLE_USAGE_OF_PHASES;
+    set_if(object, "cpu_ns", is_used, stamps->cpu_ns);
+    set_if(object, "minor_faults", is_used, stamps->minor_faults);
+    set_if(object, "major_faults", is_used, stamps->major_faults);
+    set_if(object, "voluntary_switches", is_used, stamps->voluntary_switches);
+    set_if(object, "involuntary_switches", is_used, stamps->involuntary_switches);
     set_if(object, "operations", sample->counts_operations, stamps->operations);
     set(object, "rss_bytes", phase->rollup.rss_bytes);
     set(object, "uss_bytes", phase->rollup.uss_bytes);
@@ -80,12 +81,13 @@ static void set_sums(json_t *object, const struct sample *sample)
         involuntary += stamps->involuntary_switches;
     }
     int exists = sample->baseline_ns != 0;
+    const int is_used = exists && sample->usage != SAMPLE_USAGE_OF_NONE;
     set_if(object, "wall_ns", exists, wall);
-    set_if(object, "cpu_ns", exists, cpu);
-    set_if(object, "minor_faults", exists, minor);
-    set_if(object, "major_faults", exists, major);
-    set_if(object, "voluntary_switches", exists, voluntary);
-    set_if(object, "involuntary_switches", exists, involuntary);
+    set_if(object, "cpu_ns", is_used, cpu);
+    set_if(object, "minor_faults", is_used, minor);
+    set_if(object, "major_faults", is_used, major);
+    set_if(object, "voluntary_switches", is_used, voluntary);
+    set_if(object, "involuntary_switches", is_used, involuntary);
 }
 
 /* How many phases there are before it rebuilds: those that all figures but one are of. */
@@ -141,7 +143,7 @@ static void set_memory(json_t *object, const struct sample *sample)
     const struct sample_phase *last = &sample->phases[phases - 1];
     int64_t baseline = (int64_t)sample->baseline.rss_bytes;
     int64_t retained = (int64_t)last->rollup.rss_bytes - baseline;
-    uint64_t peak = 0;
+    uint64_t peak = sample->peak_floor_bytes;
 
     for (size_t i = 0; i < phases; i++)
         peak =
@@ -309,6 +311,7 @@ json_t *record_sample(const struct sample *sample, const struct record_place *pl
     snprintf(checksum, sizeof checksum, "%016" PRIx64, sample->checksum);
     json_object_set_new(object, "checksum",
                         sample->counts_operations ? json_string(checksum) : json_null());
+    set_if(object, "exit_status", sample->has_exit_status, sample->exit_status);
     set(object, "ticks", sample->tick_count);
     set(object, "late_ticks", sample->late_ticks);
     set_if(object, "tick_ns", has_baseline, sample->tick_ns);

@@ -303,6 +303,42 @@ int run_folder_append(struct run_folder *folder, const json_t *sample, size_t nu
     return error;
 }
 
+/* All lines as one text, which the caller frees. Returns 0 or a negative errno. */
+static int lines_text(const json_t *samples, char **text, size_t *length)
+{
+    FILE *stream = open_memstream(text, length);
+    size_t i;
+    const json_t *sample;
+    int error = stream ? 0 : -ENOMEM;
+
+    json_array_foreach(samples, i, sample)
+    {
+        if (!error && (json_dumpf(sample, stream, JSON_COMPACT | JSON_REAL_PRECISION(12)) != 0 ||
+                       fputc('\n', stream) == EOF))
+            error = -ENOMEM;
+    }
+    if (stream && fclose(stream) != 0)
+        error = -ENOMEM;
+    return error;
+}
+
+int run_folder_rewrite(struct run_folder *folder, const json_t *samples)
+{
+    char *text = NULL;
+    size_t length = 0;
+    int error = lines_text(samples, &text, &length);
+
+    if (!error && length > JSON_FILE_MOST_LINES_BYTES)
+        error = -EFBIG;
+    if (!error)
+        error = json_file_replace(folder->fd, "samples.jsonl", text, length);
+    free(text);
+    if (error)
+        return error;
+    close(folder->samples_fd); /* of the file that was replaced, and its lock */
+    return open_samples(folder, 0);
+}
+
 static int check_plan(const json_t *plan, char *error)
 {
     const json_t *format = json_object_get(plan, "format");

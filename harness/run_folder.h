@@ -49,6 +49,10 @@ int run_folder_drop_torn(struct run_folder *folder, size_t stored);
 int run_folder_append(struct run_folder *folder, const json_t *sample, size_t number,
                       const struct tick *ticks, size_t tick_count);
 
+/* Writes the lines anew, all or none; to be appended to as before. Returns 0 or a negative errno:
+ * the lines are then as they were. */
+int run_folder_rewrite(struct run_folder *folder, const json_t *samples);
+
 /* The files that say what a run is, as they are stored; run_texts_free. */
 struct run_texts {
     struct file_text plan, machine, samples;

@@ -84,6 +84,7 @@ static const struct field sample_fields[] = {
     {"wall_ns", IS_NUMBER | IS_NULL | IS_ABSENT},
     {"cpu_ns", IS_NUMBER | IS_NULL | IS_ABSENT},
     {"minor_faults", IS_NUMBER | IS_NULL | IS_ABSENT},
+    {"exit_status", IS_WHOLE | IS_NULL | IS_ABSENT},
     {"moments", IS_ARRAY | IS_ABSENT},
     {"returnable_bytes", IS_NUMBER | IS_NULL | IS_ABSENT},
     {"watched_ns", IS_NUMBER | IS_NULL | IS_ABSENT},

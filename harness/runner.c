@@ -10,6 +10,7 @@
 #include "harness/json_file.h"
 #include "harness/machine.h"
 #include "harness/pass.h"
+#include "harness/program_exits.h"
 #include "harness/progress.h"
 #include "harness/record.h"
 #include "harness/run_read.h"
@@ -314,14 +315,42 @@ static void warm_up(struct run *run)
     json_file_write(run->start->folder.fd, "machine.json", run->start->machine);
 }
 
+/* Samples of programs that ended otherwise than on the first row: told, and stored as what they
+ * are. */
+static int mark_exits(struct run *run, json_t *samples, char *why)
+{
+    json_t *reasons = json_array();
+    const json_t *reason;
+    size_t i;
+    int failed = 0;
+
+    if (program_exits_mark(run->plan, samples, !interrupted, reasons) > 0) {
+        run->start->tally.failures = 1;
+        failed = run_folder_rewrite(&run->start->folder, samples);
+    }
+    json_array_foreach(reasons, i, reason)
+    {
+        progress_note(&run->progress, json_string_value(reason));
+    }
+    json_decref(reasons);
+    if (failed)
+        snprintf(why, RUN_FOLDER_ERROR_BYTES, "samples.jsonl: %s", strerror(-failed));
+    return failed;
+}
+
 /* From what is stored, as any later reader has it. Returns 0, or a negative errno with `why` set.
  */
-static int write_summary(const struct run_folder *folder, char *why)
+static int write_summary(struct run *run, char *why)
 {
+    const struct run_folder *folder = &run->start->folder;
     struct run_content content;
 
     if (run_content_read(&content, folder, why) != 0)
         return -EINVAL;
+    if (mark_exits(run, content.samples, why) != 0) {
+        run_content_free(&content);
+        return -EIO;
+    }
     json_t *summary = summary_of_run(content.plan, content.samples, why);
     run_content_free(&content);
     if (!summary)
@@ -343,7 +372,7 @@ static int conclude(struct run *run, char *why)
     json_object_set_new(run->start->machine, "interrupted", json_boolean(interrupted));
     int failed = json_file_write(folder->fd, "machine.json", run->start->machine);
     if (!failed)
-        return write_summary(folder, why);
+        return write_summary(run, why);
     snprintf(why, RUN_FOLDER_ERROR_BYTES, "machine.json: %s", strerror(-failed));
     return failed;
 }

@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,6 +41,7 @@ struct session {
     char stderr_tail[SAMPLE_STDERR_BYTES];
     size_t stderr_used;
     struct program_witness witness; /* of a program */
+    struct rlimit descriptors;      /* before the sample */
 };
 
 /* Of the sample under way, where it is of a program: the sampler's, and this thread's own. */
@@ -102,6 +104,46 @@ static int lacks_group(struct session *session)
              "pressure needs a memory group of the sample's own: %s",
              parent && parent->reason[0] ? parent->reason : "none can be made");
     return 1;
+}
+
+static int is_program(const struct session *session)
+{
+    return session->cell->workload->is_program;
+}
+
+/* A tree takes a descriptor for each process, twice. After the child has started, which is not to
+ * inherit it; put back when it has ended. */
+static void raise_descriptors(struct session *session)
+{
+    if (getrlimit(RLIMIT_NOFILE, &session->descriptors) != 0)
+        return;
+    const struct rlimit raised = {.rlim_cur = session->descriptors.rlim_max,
+                                  .rlim_max = session->descriptors.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &raised);
+}
+
+static void begin_trees(struct session *session)
+{
+    const char *aside = session->cell->workload->has_driver ? PROGRAM_ASIDE : NULL;
+
+    process_tree_init(&sampled_tree, session->child.pid, aside);
+    process_tree_init(&own_tree, session->child.pid, aside);
+    raise_descriptors(session);
+}
+
+static void end_trees(struct session *session)
+{
+    process_tree_free(&sampled_tree);
+    process_tree_free(&own_tree);
+    if (session->descriptors.rlim_max > 0)
+        setrlimit(RLIMIT_NOFILE, &session->descriptors);
+}
+
+/* What has left the group of the child comes back to the child, as long as that is there. */
+static void kill_tree(struct session *session)
+{
+    if (process_tree_kill(&own_tree) != 0)
+        session->sample->left_behind = 1;
 }
 
 /* Returns 0; 1 when the sample is n/a and no child is needed to say so; or a negative errno. */
@@ -194,9 +236,6 @@ static uint64_t sampler_limit_bytes(const struct session *session)
 static int at_programs_baseline(struct session *session)
 {
     const struct sample_settings *settings = session->settings;
-
-    process_tree_init(&sampled_tree, session->child.pid, PROGRAM_ASIDE);
-    process_tree_init(&own_tree, session->child.pid, PROGRAM_ASIDE);
     const int error =
         sampler_start(settings->sampler, &session->child, settings->plan->tick_ns,
                       sampler_limit_bytes(session), &sampled_tree, settings->sampler_cpu);
@@ -210,7 +249,7 @@ static int at_baseline(struct session *session)
     struct sample *sample = session->sample;
     const struct sample_settings *settings = session->settings;
 
-    if (session->cell->workload->is_program)
+    if (is_program(session))
         return at_programs_baseline(session);
     if (!host_is_objects(&session->cell->host)) {
         find_python_providers(session);
@@ -243,17 +282,26 @@ static void note_moment(struct sample *sample, const struct sample_phase *phase)
         moments_phase_ended(&sample->moments, stamps->end_ns, stamps->freed != 0, &now);
 }
 
-/* Of what runs by now, or ran last: the end of a program is the end of its last phase. */
+/*
+ * A program is not parked: what it held as it told the next phase is what the last tick has, and
+ * the end of a program is the end of its last phase. Where forks may share pages the tick can be
+ * older than what is found now.
+ */
 static int read_tree_memory(const struct session *session, struct sample_phase *phase)
 {
     struct sampler *sampler = session->settings->sampler;
+    const uint64_t held_bytes = sampler_last_held(sampler);
+    struct tree_memory memory;
     const int error = process_tree_scan(&own_tree);
 
     process_tree_rollup(&own_tree, &phase->rollup);
-    if (phase->rollup.rss_bytes == 0)
-        phase->rollup.rss_bytes = sampler_last_held(sampler);
+    process_tree_read(&own_tree, &memory);
+    if (!process_tree_is_in_doubt(&memory))
+        phase->rollup.rss_bytes = held_bytes;
     phase->status = (struct memory_status){.peak_bytes = sampler_take_peak(sampler)};
-    return error;
+    if (phase->rollup.rss_bytes > phase->status.peak_bytes)
+        phase->status.peak_bytes = phase->rollup.rss_bytes;
+    return error == -ESRCH || error == -ENOENT ? error : 0;
 }
 
 /* What the phase's end costs to read. Returns 0 or a negative errno. */
@@ -262,7 +310,7 @@ static int read_memory(const struct session *session, struct sample_phase *phase
     const pid_t pid = session->child.pid;
     int error;
 
-    if (session->cell->workload->is_program)
+    if (is_program(session))
         return read_tree_memory(session, phase);
     error = procfs_read_status(pid, &phase->status);
     if (!error)
@@ -284,10 +332,18 @@ static int at_phase_end(struct session *session)
     memory_group_charge(&session->group, &phase->charge_bytes);
     const int error = read_memory(session, phase);
     phase->park_ns = clock_monotonic_ns() - phase->stamps.end_ns;
-    if (!error && !session->cell->workload->is_program)
+    if (!error && !is_program(session))
         note_moment(sample, phase);
     sample->phase_count += error == 0;
     return error;
+}
+
+static int at_end(struct session *session)
+{
+    if (!is_program(session))
+        return -EPROTO;
+    kill_tree(session);
+    return 0;
 }
 
 static int at_park(struct session *session, char reason)
@@ -308,6 +364,8 @@ static int at_park(struct session *session, char reason)
         return session->sampling ? -EPROTO : at_baseline(session);
     case PARK_PHASE:
         return session->sampling ? at_phase_end(session) : -EPROTO;
+    case PARK_END:
+        return at_end(session);
     case PARK_PRESSURE:
         return session->cell->way.mode == RETURN_PRESSURE ? memory_pressure(&session->group)
                                                           : -EPROTO;
@@ -551,6 +609,46 @@ static void check_witness(struct session *session)
         snprintf(sample->object_provider, sizeof sample->object_provider, "%.190s", file);
 }
 
+/*
+ * The kernel keeps the most that one process had (page.h): what was too short to be seen had that,
+ * and what was seen at least that. A fork of the child counts as well, until it is the program: it
+ * has less than a program with the same library.
+ */
+static void bound_peak(struct session *session)
+{
+    struct sample *sample = session->sample;
+    const uint64_t bound_bytes =
+        session->cell->workload->has_driver ? 0 : session->child.page->program_peak_bytes;
+    struct sample_phase *last = &sample->phases[sample->phase_count - 1];
+
+    sample->peak_floor_bytes = bound_bytes;
+    for (size_t i = 0; i < sample->phase_count; i++)
+        if (sample->phases[i].status.peak_bytes > 0)
+            return;
+    last->status.peak_bytes = bound_bytes;
+    last->rollup.rss_bytes = bound_bytes;
+    if (bound_bytes == 0)
+        decide(session, SAMPLE_EXIT, "nothing of the program was seen: it ended too soon,");
+}
+
+/* Figures of a part of the program are none. */
+static void check_program(struct session *session)
+{
+    const int error = session->sampling ? sampler_tree_error(session->settings->sampler) : 0;
+    char what[256];
+
+    if (session->sample->status != SAMPLE_OK)
+        return;
+    bound_peak(session);
+    if (error == -ENOBUFS)
+        snprintf(what, sizeof what, "it had more than %d processes at once, which cannot be seen",
+                 PROCESS_TREE_MOST);
+    else
+        snprintf(what, sizeof what, "its processes could not all be seen (%s)", strerror(-error));
+    if (error)
+        decide(session, SAMPLE_EXIT, what);
+}
+
 static void finish(struct session *session, int served, int wait_status)
 {
     const struct sampler *sampler = session->settings->sampler;
@@ -611,8 +709,14 @@ static void keep_figures(struct session *session)
                  (int)sizeof page->raw_provider - 1, page->raw_provider);
     }
     sample->counts_operations = host_is_objects(&session->cell->host);
+    if (is_program(session))
+        sample->usage =
+            session->cell->workload->has_driver ? SAMPLE_USAGE_OF_NONE : SAMPLE_USAGE_OF_ALL;
     sample->operations = atomic_load(&page->gauge.operations);
     sample->checksum = atomic_load(&page->gauge.checksum);
+    sample->has_exit_status =
+        session->cell->workload->is_program && (sample->checksum & PROGRAM_HAS_RUN) != 0;
+    sample->exit_status = sample->has_exit_status ? program_status_of(sample->checksum) : 0;
     if (session->sampling) {
         sample->ticks = sampler->ticks;
         sample->tick_count =
@@ -643,7 +747,7 @@ static void end_group(struct session *session, int wait_status)
     if (session->sample->limited_by == SAMPLE_LIMITED_BY_SAMPLER &&
         was_killed(session, wait_status) && procfs_oom_kills() != session->oom_kills)
         session->kernel_kill = MEMORY_KILL_ELSEWHERE;
-    session->sample->left_behind = memory_group_remove(&session->group) != 0;
+    session->sample->left_behind |= memory_group_remove(&session->group) != 0;
 }
 
 int sample_run(const struct sample_settings *settings, const struct cell *cell, uint64_t seed,
@@ -665,6 +769,8 @@ int sample_run(const struct sample_settings *settings, const struct cell *cell, 
         program_witness_close(&session.witness);
         return started < 0 ? started : 0;
     }
+    if (is_program(&session))
+        begin_trees(&session);
     int served = serve(&session);
     if (served < 0)
         session.ended = has_ended(&session.child);
@@ -673,6 +779,10 @@ int sample_run(const struct sample_settings *settings, const struct cell *cell, 
      */
     if (session.sampling)
         sampler_stop(settings->sampler);
+    if (is_program(&session)) {
+        kill(session.child.pid, SIGSTOP); /* its program's end is not to be one of its own */
+        kill_tree(&session);
+    }
     spawn_kill(&session.child);
     int wait_status = spawn_reap(&session.child);
     end_group(&session, wait_status);
@@ -680,9 +790,11 @@ int sample_run(const struct sample_settings *settings, const struct cell *cell, 
     keep_figures(&session);
     finish(&session, served, wait_status);
     check_witness(&session);
+    if (is_program(&session)) {
+        check_program(&session);
+        end_trees(&session);
+    }
     spawn_release(&session.child);
     program_witness_close(&session.witness);
-    process_tree_free(&sampled_tree);
-    process_tree_free(&own_tree);
     return 0;
 }

@@ -33,6 +33,13 @@ enum sample_limiter {
     SAMPLE_LIMITED_BY_CGROUP,  /* all that the kernel charges to a group of its own */
 };
 
+/* Whose processor time, faults and switches are known. */
+enum sample_usage {
+    SAMPLE_USAGE_OF_PHASES,
+    SAMPLE_USAGE_OF_ALL,  /* of a program: when it has ended, and of all its processes together */
+    SAMPLE_USAGE_OF_NONE, /* of a program with a driver, which cannot be told apart */
+};
+
 enum { SAMPLE_REASON_BYTES = 768, SAMPLE_STDERR_BYTES = 4096 };
 
 /* A phase: what the child stamped, and what the parent read while it was parked. */
@@ -59,11 +66,15 @@ struct sample {
     int64_t statm_error_bytes; /* INT64_MIN: not measured */
     uint64_t baseline_ns;      /* CLOCK_MONOTONIC where the curve begins; 0: it was never reached */
     struct memory_rollup baseline;
+    enum sample_usage usage;
+    uint64_t peak_floor_bytes; /* of a program: what one process of it has had; 0: not known */
     size_t phase_count;
     struct sample_phase phases[PAGE_PHASES];
     struct moments moments;
     int counts_operations; /* 0 for a real CPython, which counts none */
     uint64_t operations, checksum;
+    int has_exit_status; /* 1: a program has run to its end */
+    unsigned exit_status;
     const struct tick *ticks; /* the sampler's, until its next start */
     size_t tick_count, late_ticks;
     uint64_t tick_ns; /* as used: the asked one, or a multiple after thinning */

@@ -1,6 +1,8 @@
 /*
  * One pread of statm and four loads of the page a tick; no allocation, no lock, no formatted
- * output. Leaves out busy waiting: it would take a core from the child on a small machine.
+ * output. Beneath a tree it is a pread for each process, and now and then a scan and a check of it,
+ * which open files, allocate and format. Leaves out busy waiting: it would take a core from the
+ * child on a small machine.
  */
 #define _GNU_SOURCE
 #include "harness/sampler.h"
@@ -10,6 +12,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <time.h>
 
@@ -32,25 +35,66 @@ static void thin(struct sampler *sampler)
     sampler->tick_ns *= 2;
 }
 
-/* New processes are looked for less often than memory is: a scan costs some 20 us a process. */
-static int read_tree(struct sampler *sampler, uint64_t *rss_bytes)
+/* New processes are looked for less often than memory is, but for the first: a scan costs some 20
+ * us a process. Returns -ESRCH when the child has ended; what else goes wrong is kept. */
+static int scan_tree(struct sampler *sampler, uint64_t now_ns)
 {
     enum { SCAN_NS = 4000000 };
+
+    if (sampler->tree->count > 0 && now_ns - sampler->scanned_ns < SCAN_NS)
+        return 0;
+    sampler->scanned_ns = now_ns;
+    const int error = process_tree_scan(sampler->tree);
+    if (error == -ESRCH || error == -ENOENT)
+        return -ESRCH;
+    if (error && !atomic_load(&sampler->tree_error))
+        atomic_store(&sampler->tree_error, error);
+    return 0;
+}
+
+static void check_tree(struct sampler *sampler, uint64_t now_ns, struct tree_memory *memory)
+{
+    struct memory_rollup rollup;
+
+    process_tree_rollup(sampler->tree, &rollup);
+    sampler->checked_ns = clock_monotonic_ns();
+    sampler->check_cost_ns = sampler->checked_ns - now_ns;
+    process_tree_read(sampler->tree, memory);
+}
+
+static int read_tree(struct sampler *sampler, uint64_t *rss_bytes)
+{
+    enum { CHECK_SHARE = 50 }; /* of the time goes by for each of checks */
     const uint64_t now_ns = clock_monotonic_ns();
     struct tree_memory memory;
 
-    if (now_ns - sampler->scanned_ns >= SCAN_NS) {
-        sampler->scanned_ns = now_ns;
-        if (process_tree_scan(sampler->tree) != 0)
-            return -ESRCH;
-    }
+    if (scan_tree(sampler, now_ns) != 0)
+        return -ESRCH;
     process_tree_read(sampler->tree, &memory);
+    if (process_tree_is_in_doubt(&memory) &&
+        (now_ns - sampler->checked_ns >= CHECK_SHARE * sampler->check_cost_ns ||
+         memory.resident_bytes > sampler->memory_limit_bytes))
+        check_tree(sampler, now_ns, &memory);
     *rss_bytes = memory.resident_bytes;
+    if (!sampler->tree->has_program)
+        return 0; /* the child's own fork, for a moment */
     if (memory.processes > 0)
         atomic_store(&sampler->last_bytes, memory.resident_bytes);
     if (memory.resident_bytes > atomic_load(&sampler->peak_bytes))
         atomic_store(&sampler->peak_bytes, memory.resident_bytes);
     return 0;
+}
+
+/* Of a tree the child last: until then what leaves its group comes back to the child, which does
+ * not go on meanwhile. */
+static void kill_child(struct sampler *sampler)
+{
+    atomic_store(&sampler->over_limit, 1);
+    if (sampler->tree) {
+        kill(sampler->child->pid, SIGSTOP);
+        process_tree_kill(sampler->tree);
+    }
+    spawn_kill(sampler->child);
 }
 
 static int take_tick(struct sampler *sampler)
@@ -68,10 +112,8 @@ static int take_tick(struct sampler *sampler)
     tick->phase = atomic_load_explicit(&gauge->phase, memory_order_relaxed);
     tick->parked = atomic_load_explicit(&gauge->parked, memory_order_relaxed);
     sampler->count++;
-    if (tick->rss_bytes > sampler->memory_limit_bytes && !atomic_load(&sampler->over_limit)) {
-        atomic_store(&sampler->over_limit, 1);
-        spawn_kill(sampler->child);
-    }
+    if (tick->rss_bytes > sampler->memory_limit_bytes && !atomic_load(&sampler->over_limit))
+        kill_child(sampler);
     return 0;
 }
 
@@ -136,10 +178,13 @@ int sampler_start(struct sampler *sampler, const struct spawned *child, uint64_t
     sampler->child = child;
     sampler->tree = tree;
     sampler->scanned_ns = 0;
+    sampler->checked_ns = 0;
+    sampler->check_cost_ns = 0;
     atomic_store(&sampler->peak_bytes, 0);
     atomic_store(&sampler->last_bytes, 0);
     atomic_store(&sampler->stop, 0);
     atomic_store(&sampler->over_limit, 0);
+    atomic_store(&sampler->tree_error, 0);
     sampler->started_ns = clock_monotonic_ns();
 
     pthread_attr_init(&attributes);
@@ -162,6 +207,11 @@ uint64_t sampler_take_peak(struct sampler *sampler)
 uint64_t sampler_last_held(const struct sampler *sampler)
 {
     return atomic_load(&sampler->last_bytes);
+}
+
+int sampler_tree_error(const struct sampler *sampler)
+{
+    return atomic_load(&sampler->tree_error);
 }
 
 void sampler_stop(struct sampler *sampler)

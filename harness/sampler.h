@@ -34,10 +34,13 @@ struct sampler {
     int cpu; /* that the thread is pinned to, or -1 */
     _Atomic int stop;
     _Atomic int over_limit; /* 1: it killed the child */
+    _Atomic int tree_error; /* a negative errno: it could not look at the whole tree */
     int is_fifo;            /* 1: SCHED_FIFO was granted */
     const struct spawned *child;
     struct process_tree *tree;   /* beneath the child, when that is what is measured; else NULL */
     uint64_t scanned_ns;         /* when it was looked through last */
+    uint64_t checked_ns;         /* when what its processes share was looked at last */
+    uint64_t check_cost_ns;      /* and how long that took */
     _Atomic uint64_t peak_bytes; /* of the tree, since sampler_take_peak */
     _Atomic uint64_t last_bytes; /* of the tree, when something in it ran last */
     pthread_t thread;
@@ -49,8 +52,10 @@ int sampler_init(struct sampler *sampler);
 /*
  * Starts to read `child` each `tick_ns`; time 0 is now. A child above `memory_limit_bytes` resident
  * is killed. `tree`: it is what is measured, all processes beneath the child, and is this thread's
- * until sampler_stop; NULL: the child is. Pinned to `cpu` unless it is -1. Returns 0 or a negative
- * errno. One sample at a time.
+ * until sampler_stop; NULL: the child is. While forks of it may share pages it is checked, which
+ * costs some 10 ms a GB, for at most a fiftieth of the time (process_tree_rollup), and once more
+ * before it is killed. Pinned to `cpu` unless it is -1. Returns 0 or a negative errno. One sample
+ * at a time.
  */
 int sampler_start(struct sampler *sampler, const struct spawned *child, uint64_t tick_ns,
                   uint64_t memory_limit_bytes, struct process_tree *tree, int cpu);
@@ -58,8 +63,11 @@ int sampler_start(struct sampler *sampler, const struct spawned *child, uint64_t
 /* The most that the tree held at a tick since this was called last; 0 without a tree. */
 uint64_t sampler_take_peak(struct sampler *sampler);
 
-/* What the tree held at the last tick at which something in it ran. */
+/* What the tree held at the last tick at which something in it ran; 0 where nothing ever did. */
 uint64_t sampler_last_held(const struct sampler *sampler);
+
+/* 0, or the negative errno of the first scan that had to leave processes out. */
+int sampler_tree_error(const struct sampler *sampler);
 
 /* Ends the thread; ticks may be read afterwards. */
 void sampler_stop(struct sampler *sampler);

@@ -41,6 +41,10 @@ static int plan_cell(const struct snapshot_workload *request, struct plan *plan,
         return refuse(error, SNAPSHOT_USAGE, what);
     if (plan->cell_count != 1)
         return refuse(error, SNAPSHOT_USAGE, "one workload at a time: a sweep is several");
+    if (plan->cells[0].workload->is_program)
+        return refuse(error, SNAPSHOT_USAGE,
+                      "that workload runs a program, whose blocks are its own: record them as in "
+                      "'tidemark snapshot -- COMMAND'");
     if (plan->cells[0].not_available[0]) {
         snprintf(error, SNAPSHOT_ERROR_BYTES, "%.100s is not available here: %.300s",
                  plan->cells[0].row.text, plan->cells[0].not_available);

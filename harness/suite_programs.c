@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-/* What can be preloaded into a program into a program. */
+/* What can be preloaded into a program. */
 static const char *const program_rows[] = {
     "glibc", "jemalloc", "mimalloc", "tcmalloc", "tbb", "pymalloc-locked", NULL,
 };

@@ -18,8 +18,6 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_FIT_BYTES = 16 << 20, FIT_SEED = 1 };
-
 struct trace_file {
     uint64_t value; /* of the parameter */
     char path[WORKLOAD_TEXT_BYTES];
@@ -40,8 +38,7 @@ static int refuse(char *error, int status, const char *path, const char *why)
     return status;
 }
 
-/* A file that nobody else sees. Returns its descriptor or a negative errno. */
-static int open_temporary(void)
+int trace_files_temporary(void)
 {
     const char *folder = getenv("TMPDIR");
     char name[WORKLOAD_TEXT_BYTES + 32];
@@ -90,7 +87,7 @@ static json_t *read_fit(const char *path)
     char what[FILE_TEXT_ERROR_BYTES];
     json_t *fit = NULL;
 
-    if (file_text_read(&text, AT_FDCWD, path, MOST_FIT_BYTES, what) != 0)
+    if (file_text_read(&text, AT_FDCWD, path, FIT_MOST_BYTES, what) != 0)
         return NULL;
     if (text.length > 0 && text.bytes[0] == '{')
         fit = json_loadb(text.bytes, text.length, 0, NULL);
@@ -156,7 +153,7 @@ static int add(struct trace_files *files, uint64_t value, const struct parameter
     struct trace_file *file = &room[files->count];
     *file = (struct trace_file){.value = value};
     parameter_format(parameter, value, file->path, sizeof file->path);
-    file->fd = open_temporary();
+    file->fd = trace_files_temporary();
     if (file->fd < 0)
         return refuse(error, file->fd, "no temporary file in TMPDIR, or /tmp", strerror(-file->fd));
     files->count++;

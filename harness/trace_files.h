@@ -25,4 +25,8 @@ json_t *trace_files_describe(const struct trace_files *files);
 
 void trace_files_close(struct trace_files *files);
 
+/* A new file without a name in TMPDIR, or /tmp. Returns its descriptor, for the caller to close, or
+ * a negative errno. */
+int trace_files_temporary(void);
+
 #endif

@@ -140,8 +140,9 @@ def _draw_table(axis, title, rows, table, write):
             axis.text(-0.6, len(table) - 1, "mean", ha="right", va="center", fontsize=7.5)
     axis.set_xlim(-0.5, len(rows) - 0.5)
     axis.set_ylim(len(table) - 0.5, -0.5)
-    axis.set_xticks(range(len(rows)), [words.plain(row, 22) for row in rows], rotation=55, ha="left", rotation_mode="anchor",
-                    fontsize=style.SMALL)
+    # Beside each other tables have no room to the right of their last column.
+    axis.set_xticks(range(len(rows)), [words.plain(row, 22) for row in rows], rotation=55 if len(rows) > MOST_BESIDE else 75,
+                    ha="left", rotation_mode="anchor", fontsize=style.SMALL)
     axis.xaxis.tick_top()
     axis.tick_params(length=0)
     axis.set_yticks([])

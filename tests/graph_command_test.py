@@ -217,6 +217,7 @@ class Refusals(Graph):
         self.refused("only 0 to 100", *SMALL, "--at", "build", "--index", "101")
         self.refused("no object is tracked by the collector at the end of collect", *SMALL, "--at", "collect")
         self.refused("the workload bulk keeps no objects", "-w", "bulk")
+        self.refused("that workload runs a program", "-w", "program:command=true")
 
     def test_a_wrong_number_names_its_bounds(self):
         self.refused("'x' is no number between", *SMALL, "--type", "Node:x")

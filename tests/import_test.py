@@ -59,6 +59,32 @@ class Formats(Importing):
         self.assertEqual((trace["made"], trace["ended"], trace["calls"]["realloc"]), (4, 3, 1))
         self.assertEqual((trace["peak_bytes"], trace["left_bytes"]), (500, 50))
 
+    def test_what_has_no_times_is_told_over_its_blocks(self):
+        # Blocks of 100 and 200 bytes, the first moved to 300, the second freed, one of 50, the first freed.
+        calls = b"a 0 100\na 1 200\nr 0 300\nf 1\na 2 50\nf 0\n"
+        trace, _ = self.imported("rep", self.write("a.rep", b"20000\n3\n6\n1\n" + calls))
+        self.assertEqual((trace["curve_over"], trace["curve_end"], trace["duration_ns"]), ("blocks", 4, 0))
+        self.assertEqual((trace["peak_bytes"], trace["peak_made"], trace["peak_is_exact"]), (500, 3, True))
+        # The most of each step: while the third is there, and after it is gone the fourth.
+        self.assertEqual([point[:2] for point in trace["curve"]], [[0, 0], [1, 100], [2, 300], [3, 500], [4, 350]])
+        self.assertEqual((trace["lifetime_us"]["count"], trace["lifetime_bytes"]["count"]), (0, 3))
+        shown = tidemark("trace", self.folder("a.trace")).stdout
+        self.assertIn("without times", shown)
+        self.assertIn("after 3 blocks", shown)
+        self.assertNotIn("in time", shown)
+
+    def test_threads_without_times_begin_together(self):
+        path = self.write("a.wl", self.workload([(2, 1, 1000)] * 3, [(2, 2, 70)] * 2))
+        trace, _ = self.imported("wl", path)
+        self.assertEqual((trace["curve_over"], trace["curve_end"]), ("blocks", 3))
+        self.assertEqual([point[0] for point in trace["curve"]], [0, 1, 2, 3])
+
+    def test_the_peak_of_threads_is_that_of_all_in_turn(self):
+        path = self.write("a.wl", self.workload([(2, 1, 1000), (5, 1), (2, 2, 10)], [(2, 3, 3000), (5, 3)]))
+        self.imported("wl", path)
+        ran = tidemark("fit", self.folder("a.trace"), "-o", self.folder("a.fit"))
+        self.assertIn("alive at the most: 4000 bytes in the trace, 4000 in the fit", ran.stdout)
+
     @staticmethod
     def number(value):
         """Seven bits a byte, the highest first."""
@@ -113,6 +139,17 @@ class Formats(Importing):
         self.assertIn("1 lines are not understood, the first is line 6", said)
         self.assertIn("1 frees of blocks that were never made: left out", said)
 
+    def test_a_capture_is_not_written_over(self):
+        path = self.write("a.rep", b"1\n2\n3\n4\na 1 10\n")
+        os.link(path, self.folder("link"))
+        os.symlink(path, self.folder("b.partial"))
+        for output in (path, self.folder("link"), self.folder("b")):
+            ran = tidemark("import", "--from", "rep", "-o", output, path)
+            self.assertEqual(ran.returncode, 2, ran.stderr)
+            self.assertIn(f"-o '{output}' would replace the capture '{path}' itself", ran.stderr)
+        with open(path, "rb") as file:
+            self.assertEqual(file.read(), b"1\n2\n3\n4\na 1 10\n")
+
     def test_mistakes_of_the_command_line(self):
         ran = tidemark("import", "--from", "mtraze", "-o", "x", "y")
         self.assertEqual(ran.returncode, 2)
@@ -159,6 +196,53 @@ class Fits(Importing):
         self.assertAlmostEqual(live[1] / live[0], 1, delta=0.02)
         peak = [sample["peak_bytes"] - sample["baseline_bytes"] for sample in (recorded, fitted)]
         self.assertAlmostEqual(peak[1] / peak[0], 1, delta=0.1)
+        self.assertEqual(fit["live"]["trace_peak_bytes"], trace["peak_bytes"])
+        self.assertAlmostEqual(fit["live"]["fit_peak_bytes"] / trace["peak_bytes"], 1, delta=0.1)
+
+    def test_a_peak_that_is_off_is_told(self):
+        # That blocks die together is lost.
+        calls = [b"a %d 1000\n" % number for number in range(64)]
+        self.imported("rep", self.write("a.rep", b"1\n2\n3\n4\n" + b"".join(calls)))
+        ran = tidemark("fit", self.folder("a.trace"), "-o", self.folder("a.fit"))
+        self.assertEqual(ran.stdout, "alive at the most: 64000 bytes in the trace, 64000 in the fit, +0.0 %\n")
+        for number in range(64, 4096, 64):
+            calls += [b"f %d\n" % old for old in range(number - 64, number)]
+            calls += [b"a %d 1000\n" % new for new in range(number, number + 64)]
+        calls += [b"f %d\n" % old for old in range(4096 - 64, 4096)]
+        self.imported("rep", self.write("a.rep", b"1\n2\n3\n4\n" + b"".join(calls)))
+        ran = tidemark("fit", self.folder("a.trace"), "-o", self.folder("a.fit"))
+        self.assertRegex(ran.stdout, r"64000 bytes in the trace, \d+ in the fit, .* %; more than 10 % off")
+
+    def test_a_fit_too_large_to_be_replayed_is_not_written(self):
+        randomly, lines, dying = random.Random(3), [], {}
+        for number in range(1500000):  # of sizes and lifetimes of every length
+            bits = randomly.randrange(35)
+            lines.append(b"a %d %d" % (number, 1 << bits | randomly.getrandbits(bits + 1) >> 1))
+            dying.setdefault(number + int(2 ** (18 * randomly.random())), []).append(b"f %d" % number)
+            lines += dying.pop(number, [])
+        self.imported("rep", self.write("a.rep", b"1\n2\n3\n4\n" + b"\n".join(lines) + b"\n"))
+        ran = tidemark("fit", self.folder("a.trace"), "-o", self.folder("a.fit"))
+        self.assertEqual(ran.returncode, 1, ran.stderr)
+        self.assertIn("its fit would be larger than 15 MiB, which no replay takes", ran.stderr)
+        self.assertFalse(os.path.exists(self.folder("a.fit")))
+
+    def test_a_fit_does_not_replace_its_trace(self):
+        path, _ = self.folder("a.trace"), self.imported("rep", self.write("a.rep", b"1\n2\n3\n4\na 1 10\n"))
+        with open(path, "rb") as file:
+            before = file.read()
+        ran = tidemark("fit", path, "-o", path)
+        self.assertEqual(ran.returncode, 2, ran.stderr)
+        self.assertIn("would replace the trace", ran.stderr)
+        with open(path, "rb") as file:
+            self.assertEqual(file.read(), before)
+
+    def test_a_program_of_more_blocks_than_memory_is_refused_before_it_is_made(self):
+        path = self.write("a.fit", b'{"tidemark_fit": 1, "stretches": 64, "threads": [%s]}' %
+                          b", ".join([b'{"cells": [0, 1, -1, 2147483648]}'] * 64))
+        ran = tidemark("replay", path, "-a", "glibc", "-o", self.folder("run"), env={**os.environ, "TMPDIR": self.scratch})
+        self.assertEqual(ran.returncode, 2, ran.stderr)
+        self.assertIn("takes more than half of the memory of this machine", ran.stderr)
+        self.assertEqual(os.listdir(self.scratch), ["a.fit"])
 
     def test_what_is_no_fit_is_refused(self):
         for content in (b"{}", b'{"tidemark_fit": 1, "stretches": 64, "threads": [{"cells": [0, 1, 2]}]}',

@@ -29,8 +29,7 @@ PARTS = ("libexec/tidemark/tidemark-child", "libexec/tidemark/tidemark-describe"
          "libexec/tidemark/tidemark-check", "libexec/tidemark/tidemark-graph", "libexec/tidemark/tidemark-sites",
          "lib/tidemark/libtidemark-record.so", "lib/tidemark/libtidemark-snapshot.so",
          "lib/tidemark/libtidemark-witness.so", "share/tidemark/workloads/python", "share/tidemark/workloads/programs",
-         "share/tidemark/python/tidemark_phase.py", "include/tidemark/tidemark_phase.h", "share/tidemark/plot/report.py",
-         "share/tidemark/recorded.json")
+         "share/tidemark/plot/report.py", "share/tidemark/recorded.json")
 
 scratch = None  # a folder of this whole test
 prefix = None  # the installation, moved
@@ -178,8 +177,12 @@ class Programs(Scratch):
         built = run("gcc", "-I", prefix + "/include/tidemark", source, "-o", self.folder + "/phases")
         self.assertEqual(built.returncode, 0, built.stderr)
         for command in ([self.folder + "/phases"], ["/usr/bin/python3", "-B", "-c", "import tidemark_phase; tidemark_phase.begin('one')"]):
-            ran = run(*command, env={**os.environ, "PYTHONPATH": prefix + "/share/tidemark/python", "TIDEMARK_PHASE_FD": "1"})
-            self.assertEqual((ran.returncode, ran.stdout), (0, "one\n"), ran.stderr)
+            reader, writer = os.pipe()
+            ran = run(*command, pass_fds=(writer,), env={**os.environ, "PYTHONPATH": prefix + "/share/tidemark/python", "TIDEMARK_PHASE_FD": str(writer),
+                                                         "TIDEMARK_PHASE_INODE": str(os.fstat(writer).st_ino)})
+            os.close(writer)
+            with os.fdopen(reader) as told:
+                self.assertEqual((ran.returncode, told.read()), (0, "one\n"), ran.stderr)
 
     def test_the_documents_hold_a_run_that_can_be_shown(self):
         documents = prefix + "/share/doc/tidemark"

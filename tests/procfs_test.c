@@ -358,7 +358,7 @@ static void test_what_is_not_mapped_is_not_found(void **state)
 
 static void test_no_such_process_is_an_error_that_touches_nothing(void **state)
 {
-    struct memory_rollup rollup = {1, 2, 3, 4, 5, 6}, rollup_before = rollup;
+    struct memory_rollup rollup = {1, 2, 3, 4, 5, 6, 7}, rollup_before = rollup;
     struct memory_status status = {6, 7}, status_before = status;
 
     (void)state;
@@ -387,7 +387,7 @@ static void test_a_process_that_ends_under_an_open_statm_is_an_error(void **stat
 
 static void test_a_process_that_ended_has_no_rollup(void **state)
 {
-    struct memory_rollup rollup = {1, 2, 3, 4, 5, 6}, before = rollup;
+    struct memory_rollup rollup = {1, 2, 3, 4, 5, 6, 7}, before = rollup;
     siginfo_t ended;
 
     (void)state;

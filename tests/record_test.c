@@ -215,6 +215,31 @@ static void test_sums_leave_idle_and_parks_out(void **state)
     assert_integer(figure("involuntary_switches"), 66);
 }
 
+static const char *const used[] = {"cpu_ns", "minor_faults", "major_faults", "voluntary_switches",
+                                   "involuntary_switches"};
+enum { USED = sizeof used / sizeof used[0] };
+
+static void test_what_a_program_used_is_told_as_a_whole(void **state)
+{
+    (void)state;
+    sample.usage = SAMPLE_USAGE_OF_ALL;
+    for (size_t i = 0; i < USED; i++) {
+        assert_true(json_is_integer(figure(used[i])));
+        assert_true(json_is_null(figure_of_phase(1, used[i])));
+    }
+    assert_integer(figure("cpu_ns"), 22);
+}
+
+static void test_what_a_program_beside_its_driver_used_is_not_told(void **state)
+{
+    (void)state;
+    sample.usage = SAMPLE_USAGE_OF_NONE;
+    assert_nulls(used, USED);
+    for (size_t i = 0; i < USED; i++)
+        assert_true(json_is_null(figure_of_phase(1, used[i])));
+    assert_integer(figure("wall_ns"), 1000 + 300);
+}
+
 static void test_idle_is_left_out_wherever_it_stands(void **state)
 {
     (void)state;
@@ -350,6 +375,16 @@ static void test_peak_is_the_largest_of_all_phases_and_absolute(void **state)
         assert_integer(figure("peak_bytes"), 120 * MIB);
         tear_down(NULL);
     }
+}
+
+static void test_peak_is_no_less_than_the_kernels(void **state)
+{
+    (void)state;
+    sample.peak_floor_bytes = 109 * MIB;
+    assert_integer(figure("peak_bytes"), 110 * MIB);
+    tear_down(NULL);
+    sample.peak_floor_bytes = 130 * MIB;
+    assert_integer(figure("peak_bytes"), 130 * MIB);
 }
 
 static void test_live_peak_is_found_at_a_phases_end(void **state)
@@ -579,6 +614,17 @@ static void test_a_sample_without_a_canary_says_null_and_is_not_dirty(void **sta
     assert_true(json_is_false(figure("dirty")));
 }
 
+static void test_an_exit_status_is_a_programs_alone(void **state)
+{
+    (void)state;
+    assert_true(json_is_null(figure("exit_status")));
+    json_decref(record);
+    record = NULL;
+    sample.has_exit_status = 1;
+    assert_int_equal(json_integer_value(figure("exit_status")), 0);
+    assert_true(json_is_integer(figure("exit_status")));
+}
+
 /* A figure that does not exist is null, never left out: figure() fails on a missing key. */
 static void test_a_record_has_every_key_of_the_format_whatever_became_of_it(void **state)
 {
@@ -613,6 +659,7 @@ static void test_a_record_has_every_key_of_the_format_whatever_became_of_it(void
                                        "involuntary_switches",
                                        "operations",
                                        "checksum",
+                                       "exit_status",
                                        "ticks",
                                        "late_ticks",
                                        "phases"};
@@ -647,10 +694,13 @@ int main(void)
         record_test(test_a_last_phase_that_frees_leaves_no_time_since),
         record_test(test_time_since_the_last_free_is_null_when_nothing_was_freed),
         record_test(test_sums_leave_idle_and_parks_out),
+        record_test(test_what_a_program_used_is_told_as_a_whole),
+        record_test(test_what_a_program_beside_its_driver_used_is_not_told),
         record_test(test_idle_is_left_out_wherever_it_stands),
         record_test(test_retained_is_what_the_last_phase_holds_above_the_baseline),
         record_test(test_retained_is_negative_when_less_is_left_than_the_baseline),
         record_test(test_peak_is_the_largest_of_all_phases_and_absolute),
+        record_test(test_peak_is_no_less_than_the_kernels),
         record_test(test_live_peak_is_found_at_a_phases_end),
         record_test(test_live_peak_is_found_at_a_tick),
         record_test(test_a_failed_sample_has_no_figure_that_speaks_of_the_end),
@@ -671,6 +721,7 @@ int main(void)
         record_test(test_what_is_known_is_kept_also_zero_and_negative),
         record_test(test_the_canary_before_a_sample_is_kept_piece_by_piece),
         record_test(test_a_sample_without_a_canary_says_null_and_is_not_dirty),
+        record_test(test_an_exit_status_is_a_programs_alone),
         record_test(test_a_record_has_every_key_of_the_format_whatever_became_of_it),
     };
 

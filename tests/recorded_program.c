@@ -11,10 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { OWN = 7000, BLOCKS = 100, THREADS = 2000, MANY = 200000 };
+enum { SIGNALS = 3000, EACH_US = 100, IN_HANDLER = 3, BURST = 40 };
 
 /* So that no compiler can do without a block. */
 static void *volatile kept[BLOCKS];
@@ -53,7 +55,8 @@ static void hand_over(void)
 
     for (size_t i = 0; i < BLOCKS; i++)
         kept[i] = malloc(OWN);
-    pthread_create(&thread, NULL, free_kept, NULL);
+    if (pthread_create(&thread, NULL, free_kept, NULL) != 0)
+        abort();
     pthread_join(thread, NULL);
     for (size_t i = 0; i < BLOCKS; i++)
         free(kept[i]);
@@ -74,7 +77,8 @@ static void start_many(void)
 
     for (unsigned i = 0; i < THREADS; i += 50) {
         for (unsigned j = 0; j < 50; j++)
-            pthread_create(&threads[j], NULL, call_little, NULL);
+            if (pthread_create(&threads[j], NULL, call_little, NULL) != 0)
+                abort();
         for (unsigned j = 0; j < 50; j++)
             pthread_join(threads[j], NULL);
     }
@@ -129,6 +133,56 @@ static void call_many(void)
     }
 }
 
+/* --- Signals, on signal_malloc.c: no other malloc lets a handler call it. --- */
+
+static volatile sig_atomic_t signals, told_apart, in_realloc, burst;
+
+/* Some blocks, one of them moved; none while the program's realloc runs, which is no time to tell a
+ * handler's calls from its own. */
+static void call_in_handler(int number)
+{
+    void *volatile blocks[BURST] = {NULL};
+
+    (void)number;
+    signals++;
+    const int count = burst;
+    if (in_realloc || count < 1)
+        return;
+    for (int i = 0; i < count; i++)
+        blocks[i] = malloc(40);
+    void *moved = realloc(blocks[0], 44);
+    if (moved)
+        blocks[0] = moved;
+    for (int i = 0; i < count; i++)
+        free(blocks[i]);
+    told_apart++;
+}
+
+/* Prints how often each did what it does: main two blocks and a realloc, a handler its blocks and
+ * one. */
+static void be_interrupted(int blocks)
+{
+    const struct sigaction action = {.sa_handler = call_in_handler, .sa_flags = SA_RESTART};
+    const struct timeval each = {.tv_usec = EACH_US};
+    const struct itimerval timer = {each, each}, none = {{0}, {0}};
+    unsigned long rounds = 0;
+
+    burst = blocks;
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &timer, NULL);
+    for (; signals < SIGNALS; rounds++) {
+        kept[0] = malloc(20);
+        kept[1] = malloc(20);
+        free(kept[1]);
+        in_realloc = 1;
+        kept[0] = realloc(kept[0], 24);
+        in_realloc = 0;
+        free(kept[0]);
+    }
+    setitimer(ITIMER_REAL, &none, NULL);
+    printf("%lu %d\n", rounds, (int)told_apart);
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -145,6 +199,10 @@ int main(int argc, char **argv)
         fork_once();
     else if (strcmp(what, "many") == 0)
         call_many();
+    else if (strcmp(what, "signals") == 0)
+        be_interrupted(IN_HANDLER);
+    else if (strcmp(what, "bursts") == 0)
+        be_interrupted(BURST);
     else if (strcmp(what, "mtrace") == 0) {
         mtrace(); /* to MALLOC_TRACE, under libc_malloc_debug.so.0 */
         call_each();

@@ -16,6 +16,7 @@ from tidemark_run import TIDEMARK, Scratch, tidemark  # noqa: E402
 
 PROGRAM = os.environ["RECORDED_PROGRAM"]
 STATIC = os.environ["RECORDED_STATIC"]
+SIGNAL_MALLOC = os.environ["SIGNAL_MALLOC"]
 RECORDED = re.compile(r"(\d+) events of (\d+) threads? in (\d+) process(?:es)?")
 
 
@@ -112,6 +113,16 @@ class Programs(Recording):
         ran = tidemark("trace", self.folder("a.trace"))
         self.assertEqual(len(re.findall(r"^ +\d+ +recorded_program ", ran.stdout, re.M)), 2, ran.stdout)
 
+    def test_of_many_processes_those_with_most_events_are_named(self):
+        self.record("sh", "-c", f"for i in 1 2 3 4 5 6 7 8 9 10 11 12 13; do env true; done; '{PROGRAM}' many")
+        table = tidemark("trace", self.folder("a.trace")).stdout.partition("events\n")[2].partition("\n\n")[0].splitlines()
+        self.assertEqual(len(table), 13, table)
+        self.assertRegex(table[0], "recorded_program")
+        events = [int(line.split()[2]) for line in table]
+        self.assertEqual(events[:-1], sorted(events[:-1], reverse=True))
+        self.assertEqual(table[-1].split()[:2], ["all", "others"])
+        self.assertGreater(events[-1], 0)
+
     def test_a_row_serves_the_program(self):
         self.record(PROGRAM, "each", options=("-a", "jemalloc"))
         self.assertEqual(self.trace()["about"]["malloc"], "jemalloc")
@@ -119,12 +130,59 @@ class Programs(Recording):
     def test_times_are_those_of_each_event(self):
         self.record(PROGRAM, "many", options=("--times",))
         with_times = os.path.getsize(self.folder("a.trace"))
+        trace = self.trace()
+        self.assertEqual((trace["curve_over"], trace["curve_end"]), ("time", trace["duration_ns"]))
+        self.assertLessEqual(trace["peak_ns"], trace["duration_ns"])
         self.record(PROGRAM, "many")
         self.assertGreater(with_times, 2 * os.path.getsize(self.folder("a.trace")))
 
     def test_few_bytes_are_kept_of_an_event(self):
         said = self.record(PROGRAM, "many")
         self.assertLess(float(re.search(r"([\d.]+) bytes an event", said).group(1)), 0.5)
+
+
+class Signals(Recording):
+    """A handler that mallocs each 100 us, on a malloc that lets it."""
+
+    def interrupted(self, which, *options):
+        """The trace, what was said, and how often the program and its handlers did what they do."""
+        ran = tidemark("record", "-o", self.folder("a.trace"), "-a", SIGNAL_MALLOC, *options, "--", PROGRAM, which)
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        trace = self.trace()
+        self.assertEqual(trace["made"] - trace["ended"], trace["left"])
+        return trace, ran.stderr, *map(int, ran.stdout.split())
+
+    def made(self, trace, below):
+        return next(size["blocks"] for size in trace["sizes"] if size["below_bytes"] == below)
+
+    def check_each_call_is_there(self, *options):
+        trace, said, rounds, handlers = self.interrupted("signals", *options)
+        self.assertGreater(handlers, 100)
+        self.assertEqual(trace["calls"]["realloc"], rounds + handlers)
+        self.assertAlmostEqual(self.made(trace, 32), 3 * rounds, delta=20)  # the loader and libc ask for some
+        self.assertAlmostEqual(self.made(trace, 64), 4 * handlers, delta=20)
+        self.assertLess(trace["left"], 20)
+        self.assertNotIn("free was not seen", said)
+        self.assertNotIn("signal handlers", said)
+
+    def test_no_call_is_lost_where_a_handler_interrupts_another(self):
+        self.check_each_call_is_there()
+
+    def test_nor_where_events_have_stamps(self):
+        self.check_each_call_is_there("--times")
+
+    def test_with_stacks_the_programs_own_are_there(self):
+        trace, said, rounds, handlers = self.interrupted("signals", "--stacks")
+        self.assertNotIn("free was not seen", said)
+        self.assertAlmostEqual(self.made(trace, 32), 3 * rounds, delta=20)
+        self.assertLessEqual(trace["calls"]["realloc"], rounds + handlers)
+        self.assertGreaterEqual(trace["calls"]["realloc"], rounds)
+        self.assertLess(trace["left"], 20)
+
+    def test_calls_beyond_the_room_for_them_are_told(self):
+        trace, said, rounds, _ = self.interrupted("bursts")
+        self.assertRegex(said, r"\d+ calls of signal handlers are not in it: too many at once")
+        self.assertAlmostEqual(self.made(trace, 32), 3 * rounds, delta=20)
 
 
 class Refusals(Recording):
@@ -140,9 +198,21 @@ class Refusals(Recording):
         self.assertFalse(os.path.exists(self.folder("a.trace")))
 
     def test_a_folder_that_cannot_be_written(self):
-        ran = tidemark("record", "-o", "/nowhere/a.trace", "--", PROGRAM, "each")
+        ran = tidemark("record", "-o", self.folder("none/a.trace"), "--", PROGRAM, "each")
         self.assertEqual(ran.returncode, 2)
-        self.assertIn("cannot write /nowhere/a.trace.partial: No such file or directory", ran.stderr)
+        self.assertIn(f"cannot write {self.folder('none/a.trace.partial')}: No such file or directory", ran.stderr)
+
+    def test_what_the_command_is_given_is_not_written_over(self):
+        shutil.copy(PROGRAM, self.folder("program"))
+        with open(self.folder("script"), "w", encoding="utf-8") as file:
+            file.write("true\n")
+        for output, command in (("program", ("program", "each")), ("script", ("/bin/sh", "script")), ("script", ("sh", "script"))):
+            ran = tidemark("record", "-o", self.folder(output), "--",
+                           *(self.folder(word) if os.path.exists(self.folder(word)) else word for word in command))
+            self.assertEqual(ran.returncode, 2, ran.stderr)
+            self.assertIn(f"would replace '{self.folder(output)}', which the command is given", ran.stderr)
+        with open(self.folder("script"), encoding="utf-8") as file:
+            self.assertEqual(file.read(), "true\n")
 
     def test_mistakes_of_the_command_line(self):
         for arguments, said in ((("--", PROGRAM), "where to? -o FILE"),
@@ -211,6 +281,12 @@ class Replays(Recording):
         self.assertIn("of 3 processes the one with the most events is replayed, recorded_program", said)
         self.assertEqual(samples["glibc"]["status"], "ok")
 
+    def test_of_several_processes_the_largest_is_fitted_and_that_is_told(self):
+        self.record("sh", "-c", f"'{PROGRAM}' many; '{PROGRAM}' each")
+        ran = tidemark("fit", self.folder("a.trace"), "-o", self.folder("a.fit"))
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        self.assertIn("of 3 processes the one with the most events is fitted, recorded_program", ran.stderr)
+
     def test_what_is_no_trace_is_refused_before_the_run(self):
         ran = tidemark("replay", __file__, "-a", "glibc", "-o", self.folder("run"))
         self.assertEqual(ran.returncode, 2, ran.stderr)
@@ -223,8 +299,9 @@ class Replays(Recording):
 
 
 class Overhead(Scratch):
-    def overhead(self, *arguments, status=0):
-        ran = tidemark("overhead", "--record", "--rounds", "1", "--json", *arguments, env={**os.environ, "TMPDIR": self.scratch})
+    def overhead(self, *arguments, status=0, **options):
+        ran = tidemark("overhead", "--record", "--rounds", "1", "--json", *arguments,
+                       env={**os.environ, "TMPDIR": self.scratch}, **options)
         self.assertEqual(ran.returncode, status, ran.stderr)
         self.assertEqual(os.listdir(self.scratch), [])
         return ran
@@ -241,6 +318,31 @@ class Overhead(Scratch):
         self.assertAlmostEqual(figures["record_events"], 890e-6, delta=50e-6)
         self.assertLessEqual(figures["record_program"], figures["record"])
         self.assertTrue(all(value > 0 for value in figures.values()), figures)
+
+    def test_what_the_program_writes_is_thrown_away_and_it_reads_nothing(self):
+        script = "import sys; print(1); print(2, file=sys.stderr); sys.exit(sys.stdin.read() != '')"
+        ran = self.overhead("--", sys.executable, "-c", script, input="a line")
+        self.assertGreater(len(json.loads(ran.stdout)), 5)
+        self.assertNotIn("2\n", ran.stderr.splitlines(keepends=True))
+
+    def test_without_a_command_a_program_of_its_own_runs(self):
+        """It takes minutes: that it still runs after what a refused word would take is looked at, and what it is."""
+        started = subprocess.Popen([TIDEMARK, "overhead", "--record", "--rounds", "1"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                   env={**os.environ, "TMPDIR": self.scratch}, start_new_session=True)
+        try:
+            with self.assertRaises(subprocess.TimeoutExpired):
+                started.communicate(timeout=1)
+            with open(f"/proc/{started.pid}/task/{started.pid}/children", encoding="ascii") as file:
+                (child,) = file.read().split()
+            with open(f"/proc/{child}/cmdline", encoding="utf-8") as file:
+                self.assertIn("cfrac", file.read().split("\0"))
+        finally:
+            os.killpg(started.pid, signal.SIGKILL)
+            started.communicate()
+
+    def test_a_program_may_have_many_words(self):
+        script = "import sys; sys.exit(len(sys.argv) != 301)"  # 4 KB of them are too many for heaptrack
+        self.overhead("--", sys.executable, "-c", script, *["a"] * 300)
 
     def test_a_program_that_fails_is_told(self):
         self.assertIn("false did not run to its end", self.overhead("--", "false", status=1).stderr)

@@ -219,6 +219,23 @@ static void test_what_is_appended_is_read_again(void **state)
     }
 }
 
+static void test_lines_that_are_written_anew_replace_those_before(void **state)
+{
+    struct run_folder other;
+
+    (void)state;
+    create_run();
+    assert_int_equal(append(2, NULL, 0), 0);
+    assert_int_equal(append(1, NULL, 0), 0);
+    json_t *samples = json_pack("[o, o]", sample_of(0), sample_of(1));
+    assert_int_equal(run_folder_rewrite(&run, samples), 0);
+    json_decref(samples);
+    assert_run_holds(2);
+    assert_int_equal(run_folder_reopen(&other, run_path, error), -EBUSY);
+    assert_int_equal(append(2, NULL, 0), 0);
+    assert_run_holds(3);
+}
+
 static void test_a_half_written_last_line_is_left_out(void **state)
 {
     /* The second is whole JSON, but no newline says so. */
@@ -507,6 +524,7 @@ int main(void)
         folder_test(test_a_run_of_another_format_is_refused),
         folder_test(test_plan_and_machine_are_read_as_they_were_written),
         folder_test(test_what_is_appended_is_read_again),
+        folder_test(test_lines_that_are_written_anew_replace_those_before),
         folder_test(test_a_half_written_last_line_is_left_out),
         folder_test(test_a_bad_line_is_an_error_with_its_number),
         folder_test(test_a_line_that_is_no_object_is_an_error_with_its_number),

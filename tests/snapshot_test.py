@@ -25,14 +25,20 @@ MARK = re.compile(r"LEAK \w+ (\d+) (\d+)")
 
 # Small, where it is not the number of blocks that makes it so.
 SMALL = {"realloc_grow": "limit=100k", "ffworst": "live=100k", "hoardworst": "each=300k", "acdc": "quanta=8",
-         "fragment_drift": "live=100k", "cfrac": "n=20,digits=9"}
+         "fragment_drift": "live=100k", "cfrac": "n=20,digits=9", "trace": "file=example"}
 # They free all that they have before a phase ends.
 HOLDS_NOTHING = {"xmalloc", "cache_scratch", "cache_thrash", "threadtest", "glibc_simple", "linux_scalability"}
 
 
+# They run a program of their own.
+PROGRAMS = {"program": "command=true", "packaged": "program=perl"}
+
+
 def workloads():
-    """Each with its profiles: [None] for one without."""
+    """Each that makes blocks itself with its profiles: [None] for one without."""
     for workload in json.loads(tidemark("list", "workloads", "--json").stdout):
+        if workload["name"] in PROGRAMS:
+            continue
         profiles = [parameter["choices"] for parameter in workload["parameters"] if parameter["name"] == "profile"]
         yield workload["name"], profiles[0] if profiles else [None]
 
@@ -98,6 +104,11 @@ class Workloads(Snapshots):
                             self.assertNotIn("(storage)", [row["type"] for row in types["rows"]])
                     most = max(snapshot["size_bytes"] for snapshot in answer["snapshots"])
                     self.assertTrue(most > 200 or name in HOLDS_NOTHING, (name, most))
+
+    def test_workloads_that_run_a_program_are_refused(self):
+        for name, words in PROGRAMS.items():
+            with self.subTest(workload=name):
+                self.assertIn("tidemark snapshot -- COMMAND", self.refuse("-w", f"{name}:{words}", "-a", "glibc"))
 
     def free_lists(self, phase, profile):
         """Of the tracemalloc article's program, by type: {type: (bytes, count)}, of what waits in free lists."""

@@ -1,11 +1,13 @@
 /*
- * The bytes of a trace: what was written is read, and what was damaged is not. Leaves out recording
- * (record_collect_test.c).
+ * The bytes of a trace: what was written is read, and what was damaged is not, nor what would take
+ * memory or time without bound. Leaves out recording (record_collect_test.c).
  */
 #define _GNU_SOURCE
 #include "harness/trace/event_reader.h"
 #include "harness/trace/section_writer.h"
 #include "harness/trace/trace_index.h"
+#include "harness/trace/trace_sites.h"
+#include "harness/trace/varint.h"
 
 #include "workloads/random.h"
 
@@ -20,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { EVENTS = 5000, THREAD = 3, PROCESS = 1, FILE_BYTES = 1 << 20 };
@@ -350,6 +353,170 @@ static void test_an_older_file_is_not_written_over(void **state)
     assert_int_equal(trace_writer_open(&writer, path, 3, error), -EEXIST);
 }
 
+/* --- Call stacks. --- */
+
+struct bytes {
+    uint8_t *at, *begin;
+};
+
+static void begin_bytes(struct bytes *bytes)
+{
+    bytes->begin = bytes->at = malloc(TRACE_BLOCK_MOST_BYTES);
+    assert_non_null(bytes->begin);
+}
+
+static void add_node(struct bytes *bytes, uint64_t process, uint64_t number, uint64_t parent)
+{
+    bytes->at = varint_put(bytes->at, process);
+    bytes->at = varint_put(bytes->at, number);
+    bytes->at = varint_put(bytes->at, parent);
+    bytes->at = varint_put(bytes->at, 0x1000 + number);
+}
+
+/* A trace of blocks of one kind each, whose bytes are given back. */
+static void write_blocks(struct bytes *bytes, const enum trace_block_kind *kinds, size_t count)
+{
+    char error[TRACE_ERROR_BYTES];
+    struct trace_writer *writer;
+
+    unlink(path);
+    assert_int_equal(trace_writer_open(&writer, path, 1, error), 0);
+    for (size_t i = 0; i < count; i++) {
+        const size_t length = (size_t)(bytes[i].at - bytes[i].begin);
+        assert_int_equal(trace_writer_add(writer, kinds[i], bytes[i].begin, length), 0);
+        free(bytes[i].begin);
+    }
+    assert_int_equal(trace_writer_close(writer), 0);
+}
+
+typedef void look_at_sites(struct trace_sites *sites);
+
+/* What reading the sites of the trace comes to; then `look` is called with them, if it is there. */
+static int read_sites(look_at_sites *look)
+{
+    char error[TRACE_ERROR_BYTES];
+    struct trace_reader *reader;
+    struct trace_index index;
+    struct trace_sites *sites;
+
+    assert_int_equal(trace_reader_open(&reader, path, error), 0);
+    assert_int_equal(trace_index_make(&index, reader, error), 0);
+    const int failed = trace_sites_read(&sites, &index, reader);
+    if (look)
+        look(sites);
+    trace_sites_free(sites);
+    trace_index_free(&index);
+    trace_reader_close(reader);
+    return failed;
+}
+
+static int read_one(struct bytes *bytes, enum trace_block_kind kind)
+{
+    write_blocks(bytes, &kind, 1);
+    return read_sites(NULL);
+}
+
+static void test_frames_may_come_late(void **state)
+{
+    struct bytes bytes;
+
+    (void)state;
+    begin_bytes(&bytes);
+    for (uint64_t process = 1; process <= 3; process++)
+        for (uint64_t number = 200000; number > 0; number--)
+            add_node(&bytes, process, number, number - 1);
+    assert_int_equal(read_one(&bytes, TRACE_BLOCK_STACKS), 0);
+}
+
+static void test_numbers_without_frames_take_no_memory(void **state)
+{
+    struct bytes bytes;
+
+    (void)state;
+    begin_bytes(&bytes);
+    for (uint64_t i = 1; i <= 32; i++) /* of one process: 2 million nodes */
+        add_node(&bytes, 1, i << 16, 0);
+    assert_int_equal(read_one(&bytes, TRACE_BLOCK_STACKS), -EBADMSG);
+    begin_bytes(&bytes);
+    for (uint64_t process = 1; process <= 1000; process++) /* of many: 60 million */
+        add_node(&bytes, process, 60000, 0);
+    assert_int_equal(read_one(&bytes, TRACE_BLOCK_STACKS), -EBADMSG);
+    begin_bytes(&bytes);
+    add_node(&bytes, 1, 1 << 22, 0); /* more than a process has */
+    assert_int_equal(read_one(&bytes, TRACE_BLOCK_STACKS), -EBADMSG);
+}
+
+static void add_range(struct bytes *bytes, uint64_t number, const char *file)
+{
+    bytes->at +=
+        sprintf((char *)bytes->at, "%llx-%llx r-xp 0 %s\n", (unsigned long long)number * 4096,
+                (unsigned long long)number * 4096 + 9, file);
+}
+
+static void test_more_modules_than_a_program_has_are_refused(void **state)
+{
+    struct bytes bytes;
+    char file[32];
+
+    (void)state;
+    begin_bytes(&bytes);
+    bytes.at = varint_put(bytes.at, 1);
+    for (uint64_t i = 0; i < 400000; i++) /* the same ones again are no more of them */
+        add_range(&bytes, i % 10000, "/a");
+    assert_int_equal(read_one(&bytes, TRACE_BLOCK_MODULES), 0);
+    begin_bytes(&bytes);
+    bytes.at = varint_put(bytes.at, 1);
+    for (uint64_t i = 0; i < 400000; i++)
+        add_range(&bytes, i, "/a");
+    assert_int_equal(read_one(&bytes, TRACE_BLOCK_MODULES), -EBADMSG);
+    begin_bytes(&bytes);
+    bytes.at = varint_put(bytes.at, 1);
+    for (unsigned i = 0; i < 70000; i++) {
+        snprintf(file, sizeof file, "/%u", i);
+        add_range(&bytes, 1, file);
+    }
+    assert_int_equal(read_one(&bytes, TRACE_BLOCK_MODULES), -EBADMSG);
+}
+
+/* What a file that is no regular one is called by, for whoever opens it. */
+static char first_module[64];
+
+static void note_first_module(json_t *document, const char *root)
+{
+    const json_t *module = json_array_get(json_object_get(document, "modules"), 0);
+
+    (void)root;
+    snprintf(first_module, sizeof first_module, "%s", json_string_value(json_array_get(module, 0)));
+}
+
+static void check_the_only_site(struct trace_sites *sites)
+{
+    assert_int_equal(trace_sites_made(sites, 1, 1, 10), 1);
+    json_t *all = trace_sites_to_json(sites, 10, note_first_module);
+    assert_int_equal(json_array_size(all), 1);
+    assert_string_equal(first_module, "pipe");
+    json_decref(all);
+}
+
+static void test_a_module_that_is_a_pipe_is_not_opened(void **state)
+{
+    static const enum trace_block_kind kinds[] = {TRACE_BLOCK_MODULES, TRACE_BLOCK_STACKS};
+    char pipe[sizeof folder + 8];
+    struct bytes bytes[2];
+
+    (void)state;
+    snprintf(pipe, sizeof pipe, "%s/pipe", folder);
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    begin_bytes(&bytes[0]);
+    begin_bytes(&bytes[1]);
+    bytes[0].at = varint_put(bytes[0].at, 1);
+    add_range(&bytes[0], 1, pipe);
+    add_node(&bytes[1], 1, 1, 0);
+    write_blocks(bytes, kinds, 2);
+    assert_int_equal(read_sites(check_the_only_site), 0);
+    unlink(pipe);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -364,6 +531,10 @@ int main(void)
         cmocka_unit_test(test_what_is_no_trace_is_refused),
         cmocka_unit_test(test_a_later_version_is_refused_by_its_number),
         cmocka_unit_test(test_an_older_file_is_not_written_over),
+        cmocka_unit_test(test_frames_may_come_late),
+        cmocka_unit_test(test_numbers_without_frames_take_no_memory),
+        cmocka_unit_test(test_more_modules_than_a_program_has_are_refused),
+        cmocka_unit_test(test_a_module_that_is_a_pipe_is_not_opened),
     };
 
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

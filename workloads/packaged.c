@@ -3,7 +3,8 @@
  * malloc of the row. A script of workloads/programs/ makes the input, starts what is measured, asks
  * it for something and says where phases begin; it and its clients are not measured, but share the
  * processors. A driver that fails is -ECANCELED. What a program needs is in
- * harness/packaged_needs.c. Deviations: none from how the program comes; the requests are ours.
+ * harness/packaged_needs.c. Deviations: none from how the program comes; the requests are ours, and
+ * so is the environment, the same everywhere.
  * Source: the programs.
  */
 #include "workloads/program_process.h"
@@ -52,5 +53,6 @@ const struct workload workload_packaged = {
     .source = "the program, and workloads/programs",
     .parameters = parameters,
     .is_program = 1,
+    .has_driver = 1,
     .run = run,
 };

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_WORDS = 256 };
+enum { MOST_WORDS = WORKLOAD_TEXT_BYTES / 2 }; /* of one byte, and the one behind it */
 
 enum { OUTPUT_DROPPED, OUTPUT_READ };
 

@@ -85,6 +85,8 @@ struct workload {
     unsigned raw_needs;    /* capabilities that the raw allocator must have */
     int is_program;    /* 1: it runs a program: all processes beneath its own are measured, on the
                           malloc that is preloaded, and a row is one that has a library for that */
+    int has_driver;    /* 1: what drives the program is beneath this process too, and is none of it
+                          (PROGRAM_DRIVES of workloads/program_process.h) */
     int python_script; /* 1: workloads/python/NAME.py runs the same on a real CPython */
     /*
      * 1: each block in use is pointed to, at its start or inside, from static data, the main

@@ -1,17 +1,19 @@
 /*
- * libtidemark-witness.so: says in a file that the parent shares that a program began, and from
- * which file it has its malloc. Leaves out each call, which goes its way untouched: this library is
- * behind the row's own in the loader's line.
+ * libtidemark-witness.so: says in a file that the parent shares that a program began, and whether
+ * it has its malloc from the file that it should. Leaves out each call, which goes its way
+ * untouched: this library is behind the row's own in the loader's line.
  */
 #define _GNU_SOURCE
 #include "harness/preload/witness.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <link.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static struct witness *open_witness(const char *path)
@@ -60,15 +62,43 @@ static const char *malloc_file(void)
     return NULL;
 }
 
-/* Cut where it is longer. */
+static int is_expected(const struct witness *witness, const char *file)
+{
+    const char *slash = strrchr(file, '/'), *name = slash ? slash + 1 : file;
+    const size_t length = strcspn(witness->expected, ".");
+    struct stat info;
+
+    if (witness->is_of_file)
+        return stat(file, &info) == 0 && info.st_dev == witness->device &&
+               info.st_ino == witness->inode;
+    /* Of one library there may be several names: libjemalloc.so.2, libjemalloc.so. */
+    return strncmp(name, witness->expected, length) == 0 && name[length] == '.';
+}
+
+/* Cut where it is longer; the page began as zeros. */
+static void keep(char *kept, size_t bytes, const char *text)
+{
+    const size_t length = strlen(text);
+
+    memcpy(kept, text, length < bytes ? length : bytes - 1);
+}
+
+/* The first of each kind tells its names; all are counted. The parent reads when they have ended.
+ */
 static void tell_malloc(struct witness *witness)
 {
-    const char *file = atomic_load(&witness->is_told) ? NULL : malloc_file();
+    const char *file = malloc_file();
 
-    if (!file)
+    if (file && is_expected(witness, file)) {
+        if (atomic_exchange(&witness->is_told, 1) == 0)
+            keep(witness->malloc_file, sizeof witness->malloc_file, file);
         return;
-    strncpy(witness->malloc_file, file, sizeof witness->malloc_file - 1);
-    atomic_store(&witness->is_told, 1);
+    }
+    atomic_fetch_add(&witness->strangers, 1);
+    if (atomic_exchange(&witness->is_stranger_told, 1) != 0)
+        return;
+    keep(witness->strange_file, sizeof witness->strange_file, file ? file : "nowhere");
+    keep(witness->stranger, sizeof witness->stranger, program_invocation_short_name);
 }
 
 __attribute__((constructor)) static void tell(void)

@@ -14,12 +14,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     CELL_FIELDS = 4, /* stretch, mean size, class of lifetime or -1, count */
     LIFE_STEPS = 4,
     MOST_CLASS = 160, /* 2^41 blocks */
     NEVER = -1,
+    BLOCK_BYTES = 16, /* that a block takes while the program is made, and later its slot */
 };
 
 static const uint64_t most_blocks = UINT64_C(1) << 31; /* of a thread: slots are numbered */
@@ -254,6 +256,19 @@ static int make_thread(const struct fit_thread *thread, uint64_t seed, uint64_t 
     return error;
 }
 
+/* A few bytes of a fit may stand for any number of blocks. */
+static int check_memory(const struct fit_program *program)
+{
+    const uint64_t memory_bytes =
+        (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t needed_bytes = 0;
+
+    for (size_t i = 0; i < program->count; i++)
+        needed_bytes +=
+            program->threads[i].words * sizeof(uint64_t) + program->threads[i].blocks * BLOCK_BYTES;
+    return needed_bytes <= memory_bytes / 2 ? 0 : -E2BIG;
+}
+
 static int make_program(struct fit_program *program, uint64_t seed, int fd,
                         struct trace_compiled *compiled)
 {
@@ -262,7 +277,9 @@ static int make_program(struct fit_program *program, uint64_t seed, int fd,
 
     for (size_t i = 0; i < program->count; i++)
         head.words += program->threads[i].words;
-    int error = flat_writer_open(&writer, &head, fd);
+    int error = check_memory(program);
+    if (!error)
+        error = flat_writer_open(&writer, &head, fd);
     if (error)
         return error;
     uint64_t first = 0;
@@ -300,6 +317,10 @@ int trace_fit_compile(const json_t *fit, uint64_t seed, int fd, struct trace_com
     free(program);
     if (failed)
         snprintf(error, TRACE_ERROR_BYTES, "%s",
-                 failed == -EBADMSG ? "it is no fit of tidemark fit" : strerror(-failed));
+                 failed == -EBADMSG ? "it is no fit of tidemark fit"
+                 : failed == -E2BIG
+                     ? "a program of its shape takes more than half of the memory of "
+                       "this machine"
+                     : strerror(-failed));
     return failed;
 }

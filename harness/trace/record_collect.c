@@ -306,6 +306,7 @@ int record_collector_end(struct record_collector *collector, struct record_count
     if (!collector->error)
         collector->error = section_writer_flush(&collector->sections);
     collector->counts.lost = atomic_load(&collector->shared->lost);
+    collector->counts.missed = atomic_load(&collector->shared->missed);
     collector->counts.unnumbered =
         processes > RECORD_MOST_PROCESSES ? processes - RECORD_MOST_PROCESSES : 0;
     *counts = collector->counts;

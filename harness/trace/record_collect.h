@@ -25,6 +25,7 @@ struct record_counts {
     uint64_t unseen;     /* blocks whose end was not seen, since their place was given again: ended
                             there */
     uint64_t lost;       /* programs that could not begin to tell */
+    uint64_t missed;     /* calls of signal handlers, for want of room: not recorded */
     uint64_t unnumbered; /* processes beyond those that there are numbers for: not recorded */
 };
 

@@ -8,6 +8,12 @@
  * each event carries the processor's counter, read after a block was given and before it is taken
  * back, so that the two ends of a block stand in the right order whoever calls (some 8 ns an
  * event).
+ *
+ * A signal may come between any two stores, and its handler may call a malloc that can bear it.
+ * What it calls while its thread is storing an event is kept aside, and stored behind that event by
+ * the code that it interrupted: no block that it knows of is what that event is about. What it
+ * calls while the malloc behind is in a realloc, or a call stack is taken, cannot be told from what
+ * those call themselves, and is not recorded.
  */
 #define _GNU_SOURCE
 #include "harness/preload/hooks.h"
@@ -19,6 +25,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +55,21 @@ static struct spin_lock telling_nodes;
 static uint32_t nodes_told; /* of the tree */
 static pthread_key_t at_thread_end;
 
+/* A call of malloc or its kin, as it is stored. */
+struct told {
+    enum record_kind kind;
+    uint32_t stack;
+    const void *block;
+    uint64_t size, alignment;
+    uint64_t stamp; /* 0: that of when it is stored */
+};
+
+enum {
+    STORING = 1, /* an event is half stored, or a chunk half taken */
+    INSIDE = 2,  /* what is asked for meanwhile is not the program's */
+    MOST_ASIDE = 32,
+};
+
 /* Of each thread. */
 static _Thread_local struct {
     _Atomic uint64_t *next, *last; /* in its chunk: the next word, and the last that an event may
@@ -57,9 +79,11 @@ static _Thread_local struct {
     uint32_t number; /* counted from 1; 0: it has none yet */
     uint32_t serial; /* of its next chunk */
     int is_stamped;
-    int is_inside;    /* what is asked for meanwhile is not the program's */
-    int is_writer;    /* counted in `writers` */
-    uint32_t forking; /* the process that is being forked */
+    volatile sig_atomic_t state; /* STORING, INSIDE */
+    _Atomic uint32_t aside_count;
+    int is_writer;                 /* counted in `writers` */
+    uint32_t forking;              /* the process that is being forked */
+    struct told aside[MOST_ASIDE]; /* calls of a handler that interrupted a store */
 } self = {.last = NULL};
 
 static inline struct record_shared *shared_memory(void)
@@ -161,21 +185,28 @@ static void begin_chunk(struct record_shared *shared, uint32_t number)
     record_push(shared, &shared->opened_chunks, number);
 }
 
+/* A key beyond the first 32 makes glibc allocate. */
+static void ask_for_end(void)
+{
+    const sig_atomic_t state = self.state;
+
+    self.state = state | INSIDE;
+    pthread_setspecific(at_thread_end, &self);
+    self.state = state;
+}
+
 /* Returns 1 with room for an event. Keeps errno. */
 static int open_chunk(void)
 {
     struct record_shared *shared = mapped;
-    const int error = errno;
+    const int error = errno, is_first = !self.is_writer;
 
     close_chunk(RECORD_CLOSED);
     const uint32_t number = atomic_load(&shared->is_over) ? RECORD_NO_CHUNK : take_chunk(shared);
-    if (number != RECORD_NO_CHUNK) {
+    if (number != RECORD_NO_CHUNK)
         begin_chunk(shared, number);
-        /* Asks for the end of the thread; a key beyond the first 32 makes glibc allocate. */
-        self.is_inside = 1;
-        pthread_setspecific(at_thread_end, &self);
-        self.is_inside = 0;
-    }
+    if (number != RECORD_NO_CHUNK && is_first)
+        ask_for_end();
     errno = error;
     return number != RECORD_NO_CHUNK;
 }
@@ -210,10 +241,10 @@ static inline void put_first(size_t words, uint64_t word)
     self.next += words;
 }
 
-static inline size_t put_stamp(size_t words)
+static inline size_t put_stamp(size_t words, uint64_t stamp)
 {
     if (self.is_stamped)
-        put(words++, read_counter());
+        put(words++, stamp ? stamp : read_counter());
     return words;
 }
 
@@ -221,7 +252,7 @@ static void put_plain(enum record_kind kind, const uint64_t *words, size_t count
 {
     for (size_t i = 0; i < count; i++)
         put(1 + i, words[i]);
-    const size_t all = kind < RECORD_TIME ? put_stamp(1 + count) : 1 + count;
+    const size_t all = kind < RECORD_TIME ? put_stamp(1 + count, 0) : 1 + count;
     put_first(all, record_word(kind, 0, 0));
 }
 
@@ -266,64 +297,177 @@ static void tell_nodes(void)
     spin_lock_release(&telling_nodes);
 }
 
-__attribute__((noinline)) static uint32_t find_stack(void *caller)
+/* A handler that interrupted a store leaves telling its nodes to what stores its call. */
+__attribute__((noinline)) static uint32_t find_stack(void *caller, int may_tell)
 {
     uintptr_t frames[STACK_MOST_FRAMES];
     const int error = errno;
+    const sig_atomic_t state = self.state;
 
-    self.is_inside = 1;
+    self.state = state | INSIDE;
     size_t depth = capture_unwind(caller, frames, STACK_MOST_FRAMES);
     if (depth == 0) {
         frames[0] = (uintptr_t)caller;
         depth = 1;
     }
     const uint32_t stack = stack_tree_find(&stacks, frames, depth);
-    if (stack >= nodes_told)
+    if (may_tell && stack >= nodes_told)
         tell_nodes();
-    self.is_inside = 0;
+    self.state = state;
     errno = error;
     return stack;
 }
 
 /* --- Events. --- */
 
-/* The shared memory when this call is to be told; else NULL. */
-static inline struct record_shared *records(void)
+/* Inline, so that what is known of an event stays in registers. */
+__attribute__((always_inline)) static inline void put_told(const struct record_shared *shared,
+                                                           const struct told *told)
 {
-    struct record_shared *shared = shared_memory();
-
-    return __builtin_expect(self.is_inside, 0) ? NULL : shared;
-}
-
-static inline void put_made(const struct record_shared *shared, enum record_kind kind, void *block,
-                            const struct hook_request *request)
-{
-    const int has_stack = (with & RECORD_WITH_STACKS) != 0;
-    const uint32_t stack = has_stack && block ? find_stack(request->caller) : 0;
-    uint64_t size = request->bytes;
+    uint64_t size = told->size;
     size_t words = 1;
 
     if (!prepare(shared))
         return;
-    if (__builtin_expect(size >= RECORD_SIZE_FOLLOWS, 0)) {
-        put(words++, size);
-        size = RECORD_SIZE_FOLLOWS;
+    if (told->kind != RECORD_MOVE && told->kind != RECORD_FREE) {
+        if (__builtin_expect(size >= RECORD_SIZE_FOLLOWS, 0)) {
+            put(words++, size);
+            size = RECORD_SIZE_FOLLOWS;
+        }
+        if (told->kind == RECORD_ALIGNED)
+            put(words++, told->alignment);
+        if (with & RECORD_WITH_STACKS)
+            put(words++, told->stack);
     }
-    if (kind == RECORD_ALIGNED)
-        put(words++, request->alignment);
-    if (has_stack)
-        put(words++, stack);
-    words = put_stamp(words);
-    put_first(words, record_word(kind, size, (uintptr_t)block));
+    words = put_stamp(words, told->stamp);
+    put_first(words, record_word(told->kind, size, (uintptr_t)told->block));
 }
 
-static inline void put_ends(const struct record_shared *shared, enum record_kind kind,
-                            const void *block)
+static inline struct told ends(enum record_kind kind, const void *block)
 {
-    if (prepare(shared)) {
-        const size_t words = put_stamp(1);
-        put_first(words, record_word(kind, 0, (uintptr_t)block));
+    return (struct told){.kind = kind, .block = block};
+}
+
+static inline struct told makes(enum record_kind kind, const void *block,
+                                const struct hook_request *request, int may_tell)
+{
+    const int has_stack = block && with & RECORD_WITH_STACKS;
+
+    return (struct told){.kind = kind,
+                         .stack = has_stack ? find_stack(request->caller, may_tell) : 0,
+                         .block = block,
+                         .size = request->bytes,
+                         .alignment = request->alignment};
+}
+
+/* --- Calls of a signal's handler. --- */
+
+/* Room for `count` calls, one behind the other; NULL where there is none. Handlers may interrupt
+ * each other here. */
+static struct told *set_aside(uint32_t count)
+{
+    const uint32_t first = atomic_fetch_add(&self.aside_count, count);
+
+    if (first + count <= MOST_ASIDE)
+        return &self.aside[first];
+    atomic_fetch_add(&mapped->missed, count);
+    return NULL;
+}
+
+static void keep_aside(struct told *place, const struct told *told)
+{
+    *place = *told;
+    place->stamp = read_counter();
+}
+
+/* By the code that was interrupted, or before the next event; handlers may add more meanwhile. */
+__attribute__((noinline)) static void put_aside(const struct record_shared *shared)
+{
+    uint32_t at = 0, count;
+
+    do {
+        count = atomic_load(&self.aside_count);
+        for (; at < count && at < MOST_ASIDE; at++) {
+            if (self.aside[at].kind == RECORD_NOTHING)
+                continue; /* there was no room for two */
+            if (with & RECORD_WITH_STACKS && self.aside[at].stack >= nodes_told)
+                tell_nodes();
+            put_told(shared, &self.aside[at]);
+            self.aside[at].kind = RECORD_NOTHING;
+        }
+    } while (!atomic_compare_exchange_strong(&self.aside_count, &count, 0));
+}
+
+/* --- Storing: nothing between the two may be interrupted by more than handlers that see it. --- */
+
+/* Returns 0 when this thread is storing already, or inside. */
+static inline int begin_storing(const struct record_shared *shared)
+{
+    const uint32_t aside = atomic_load_explicit(&self.aside_count, memory_order_relaxed);
+
+    if (__builtin_expect(self.state != 0, 0))
+        return 0;
+    self.state = STORING;
+    atomic_signal_fence(memory_order_seq_cst);
+    if (__builtin_expect(aside != 0, 0))
+        put_aside(shared);
+    return 1;
+}
+
+static inline void end_storing(const struct record_shared *shared)
+{
+    for (;;) {
+        atomic_signal_fence(memory_order_seq_cst);
+        self.state = 0;
+        atomic_signal_fence(memory_order_seq_cst);
+        if (__builtin_expect(atomic_load_explicit(&self.aside_count, memory_order_relaxed) == 0, 1))
+            return;
+        self.state = STORING;
+        atomic_signal_fence(memory_order_seq_cst);
+        put_aside(shared);
     }
+}
+
+/* --- Hooks. --- */
+
+/* Where the thread is storing, or inside: by a handler, or not the program's. */
+__attribute__((noinline)) static void made_meanwhile(enum record_kind kind, const void *block,
+                                                     const struct hook_request *request)
+{
+    struct told *place = self.state & INSIDE ? NULL : set_aside(1);
+
+    if (place) {
+        const struct told told = makes(kind, block, request, 0);
+        keep_aside(place, &told);
+    }
+}
+
+__attribute__((noinline)) static void ends_meanwhile(const void *block)
+{
+    struct told *place = self.state & INSIDE ? NULL : set_aside(1);
+    const struct told told = ends(RECORD_FREE, block);
+
+    if (place)
+        keep_aside(place, &told);
+}
+
+static void *realloc_meanwhile(const struct next_malloc *next, void *block,
+                               const struct hook_request *request)
+{
+    const sig_atomic_t state = self.state;
+    struct told *place = state & INSIDE ? NULL : set_aside(2);
+    struct told told = ends(RECORD_MOVE, block);
+
+    if (place)
+        keep_aside(place, &told);
+    self.state = state | INSIDE;
+    void *moved = next->realloc(block, request->bytes);
+    self.state = state;
+    if (place) {
+        told = makes(RECORD_MOVED, moved, request, 0);
+        keep_aside(place + 1, &told);
+    }
+    return moved;
 }
 
 void hook_made(const struct hook_request *request, void *block)
@@ -331,45 +475,74 @@ void hook_made(const struct hook_request *request, void *block)
     static const enum record_kind kinds[] = {[HOOK_MALLOC] = RECORD_MALLOC,
                                              [HOOK_CALLOC] = RECORD_CALLOC,
                                              [HOOK_ALIGNED] = RECORD_ALIGNED};
-    const struct record_shared *shared = records();
+    const struct record_shared *shared = shared_memory();
 
-    if (shared)
-        put_made(shared, kinds[request->kind], block, request);
+    if (!shared)
+        return;
+    if (!begin_storing(shared)) {
+        made_meanwhile(kinds[request->kind], block, request);
+        return;
+    }
+    const struct told told = makes(kinds[request->kind], block, request, 1);
+    put_told(shared, &told);
+    end_storing(shared);
 }
 
 void hook_ends(void *block)
 {
-    const struct record_shared *shared = records();
+    const struct record_shared *shared = shared_memory();
 
-    if (shared)
-        put_ends(shared, RECORD_FREE, block);
+    if (!shared)
+        return;
+    if (!begin_storing(shared)) {
+        ends_meanwhile(block);
+        return;
+    }
+    const struct told told = ends(RECORD_FREE, block);
+    put_told(shared, &told);
+    end_storing(shared);
 }
 
 void *hook_realloc(const struct next_malloc *next, void *block, const struct hook_request *request)
 {
-    const struct record_shared *shared = records();
+    const struct record_shared *shared = shared_memory();
 
     if (!shared)
         return next->realloc(block, request->bytes);
-    put_ends(shared, RECORD_MOVE, block);
-    self.is_inside = 1; /* one that is made of malloc and free is one call all the same */
+    if (!begin_storing(shared))
+        return realloc_meanwhile(next, block, request);
+    const struct told before = ends(RECORD_MOVE, block);
+    put_told(shared, &before);
+    self.state =
+        STORING | INSIDE; /* one that is made of malloc and free is one call all the same */
     void *moved = next->realloc(block, request->bytes);
-    self.is_inside = 0;
-    put_made(shared, RECORD_MOVED, moved, request);
+    self.state = STORING;
+    const struct told after = makes(RECORD_MOVED, moved, request, 1);
+    put_told(shared, &after);
+    end_storing(shared);
     return moved;
 }
 
 int hook_enter(void)
 {
-    const int was_inside = self.is_inside;
+    const int state = self.state;
 
-    self.is_inside = 1;
-    return was_inside;
+    self.state = state | INSIDE;
+    return state;
 }
 
 void hook_leave(int was_inside)
 {
-    self.is_inside = was_inside;
+    self.state = was_inside;
+}
+
+static void put_number(const struct record_shared *shared, enum record_kind kind, uint64_t number)
+{
+    if (!begin_storing(shared))
+        return;
+    if (prepare(shared))
+        put_plain(kind, &number, 1);
+    end_storing(shared);
 }
 
 /* --- Threads. --- */
@@ -417,11 +590,12 @@ static void end_thread(void *thread)
     struct record_shared *shared = shared_memory();
 
     (void)thread;
-    if (!shared || !self.chunk)
+    if (!shared || !self.chunk || !begin_storing(shared))
         return;
     close_chunk(RECORD_ENDED);
     atomic_fetch_sub(&shared->writers, 1);
     self.is_writer = 0;
+    end_storing(shared);
 }
 
 typedef int create_thread(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
@@ -439,8 +613,8 @@ int pthread_create(pthread_t *restrict newthread, const pthread_attr_t *restrict
                    void *(*start_routine)(void *), void *restrict arg)
 {
     create_thread *real = next_pthread_create();
-    struct record_shared *shared = records();
-    struct start *start = real && shared ? take_start() : NULL;
+    struct record_shared *shared = shared_memory();
+    struct start *start = real && shared && self.state == 0 ? take_start() : NULL;
 
     if (!real)
         return ENOSYS;
@@ -450,8 +624,7 @@ int pthread_create(pthread_t *restrict newthread, const pthread_attr_t *restrict
     start->routine = start_routine;
     start->argument = arg;
     const uint64_t number = start->number;
-    if (prepare(shared))
-        put_plain(RECORD_START, &number, 1);
+    put_number(shared, RECORD_START, number);
     const int error = real(newthread, attr, run_started, start);
     if (error)
         atomic_store(&start->is_taken, 0);
@@ -495,16 +668,15 @@ static void await_look(const struct record_shared *shared)
 
 static void before_fork(void)
 {
-    struct record_shared *shared = records();
+    struct record_shared *shared = shared_memory();
 
-    self.forking = shared ? new_process(shared) : 0;
-    if (self.forking && prepare(shared)) {
-        const uint64_t child = self.forking;
-        put_plain(RECORD_FORK, &child, 1);
-    }
+    self.forking = shared && self.state == 0 ? new_process(shared) : 0;
+    if (self.forking)
+        put_number(shared, RECORD_FORK, self.forking);
 }
 
-/* The gate is shut, and the thread's chunk is the parent's. Locks that another thread held stay so
+/* The gate is shut, and the thread's chunk is the parent's. A child that a signal's handler forked
+ * off a store is not recorded. Locks that another thread held stay so
  * in the child: nobody is there to give them back. */
 static void in_child(void)
 {
@@ -594,9 +766,9 @@ __attribute__((constructor)) static void load(void)
 
     if (!path || !preload_next())
         return;
-    self.is_inside = 1;
+    self.state = INSIDE;
     mapped = open_shared(path);
     if (mapped && begin() != 0)
         atomic_fetch_add(&mapped->lost, 1);
-    self.is_inside = 0;
+    self.state = 0;
 }

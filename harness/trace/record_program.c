@@ -62,11 +62,12 @@ static int write_about(const struct recording *recording)
 static int write_end(struct trace_writer *writer, const struct record_counts *counts)
 {
     json_t *end =
-        json_pack("{sI sI sI sI sI sI sI sI sI}", "events", (json_int_t)counts->events, "makes",
+        json_pack("{sI sI sI sI sI sI sI sI sI sI}", "events", (json_int_t)counts->events, "makes",
                   (json_int_t)counts->makes, "ends", (json_int_t)counts->ends, "threads",
                   (json_int_t)counts->threads, "processes", (json_int_t)counts->processes, "images",
                   (json_int_t)counts->images, "unknown", (json_int_t)counts->unknown, "unseen",
-                  (json_int_t)counts->unseen, "lost", (json_int_t)counts->lost);
+                  (json_int_t)counts->unseen, "lost", (json_int_t)counts->lost, "missed",
+                  (json_int_t)counts->missed);
     char *json = end ? json_dumps(end, JSON_COMPACT) : NULL;
     const int error =
         json ? trace_writer_add(writer, TRACE_BLOCK_END, json, strlen(json)) : -ENOMEM;

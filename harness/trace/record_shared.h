@@ -19,7 +19,7 @@
 #define RECORD_VARIABLE "TIDEMARK_RECORD" /* the file, in the environment */
 
 enum {
-    RECORD_LAYOUT = 2,
+    RECORD_LAYOUT = 3,
     RECORD_CHUNK_BYTES = 1 << 16,
     RECORD_CHUNK_HEAD_BYTES = 64,
     RECORD_CHUNK_WORDS = (RECORD_CHUNK_BYTES - RECORD_CHUNK_HEAD_BYTES) / 8,
@@ -125,6 +125,7 @@ struct record_shared {
     _Atomic uint32_t writers;   /* threads that hold a chunk */
     _Atomic uint32_t processes; /* numbers given out so far; counted from 1 */
     _Atomic uint64_t lost;      /* programs that could not begin */
+    _Atomic uint64_t missed;    /* calls of signal handlers beyond those that there is room for */
     struct record_process process[RECORD_MOST_PROCESSES];
     struct record_chunk chunk[RECORD_MOST_CHUNKS];
 };

@@ -278,31 +278,44 @@ static int fit(struct fitting *fitting, struct trace_reader *reader)
     return error ? error : fitting->error;
 }
 
+/* Returns NULL where it cannot be told, with a reason in `error`. */
+static json_t *fitting_to_json(const struct fitting *fitting, char *error)
+{
+    uint64_t left_out = 0;
+    json_t *threads = threads_to_json(fitting, &left_out);
+    json_t *made = json_pack("{si si so sI}", "tidemark_fit", FIT_FORMAT, "stretches",
+                             FIT_STRETCHES, "threads", threads, "left_out", (json_int_t)left_out);
+
+    if (!made)
+        snprintf(error, TRACE_ERROR_BYTES, "the trace cannot be fitted: %s", strerror(ENOMEM));
+    if (!made || json_dumpb(made, NULL, 0, JSON_COMPACT) <= FIT_MOST_BYTES - FIT_NOTE_BYTES)
+        return made;
+    snprintf(error, TRACE_ERROR_BYTES,
+             "the trace cannot be fitted: it has so many kinds of blocks that its fit would be "
+             "larger than %d MiB, which no replay takes",
+             (FIT_MOST_BYTES - FIT_NOTE_BYTES) >> 20);
+    json_decref(made);
+    return NULL;
+}
+
 json_t *trace_fit_make(const struct trace_index *index, struct trace_reader *reader,
                        uint32_t process, char *error)
 {
     struct fitting fitting = {.index = index, .process = process};
-    uint64_t left_out = 0;
-    json_t *made = NULL;
     int failed = -ENOMEM;
 
     fitting.threads = calloc(index->thread_room + 1, sizeof *fitting.threads);
     fitting.births = birth_table_make();
     if (fitting.threads && fitting.births)
         failed = fit(&fitting, reader);
-    if (!failed) {
-        json_t *threads = threads_to_json(&fitting, &left_out);
-        made = json_pack("{si si so sI}", "tidemark_fit", FIT_FORMAT, "stretches", FIT_STRETCHES,
-                         "threads", threads, "left_out", (json_int_t)left_out);
-    }
+    if (failed)
+        snprintf(error, TRACE_ERROR_BYTES, "the trace cannot be fitted: %s", strerror(-failed));
+    json_t *made = failed ? NULL : fitting_to_json(&fitting, error);
     for (uint32_t i = 0; fitting.threads && i < index->thread_room; i++) {
         free(fitting.threads[i].cells);
         free(fitting.threads[i].marks);
     }
     free(fitting.threads);
     birth_table_free(fitting.births);
-    if (!made)
-        snprintf(error, TRACE_ERROR_BYTES, "the trace cannot be fitted: %s",
-                 strerror(failed ? -failed : ENOMEM));
     return made;
 }

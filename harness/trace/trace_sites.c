@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "harness/trace/trace_sites.h"
 
+#include "harness/sites/stack_tree.h"
 #include "harness/trace/maps_line.h"
 #include "harness/trace/room.h"
 #include "harness/trace/varint.h"
@@ -13,16 +14,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <search.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
-    MOST_AHEAD = 1 << 16, /* numbers of nodes that are met before smaller ones */
+    /* Nodes of all processes that are not there while larger numbers are: threads tell theirs in
+       order, but are read one after the other. It bounds what numbers without nodes can take. */
+    MOST_MISSING = 1 << 20,
     MOST_FRAMES = 128,
     MOST_PARENTS = 64,
     MOST_MODULES = 1 << 16,
-    CALL_FIELDS = 3, /* of a named frame: function, file, line */
+    MOST_RANGES = 1 << 14, /* of a process; one with many libraries has a thousand */
+    CALL_FIELDS = 3,       /* of a named frame: function, file, line */
     TEXT_BYTES = 1 << 13,
 };
 
@@ -36,13 +42,21 @@ struct node {
 struct range {
     uint64_t begin, end, base;
     uint32_t module;
+    const struct range *before; /* the one that was met before it */
 };
 
 struct process_stacks {
     struct node *nodes; /* by number; 0 is the root */
     uint32_t room;
-    struct range *ranges;
-    uint32_t range_count, range_room;
+    uint32_t highest; /* number of a node */
+    uint32_t range_count;
+    const struct range *last_range;
+    void *ranges; /* a tree (tsearch) that owns them */
+};
+
+struct module {
+    char *path;
+    uint32_t number;
 };
 
 struct site {
@@ -54,11 +68,13 @@ struct trace_sites {
     const struct trace_index *index;
     struct process_stacks *processes; /* by number */
     uint32_t process_room;
-    uint32_t highest_node;
+    uint32_t missing_nodes;
+    int has_nodes;
     struct site *sites; /* 0: all that are not known */
     uint32_t count, room;
-    char **modules; /* paths */
+    struct module **modules; /* by number */
     uint32_t module_count, module_room;
+    void *module_tree; /* by path */
 };
 
 static struct process_stacks *process_at(struct trace_sites *sites, uint64_t number)
@@ -74,24 +90,43 @@ static struct process_stacks *process_at(struct trace_sites *sites, uint64_t num
 
 /* --- Nodes. --- */
 
+/* Counts the numbers that are skipped, and the node itself, as missing. Returns 0 or -EBADMSG. */
+static int reach_node(struct trace_sites *sites, struct process_stacks *process, uint32_t number)
+{
+    if (number <= process->highest)
+        return 0;
+    const uint32_t skipped = number - process->highest;
+    if (sites->missing_nodes + skipped > MOST_MISSING)
+        return -EBADMSG;
+    sites->missing_nodes += skipped;
+    process->highest = number;
+    return 0;
+}
+
+/* Each is told once: what is told of it again is not looked at. One without an address is left as
+ * one that is not known. */
 static int add_node(struct trace_sites *sites, const uint64_t row[4])
 {
     const uint64_t number = row[1], parent = row[2];
 
-    if (number == 0 || parent >= number || row[0] >= TRACE_MOST_PROCESSES ||
-        number > (uint64_t)sites->highest_node + MOST_AHEAD)
+    if (number == 0 || number >= STACK_MOST_NODES || parent >= number ||
+        row[0] >= TRACE_MOST_PROCESSES)
         return -EBADMSG;
     struct process_stacks *process = process_at(sites, row[0]);
     if (!process)
         return -ENOMEM;
+    if (reach_node(sites, process, (uint32_t)number) != 0)
+        return -EBADMSG;
     struct node *nodes = room_for(process->nodes, &process->room, (uint32_t)number, sizeof *nodes);
     if (!nodes)
         return -ENOMEM;
     process->nodes = nodes;
+    sites->has_nodes = 1;
+    if (nodes[number].address)
+        return 0;
     nodes[number].address = row[3];
     nodes[number].parent = (uint32_t)parent;
-    if (number > sites->highest_node)
-        sites->highest_node = (uint32_t)number;
+    sites->missing_nodes -= row[3] != 0;
     return 0;
 }
 
@@ -112,41 +147,84 @@ static int read_nodes(struct trace_sites *sites, const struct trace_block *block
 
 /* --- Modules. --- */
 
-/* The number of a path; -1 when there is no memory or too many. */
-static int64_t find_module(struct trace_sites *sites, const char *path)
+static int compare_paths(const void *one, const void *other)
 {
-    for (uint32_t i = sites->module_count; i-- > 0;)
-        if (strcmp(sites->modules[i], path) == 0)
-            return i;
-    char **room = sites->module_count < MOST_MODULES ? room_for(sites->modules, &sites->module_room,
-                                                                sites->module_count, sizeof *room)
-                                                     : NULL;
-    if (!room)
-        return -1;
-    sites->modules = room;
-    room[sites->module_count] = strdup(path);
-    return room[sites->module_count] ? (int64_t)sites->module_count++ : -1;
+    const struct module *a = one, *b = other;
+
+    return strcmp(a->path, b->path);
 }
 
-static int is_there(const struct process_stacks *process, const struct range *range)
+static void free_module(struct module *module)
 {
-    for (uint32_t i = 0; i < process->range_count; i++)
-        if (process->ranges[i].begin == range->begin && process->ranges[i].end == range->end &&
-            process->ranges[i].base == range->base && process->ranges[i].module == range->module)
-            return 1;
+    free(module->path);
+    free(module);
+}
+
+static int add_module(struct trace_sites *sites, const char *path)
+{
+    struct module **room =
+        room_for(sites->modules, &sites->module_room, sites->module_count, sizeof(void *));
+    struct module *module = room ? calloc(1, sizeof *module) : NULL;
+
+    if (room)
+        sites->modules = room;
+    if (!module)
+        return -ENOMEM;
+    module->path = strdup(path);
+    module->number = sites->module_count;
+    if (!module->path || !tsearch(module, &sites->module_tree, compare_paths)) {
+        free_module(module);
+        return -ENOMEM;
+    }
+    room[sites->module_count++] = module;
     return 0;
+}
+
+/* The number of a path, or a negative errno. */
+static int64_t find_module(struct trace_sites *sites, char *path)
+{
+    const struct module wanted = {.path = path};
+    struct module *const *found = tfind(&wanted, &sites->module_tree, compare_paths);
+
+    if (found)
+        return (*found)->number;
+    if (sites->module_count == MOST_MODULES)
+        return -EBADMSG;
+    const int error = add_module(sites, path);
+    return error ? error : (int64_t)sites->module_count - 1;
+}
+
+static int compare_numbers(uint64_t a, uint64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+static int compare_ranges(const void *one, const void *other)
+{
+    const struct range *a = one, *b = other;
+    const int begin = compare_numbers(a->begin, b->begin), end = compare_numbers(a->end, b->end);
+    const int base = compare_numbers(a->base, b->base);
+
+    return begin ? begin : end ? end : base ? base : compare_numbers(a->module, b->module);
 }
 
 static int add_range(struct process_stacks *process, const struct range *range)
 {
-    if (is_there(process, range))
+    if (tfind(range, &process->ranges, compare_ranges))
         return 0;
-    struct range *room =
-        room_for(process->ranges, &process->range_room, process->range_count, sizeof *room);
-    if (!room)
+    if (process->range_count == MOST_RANGES)
+        return -EBADMSG;
+    struct range *kept = malloc(sizeof *kept);
+    if (!kept)
         return -ENOMEM;
-    process->ranges = room;
-    room[process->range_count++] = *range;
+    *kept = *range;
+    kept->before = process->last_range;
+    if (!tsearch(kept, &process->ranges, compare_ranges)) {
+        free(kept);
+        return -ENOMEM;
+    }
+    process->last_range = kept;
+    process->range_count++;
     return 0;
 }
 
@@ -172,7 +250,7 @@ static int read_line(struct trace_sites *sites, struct process_stacks *process,
     const int64_t module = find_module(sites, before->path);
     const struct range range = {
         .begin = line.begin, .end = line.end, .base = before->base, .module = (uint32_t)module};
-    return module < 0 ? -ENOMEM : add_range(process, &range);
+    return module < 0 ? (int)module : add_range(process, &range);
 }
 
 static int read_modules(struct trace_sites *sites, const struct trace_block *block)
@@ -222,12 +300,12 @@ int trace_sites_read(struct trace_sites **sites, const struct trace_index *index
         more = trace_reader_next(reader, &block);
         error = more < 0 ? more : more > 0 ? read_block(found, &block) : 0;
     }
-    if (!error && found->highest_node > 0) {
+    if (!error && found->has_nodes) {
         found->sites = room_for(NULL, &found->room, 0, sizeof *found->sites);
         found->count = 1;
         error = found->sites ? 0 : -ENOMEM;
     }
-    if (error || found->highest_node == 0)
+    if (error || !found->has_nodes)
         trace_sites_free(found);
     else
         *sites = found;
@@ -270,16 +348,23 @@ void trace_sites_left(struct trace_sites *sites, uint32_t site, uint64_t bytes)
     sites->sites[site].left_bytes += bytes;
 }
 
+/* What a tree points to is somebody else's. */
+static void keep(void *entry)
+{
+    (void)entry;
+}
+
 void trace_sites_free(struct trace_sites *sites)
 {
     if (!sites)
         return;
     for (uint32_t i = 0; i < sites->process_room; i++) {
         free(sites->processes[i].nodes);
-        free(sites->processes[i].ranges);
+        tdestroy(sites->processes[i].ranges, free);
     }
+    tdestroy(sites->module_tree, keep);
     for (uint32_t i = 0; i < sites->module_count; i++)
-        free(sites->modules[i]);
+        free_module(sites->modules[i]);
     free(sites->processes);
     free(sites->modules);
     free(sites->sites);
@@ -301,10 +386,11 @@ static int compare_sites(const void *one, const void *other)
 /* What was mapped last at that address. */
 static const struct range *find_own_range(const struct process_stacks *process, uint64_t address)
 {
-    for (uint32_t i = process->range_count; i-- > 0;)
-        if (address >= process->ranges[i].begin && address < process->ranges[i].end)
-            return &process->ranges[i];
-    return NULL;
+    const struct range *range = process->last_range;
+
+    while (range && (address < range->begin || address >= range->end))
+        range = range->before;
+    return range;
 }
 
 /* A forked process has what its parent had, if nobody looked at it before it ended. */
@@ -322,11 +408,20 @@ static const struct range *find_range(const struct trace_sites *sites, uint32_t 
     return found;
 }
 
+/* A trace from anywhere may name a pipe, which is not to be waited for, or a device, for which
+ * being opened may mean something. */
+static int is_regular(const char *path)
+{
+    struct stat status;
+
+    return stat(path, &status) == 0 && S_ISREG(status.st_mode);
+}
+
 /* An executable that is not relocatable lies where it says: its addresses are its offsets. */
 static int is_fixed(const char *path)
 {
     Elf64_Half head[EI_NIDENT / 2 + 1];
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    const int fd = is_regular(path) ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
     const ssize_t got = fd < 0 ? 0 : read(fd, head, sizeof head);
 
     if (fd >= 0)
@@ -335,12 +430,21 @@ static int is_fixed(const char *path)
            head[EI_NIDENT / 2] == ET_EXEC;
 }
 
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+/* Only a whole path is opened by who names the frames. */
 static json_t *modules_to_json(const struct trace_sites *sites)
 {
     json_t *modules = json_array();
 
     for (uint32_t i = 0; i < sites->module_count; i++) {
-        json_t *path = json_string(sites->modules[i]);
+        const char *file = sites->modules[i]->path;
+        json_t *path = json_string(is_regular(file) ? file : base_name(file));
         json_array_append_new(modules, json_pack("[o, s]", path ? path : json_string("?"), ""));
     }
     return modules;
@@ -352,7 +456,7 @@ static json_t *frame_to_json(const struct trace_sites *sites, uint32_t process, 
 
     if (!range)
         return json_pack("[i, I]", -1, (json_int_t)address);
-    const uint64_t base = is_fixed(sites->modules[range->module]) ? 0 : range->base;
+    const uint64_t base = is_fixed(sites->modules[range->module]->path) ? 0 : range->base;
     return json_pack("[I, I]", (json_int_t)range->module, (json_int_t)(address - base));
 }
 
@@ -387,8 +491,7 @@ static void append_calls(json_t *stack, const json_t *frame, const json_t *modul
     const json_int_t module = json_integer_value(json_array_get(frame, 0));
     const json_int_t offset = json_integer_value(json_array_get(frame, 1));
     const char *path = module < 0 ? "" : string_at(json_array_get(modules, (size_t)module), 0);
-    const char *slash = strrchr(path, '/');
-    const char *name = slash ? slash + 1 : path;
+    const char *name = base_name(path);
     char text[TEXT_BYTES];
 
     if (json_array_size(frame) < 2 + CALL_FIELDS) {

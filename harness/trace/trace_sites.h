@@ -15,8 +15,9 @@ struct trace_sites;
 
 /*
  * Reads the stacks of all processes, and what they had mapped. `*sites` is NULL where there are
- * none. `index` outlives them. Returns 0 or a negative errno: -EBADMSG for stacks that are none.
- * Memory: some 16 bytes a frame.
+ * none. `index` outlives them. Returns 0 or a negative errno: -EBADMSG for stacks that are none, or
+ * for more modules than a program has. Memory: some 16 bytes a frame, and at most 32 MB more where
+ * numbers of frames are told whose frames are not.
  */
 int trace_sites_read(struct trace_sites **sites, const struct trace_index *index,
                      struct trace_reader *reader);

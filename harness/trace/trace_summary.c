@@ -1,6 +1,6 @@
 /*
  * One pass with what is alive at hand: see trace_summary.h. Leaves out the order of threads but for
- * time, of which a trace has a millisecond.
+ * time, of which a trace has a millisecond, or their own blocks, where it has no times.
  */
 #include "harness/trace/trace_summary.h"
 
@@ -11,7 +11,7 @@
 
 enum { MOST_STEPS = 1 << 20, STEP_NS = 1000000, NS_PER_US = 1000 };
 
-/* What came and went within a step of time. */
+/* What came and went within a step of time, or of blocks made. */
 struct step {
     int64_t bytes, blocks;
     int64_t rise_bytes; /* the most that one thread had added to what was there, on its way */
@@ -23,7 +23,7 @@ struct work {
     struct birth_table *births;
     struct trace_sites *sites;
     struct step *steps;
-    uint64_t step_ns, step_count;
+    uint64_t step, step_count;       /* in nanoseconds, or blocks */
     uint32_t thread;                 /* whose event it is */
     uint64_t *asked;                 /* by thread: bytes that it asked for so far */
     uint64_t *born;                  /* by thread: blocks that were met so far */
@@ -51,10 +51,10 @@ static void note_rise(struct work *work, uint64_t at, int64_t bytes)
         work->steps[at].rise_bytes = work->risen_bytes;
 }
 
-static void change(struct work *work, uint64_t time_ns, int64_t bytes, int64_t blocks)
+static void change(struct work *work, uint64_t when, int64_t bytes, int64_t blocks)
 {
     struct trace_summary *summary = work->summary;
-    uint64_t at = time_ns / work->step_ns;
+    uint64_t at = when / work->step;
 
     if (at >= work->step_count)
         at = work->step_count - 1;
@@ -66,7 +66,7 @@ static void change(struct work *work, uint64_t time_ns, int64_t bytes, int64_t b
     if (summary->peak_is_exact && work->live_bytes > (int64_t)summary->peak_bytes) {
         summary->peak_bytes = (uint64_t)work->live_bytes;
         summary->peak_blocks = (uint64_t)work->live_blocks;
-        summary->peak_ns = time_ns;
+        summary->peak_at = when;
     }
 }
 
@@ -75,7 +75,8 @@ static void settle(struct work *work, const struct birth *birth, uint64_t end_ns
 {
     const uint64_t lived_ns = end_ns > birth->time_ns ? end_ns - birth->time_ns : 0;
 
-    latency_histogram_add(&work->summary->lifetime_time, lived_ns / NS_PER_US);
+    if (!work->summary->is_timeless)
+        latency_histogram_add(&work->summary->lifetime_time, lived_ns / NS_PER_US);
     change(work, end_ns > birth->time_ns ? end_ns : birth->time_ns, -(int64_t)birth->size_bytes,
            -1);
 }
@@ -149,14 +150,17 @@ static int make_block(struct work *work, const struct event_reader *thread,
 static int visit(void *context, const struct event_reader *thread, const struct trace_event *event)
 {
     struct work *work = context;
+    struct trace_event placed = *event;
     int error = 0;
 
     work->summary->calls[event->kind]++;
     work->thread = thread->thread;
+    if (work->summary->is_timeless)
+        placed.time_ns = thread->code.born;
     if (event->kind == TRACE_FREE || event->kind == TRACE_REALLOC)
-        error = end_block(work, thread, event);
+        error = end_block(work, thread, &placed);
     if (!error && trace_makes(event->kind))
-        error = make_block(work, thread, event);
+        error = make_block(work, thread, &placed);
     return error;
 }
 
@@ -193,7 +197,7 @@ static void draw_curve(const struct work *work)
         blocks += work->steps[i].blocks;
         const uint64_t most = at_least_zero(bytes > within ? bytes : within);
         if (i % each == 0)
-            *point = (struct trace_point){.time_ns = i * work->step_ns};
+            *point = (struct trace_point){.at = i * work->step};
         if (most > point->live_bytes || i % each == 0) {
             point->live_bytes = most;
             point->live_blocks = at_least_zero(blocks);
@@ -201,7 +205,7 @@ static void draw_curve(const struct work *work)
         if (!summary->peak_is_exact && most > summary->peak_bytes) {
             summary->peak_bytes = most;
             summary->peak_blocks = at_least_zero(blocks);
-            summary->peak_ns = i * work->step_ns;
+            summary->peak_at = i * work->step;
         }
     }
     summary->curve_points = (size_t)((work->step_count + each - 1) / each);
@@ -216,16 +220,31 @@ static void count_threads(struct work *work)
     work->summary->peak_is_exact = work->summary->threads <= 1;
 }
 
+/* How far the curve goes, and in which steps. */
+static void measure(struct work *work)
+{
+    struct trace_summary *summary = work->summary;
+    const struct trace_index *index = work->index;
+
+    summary->is_timeless = index->last_ns == 0;
+    summary->curve_end = index->last_ns;
+    for (uint32_t i = 0; summary->is_timeless && i < index->thread_room; i++)
+        if (index->threads[i].makes > summary->curve_end)
+            summary->curve_end = index->threads[i].makes;
+    work->step = summary->is_timeless ? 1 : STEP_NS;
+    while (summary->curve_end / work->step >= MOST_STEPS)
+        work->step *= 2;
+    work->step_count = summary->curve_end / work->step + 1;
+}
+
 int trace_summary_make(struct trace_summary *summary, const struct trace_index *index,
                        struct trace_sites *sites, struct trace_reader *reader)
 {
-    struct work work = {.index = index, .summary = summary, .sites = sites, .step_ns = STEP_NS};
+    struct work work = {.index = index, .summary = summary, .sites = sites};
     int error = -ENOMEM;
 
     *summary = (struct trace_summary){.duration_ns = index->last_ns};
-    while (index->last_ns / work.step_ns >= MOST_STEPS)
-        work.step_ns *= 2;
-    work.step_count = index->last_ns / work.step_ns + 1;
+    measure(&work);
     work.steps = calloc(work.step_count, sizeof *work.steps);
     work.births = birth_table_make();
     work.asked = calloc(index->thread_room + 1, sizeof *work.asked);
@@ -274,7 +293,7 @@ static json_t *curve_to_json(const struct trace_summary *summary)
     json_t *curve = json_array();
 
     for (size_t i = 0; i < summary->curve_points; i++)
-        json_array_append_new(curve, json_pack("[I, I, I]", (json_int_t)summary->curve[i].time_ns,
+        json_array_append_new(curve, json_pack("[I, I, I]", (json_int_t)summary->curve[i].at,
                                                (json_int_t)summary->curve[i].live_bytes,
                                                (json_int_t)summary->curve[i].live_blocks));
     return curve;
@@ -307,7 +326,7 @@ json_t *trace_summary_to_json(const struct trace_summary *summary, const struct 
         {"asked_bytes", summary->asked_bytes},
         {"peak_bytes", summary->peak_bytes},
         {"peak_blocks", summary->peak_blocks},
-        {"peak_ns", summary->peak_ns},
+        {summary->is_timeless ? "peak_made" : "peak_ns", summary->peak_at},
         {"threads", summary->threads},
         {"processes", summary->processes},
         {"duration_ns", summary->duration_ns},
@@ -323,6 +342,9 @@ json_t *trace_summary_to_json(const struct trace_summary *summary, const struct 
     json_object_set_new(document, "lifetime_bytes", quantiles(&summary->lifetime));
     json_object_set_new(document, "lifetime_us", quantiles(&summary->lifetime_time));
     json_object_set_new(document, "sizes", sizes_to_json(summary));
+    json_object_set_new(document, "curve_over",
+                        json_string(summary->is_timeless ? "blocks" : "time"));
+    json_object_set_new(document, "curve_end", json_integer((json_int_t)summary->curve_end));
     json_object_set_new(document, "curve", curve_to_json(summary));
     return document;
 }

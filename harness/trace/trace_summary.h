@@ -5,15 +5,19 @@
  * The lifetime of a block is what its thread asked for meanwhile, in bytes, which means the same on
  * a fast machine and a slow one (Barrett and Zorn, PLDI 1993); and in time, to a millisecond. That
  * of a block which another thread freed is known in time alone.
+ *
+ * A trace without times, as most imports are, has in place of time how many blocks the thread had
+ * made: the curve begins with all threads, and lifetimes in time are not there.
  */
 #ifndef TIDEMARK_HARNESS_TRACE_TRACE_SUMMARY_H
 #define TIDEMARK_HARNESS_TRACE_TRACE_SUMMARY_H
 
 #include "harness/latency_histogram.h"
+#include "harness/trace/event_code.h"
 #include "harness/trace/trace_index.h"
 #include "harness/trace/trace_sites.h"
 
-enum { TRACE_SIZE_CLASSES = 48, TRACE_CURVE_POINTS = 400 };
+enum { TRACE_SIZE_CLASSES = EVENT_MOST_SIZE_BITS + 1, TRACE_CURVE_POINTS = 400 };
 
 /* Sizes from 2^(n-1) to below 2^n; class 0 has the size 0. */
 struct trace_size_class {
@@ -21,7 +25,7 @@ struct trace_size_class {
 };
 
 struct trace_point {
-    uint64_t time_ns;
+    uint64_t at;         /* nanoseconds, or blocks made */
     uint64_t live_bytes; /* the most within what the point stands for */
     uint64_t live_blocks;
 };
@@ -32,9 +36,11 @@ struct trace_summary {
     uint64_t made, ended, remote; /* blocks; remote: ended by another thread */
     uint64_t inherited;        /* frees of blocks from before a fork, which live on in the parent */
     uint64_t left, left_bytes; /* alive at the end */
-    uint64_t peak_bytes, peak_blocks, peak_ns; /* of live bytes; to a millisecond where there are
-                                                  threads */
+    uint64_t peak_bytes, peak_blocks;
+    uint64_t peak_at; /* of live bytes; to a millisecond, or a block, where there are threads */
     int peak_is_exact;
+    int is_timeless;
+    uint64_t curve_end; /* the duration, or the most blocks of a thread */
     uint64_t threads, processes;
     uint64_t duration_ns;
     struct trace_size_class sizes[TRACE_SIZE_CLASSES];

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { BAR = 40, CURVE_ROWS = 12, SITE_CALLS = 8 };
+enum { BAR = 40, CURVE_ROWS = 12, SITE_CALLS = 8, MOST_PROCESSES = 12 };
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -33,6 +33,15 @@ static double share(uint64_t part, uint64_t all)
     return all ? 100.0 * (double)part / (double)all : 0;
 }
 
+/* "12 ms", or where there are no times "1204 blocks". */
+static const char *format_place(char *text, const struct trace_summary *s, uint64_t at)
+{
+    if (!s->is_timeless)
+        return text_format_duration(text, (double)at);
+    snprintf(text, TEXT_NUMBER_BYTES, "%llu block%s", (unsigned long long)at, at == 1 ? "" : "s");
+    return text;
+}
+
 static void print_head(FILE *out, const char *path, uint64_t bytes, const char *damage,
                        const struct trace_index *index)
 {
@@ -43,16 +52,34 @@ static void print_head(FILE *out, const char *path, uint64_t bytes, const char *
     snprintf(row, sizeof row, "%s", text_of(index->about, "malloc"));
     text_make_printable(row);
     fprintf(out, "%s: %s, on %s malloc\n", path, command, row);
-    fprintf(out, "%s, %.2f bytes an event; recorded over %s%s%s\n\n",
-            format_size(size, (double)bytes),
+    fprintf(out, "%s, %.2f bytes an event; %s%s%s%s\n\n", format_size(size, (double)bytes),
             index->events ? (double)bytes / (double)index->events : 0.0,
-            text_format_duration(took, (double)index->last_ns), damage ? "; " : "",
-            damage ? damage : "");
+            index->last_ns ? "recorded over " : "without times",
+            index->last_ns ? text_format_duration(took, (double)index->last_ns) : "",
+            damage ? "; " : "", damage ? damage : "");
+}
+
+/* Those of most events first, of as many the first: the one after `at`, or the first of all where
+ * it is process_room, which is also what stands for none. */
+static uint32_t next_process(const struct trace_index *index, uint32_t at)
+{
+    const uint32_t none = index->process_room;
+    uint32_t best = none;
+
+    for (uint32_t i = 0; i < none; i++) {
+        const uint64_t events = index->processes[i].events;
+        const int is_after = at == none || events < index->processes[at].events ||
+                             (events == index->processes[at].events && i > at);
+        if (events > 0 && is_after && (best == none || events > index->processes[best].events))
+            best = i;
+    }
+    return best;
 }
 
 static void print_processes(FILE *out, const struct trace_index *index)
 {
-    uint64_t processes = 0;
+    uint64_t processes = 0, events = 0;
+    uint32_t at = index->process_room, shown = 0;
     char name[64];
 
     for (uint32_t i = 0; i < index->process_room; i++)
@@ -60,15 +87,18 @@ static void print_processes(FILE *out, const struct trace_index *index)
     if (processes < 2)
         return;
     fprintf(out, "  %-8s %-24s %14s\n", "process", "program", "events");
-    for (uint32_t i = 0; i < index->process_room; i++) {
-        const struct trace_process *process = &index->processes[i];
-        if (process->events == 0)
-            continue;
+    while (shown < MOST_PROCESSES && (at = next_process(index, at)) != index->process_room) {
+        const struct trace_process *process = &index->processes[at];
         snprintf(name, sizeof name, "%s", process->name);
         text_make_printable(name);
-        fprintf(out, "  %-8u %-24.24s %14llu%s\n", i, name, (unsigned long long)process->events,
+        fprintf(out, "  %-8u %-24.24s %14llu%s\n", at, name, (unsigned long long)process->events,
                 process->parent ? "  (forked)" : "");
+        events += process->events;
+        shown++;
     }
+    if (processes > shown)
+        fprintf(out, "  %-8s %-24s %14llu\n", "", "all others",
+                (unsigned long long)(index->events - events));
     putc('\n', out);
 }
 
@@ -89,8 +119,10 @@ static void print_counts(FILE *out, const struct trace_summary *s)
             format_size(number, (double)s->asked_bytes), (unsigned long long)s->made);
     fprintf(out, "  %-14s %14s  in %llu blocks, after %s%s\n", "most alive",
             format_size(number, (double)s->peak_bytes), (unsigned long long)s->peak_blocks,
-            text_format_duration(at, (double)s->peak_ns),
-            s->peak_is_exact ? "" : " (to a millisecond)");
+            format_place(at, s, s->peak_at),
+            s->peak_is_exact ? ""
+            : s->is_timeless ? " of each thread"
+                             : " (to a millisecond)");
     fprintf(out, "  %-14s %14s  in %llu blocks\n\n", "never freed",
             format_size(number, (double)s->left_bytes), (unsigned long long)s->left);
 }
@@ -138,6 +170,10 @@ static void print_lifetimes(FILE *out, const struct trace_summary *s)
         fprintf(out, " %10s",
                 format_size(text, (double)latency_histogram_quantile(&s->lifetime, parts[i])));
     fprintf(out, " %10s\n", format_size(text, (double)s->lifetime.most));
+    if (s->is_timeless) {
+        putc('\n', out);
+        return;
+    }
     fprintf(out, "  %-30s", "in time");
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         fprintf(out, " %10s",
@@ -156,7 +192,7 @@ static void print_curve(FILE *out, const struct trace_summary *s)
         uint64_t most = 0;
         for (size_t j = i; j < i + each && j < s->curve_points; j++)
             most = s->curve[j].live_bytes > most ? s->curve[j].live_bytes : most;
-        fprintf(out, "  %-14s %14s  ", text_format_duration(at, (double)s->curve[i].time_ns),
+        fprintf(out, "  %-14s %14s  ", format_place(at, s, s->curve[i].at),
                 format_size(bytes, (double)most));
         print_bar(out, most, s->peak_bytes);
     }

@@ -63,9 +63,25 @@ static void leave_unnamed(json_t *document, const char *root)
     FUZZ_CHECK(json_is_array(json_object_get(document, "frames")) && !root);
 }
 
-static void read_trace(const char *path)
+/* What was found in it, and the calls of it as a replay has them. */
+static void sum_up(struct trace_index *index, struct trace_reader *reader)
 {
     static struct trace_summary summary;
+    struct trace_sites *sites = NULL;
+    const int read = trace_sites_read(&sites, index, reader);
+
+    FUZZ_CHECK(read == 0 || (read == -EBADMSG && !sites));
+    FUZZ_CHECK(trace_summary_make(&summary, index, sites, reader) == 0);
+    FUZZ_CHECK(summary.ended <= summary.made && summary.made == index->makes);
+    FUZZ_CHECK(summary.left == summary.made - summary.ended);
+    json_decref(trace_summary_to_json(&summary, index));
+    json_decref(trace_sites_to_json(sites, MOST_SITES, leave_unnamed));
+    trace_sites_free(sites);
+    compile(index, reader);
+}
+
+static void read_trace(const char *path)
+{
     char error[TRACE_ERROR_BYTES] = "";
     struct trace_reader *reader;
     struct trace_index index;
@@ -76,16 +92,7 @@ static void read_trace(const char *path)
     }
     FUZZ_CHECK(trace_index_make(&index, reader, error) == 0);
     FUZZ_CHECK(index.makes <= index.events && index.ends <= index.events);
-    struct trace_sites *sites = NULL;
-    const int read = trace_sites_read(&sites, &index, reader);
-    FUZZ_CHECK(read == 0 || (read == -EBADMSG && !sites));
-    FUZZ_CHECK(trace_summary_make(&summary, &index, sites, reader) == 0);
-    FUZZ_CHECK(summary.ended <= summary.made && summary.made == index.makes);
-    FUZZ_CHECK(summary.left == summary.made - summary.ended);
-    json_decref(trace_summary_to_json(&summary, &index));
-    json_decref(trace_sites_to_json(sites, MOST_SITES, leave_unnamed));
-    trace_sites_free(sites);
-    compile(&index, reader);
+    sum_up(&index, reader);
     trace_index_free(&index);
     trace_reader_close(reader);
 }

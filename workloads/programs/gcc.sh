@@ -1,6 +1,7 @@
 # gcc -O2 of a generated C file of 2,000 functions.
 # shellcheck shell=sh source=workloads/programs/common.sh
 . "${0%/*}/common.sh"
+unset CPATH C_INCLUDE_PATH CPLUS_INCLUDE_PATH LIBRARY_PATH COMPILER_PATH GCC_EXEC_PREFIX GCC_COMPARE_DEBUG DEPENDENCIES_OUTPUT SUNPRO_DEPENDENCIES
 awk 'BEGIN {
     print "#include <stddef.h>"
     for (i = 0; i < 2000; i++) {

@@ -1,17 +1,26 @@
-# git repack -adf of a repository of 60 commits of 100 files.
+# git repack -adf of a repository of 60 commits that change 10 of 100 files each.
 # shellcheck shell=sh source=workloads/programs/common.sh
 . "${0%/*}/common.sh"
-export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t
-export GIT_AUTHOR_DATE='2000-01-01T00:00:00Z' GIT_COMMITTER_DATE='2000-01-01T00:00:00Z'
-git init -q repository
+# shellcheck disable=SC2046 # names
+unset $(git rev-parse --local-env-vars)
+export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null
+git init -q -b main repository
+# Line n is in file n mod 100; commit c has changed each line whose n mod 60 is c, and put back those of the commit before.
+words 72000 4 | awk '
+    { line[NR] = $0 }
+    END {
+        for (commit = 0; commit < 60; commit++) {
+            print "commit refs/heads/main\ncommitter t <t> " 946684800 + commit " +0000\ndata <<END\ncommit " commit "\nEND"
+            for (file = 0; file < 100; file++) {
+                if (commit && file % 20 != commit % 20 && file % 20 != (commit - 1) % 20)
+                    continue
+                print "M 100644 inline file" file ".txt\ndata <<END"
+                for (n = file ? file : 100; n <= NR; n += 100)
+                    print (n % 60 == commit ? "changed " commit " " : "") line[n]
+                print "END"
+            }
+        }
+    }' | git -C repository fast-import --quiet
 cd repository || exit
-words 12000 4 > ../words.txt
-commit=0
-while [ $commit -lt 60 ]; do
-    awk -v c=$commit '{ file = "file" NR % 100 ".txt"; print (NR % 60 == c ? "changed " c " " : "") $0 > file }' ../words.txt
-    git add -A
-    git commit -q -m "commit $commit"
-    commit=$((commit + 1))
-done
 phase run
 under git repack -adfq --threads=1

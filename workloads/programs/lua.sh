@@ -1,6 +1,7 @@
 # lua: tables and strings made, joined and dropped, three times.
 # shellcheck shell=sh source=workloads/programs/common.sh
 . "${0%/*}/common.sh"
+unset LUA_INIT LUA_INIT_5_4 LUA_PATH LUA_PATH_5_4
 phase run
 under lua5.4 -e '
 for round = 1, 3 do

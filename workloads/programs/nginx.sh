@@ -1,32 +1,26 @@
-# nginx: one worker that serves files of 2 kB to 100 kB over loopback, 20,000 requests from one client, then half a second of rest.
+# nginx: one worker that serves files of 2 kB to 100 kB over loopback, 3,000 requests from one client, then half a second of rest.
 # shellcheck shell=sh source=workloads/programs/common.sh
 . "${0%/*}/common.sh"
 mkdir files
 for size in 2 20 100; do words $((size * 25)) $size > files/$size.txt; done
+port=$(free_port)
 cat > nginx.conf <<CONF
 daemon off; master_process off; worker_processes 1; pid $scratch/nginx.pid; error_log $scratch/error.log;
 events { worker_connections 64; }
 http { access_log off; gzip on; gzip_types text/plain; client_body_temp_path $scratch/a; proxy_temp_path $scratch/b;
        fastcgi_temp_path $scratch/c; uwsgi_temp_path $scratch/d; scgi_temp_path $scratch/e;
-       server { listen unix:$scratch/nginx.sock; root $scratch/files; } }
+       server { listen 127.0.0.1:$port; root $scratch/files; } }
 CONF
 phase start
-under nginx -p "$scratch" -c "$scratch/nginx.conf" &
-server=$!
-trap 'kill $server 2> /dev/null || true; wait; rm -rf "$scratch"' EXIT
-tries=0
-until [ -S nginx.sock ]; do
-    tries=$((tries + 1))
-    [ $tries -lt 200 ] || exit 1
-    sleep 0.05
-done
+serve nginx -p "$scratch" -c "$scratch/nginx.conf"
+# It listens before it writes that.
+until_done test -s nginx.pid || { cat error.log >&2; exit 1; }
 phase serve
 python3 -c '
-import socket
+import socket, sys
 names = ("2", "20", "100")
-for number in range(400):
-    client = socket.socket(socket.AF_UNIX)
-    client.connect("nginx.sock")
+for number in range(60):
+    client = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
     stream = client.makefile("rb")
     for request in range(50):
         last = request == 49
@@ -45,7 +39,7 @@ for number in range(400):
             stream.read(size + 2)
         stream.readline()
     client.close()
-'
+' "$port"
 phase after
 sleep 0.5
-phase end
+end_server

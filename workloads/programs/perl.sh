@@ -1,6 +1,7 @@
 # perl: words of 200,000 lines in hashes of arrays, sorted and dropped.
 # shellcheck shell=sh source=workloads/programs/common.sh
 . "${0%/*}/common.sh"
+unset PERL5OPT PERL5LIB PERL_UNICODE
 words 200000 5 > words.txt
 phase run
 # shellcheck disable=SC2016 # perl's own

@@ -1,11 +1,11 @@
-# sqlite3: 100,000 rows inserted into a database in memory, indexed, half of them deleted, the rest packed.
+# sqlite3: 160,000 rows inserted into a database in memory, indexed, half of them deleted, the rest packed.
 # shellcheck shell=sh source=workloads/programs/common.sh
 . "${0%/*}/common.sh"
-words 100000 3 > words.txt
+words 160000 3 > words.txt
 # Rows, how many of them differ, and their characters.
 expected="$(wc -l < words.txt)|$(sort -u words.txt | wc -l)|$(tr -d '\n' < words.txt | wc -c)"
 phase run
-under sqlite3 :memory: > out.txt <<'SQL'
+under sqlite3 -batch -init /dev/null :memory: > out.txt <<'SQL'
 .mode list
 .separator "|" "\n"
 create table lines (text text);
