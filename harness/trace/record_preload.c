@@ -35,9 +35,6 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-#if defined(__x86_64__)
-#include <x86intrin.h>
-#endif
 
 const char hook_library[] = "libtidemark-record.so";
 
@@ -213,21 +210,6 @@ static int open_chunk(void)
 
 /* --- Words. --- */
 
-static inline uint64_t read_counter(void)
-{
-#if defined(__x86_64__)
-    return __rdtsc();
-#elif defined(__aarch64__)
-    uint64_t ticks;
-    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks)::"memory");
-    return ticks;
-#else
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-#endif
-}
-
 static inline void put(size_t at, uint64_t word)
 {
     atomic_store_explicit(&self.next[at], word, memory_order_relaxed);
@@ -244,7 +226,7 @@ static inline void put_first(size_t words, uint64_t word)
 static inline size_t put_stamp(size_t words, uint64_t stamp)
 {
     if (self.is_stamped)
-        put(words++, stamp ? stamp : read_counter());
+        put(words++, stamp ? stamp : record_read_counter());
     return words;
 }
 
@@ -377,7 +359,7 @@ static struct told *set_aside(uint32_t count)
 static void keep_aside(struct told *place, const struct told *told)
 {
     *place = *told;
-    place->stamp = read_counter();
+    place->stamp = record_read_counter();
 }
 
 /* By the code that was interrupted, or before the next event; handlers may add more meanwhile. */

@@ -15,6 +15,10 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
+#if defined(__x86_64__)
+#include <x86intrin.h>
+#endif
 
 #define RECORD_VARIABLE "TIDEMARK_RECORD" /* the file, in the environment */
 
@@ -175,6 +179,22 @@ static inline uint32_t record_pop_all(_Atomic uint64_t *list)
                                                   memory_order_acquire, memory_order_relaxed))
         continue;
     return (uint32_t)head;
+}
+
+/* The counter that stamps are of, which both sides read. */
+static inline uint64_t record_read_counter(void)
+{
+#if defined(__x86_64__)
+    return __rdtsc();
+#elif defined(__aarch64__)
+    uint64_t ticks;
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks)::"memory");
+    return ticks;
+#else
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+#endif
 }
 
 #endif

@@ -12,12 +12,6 @@
 #include "harness/trace/record_shared.h"
 #include "harness/trace/section_writer.h"
 
-#if defined(__x86_64__)
-#include <x86intrin.h>
-#elif !defined(__aarch64__)
-#include "harness/clock.h"
-#endif
-
 enum { RECORD_NODES_BYTES = 1 << 18 };
 
 /* A thread that is recorded, by the number that its process gave it. */
@@ -122,20 +116,6 @@ struct record_taking {
     struct record_source *source;
     int may_wait; /* 0: what should have come before will not come any more */
 };
-
-/* The counter that stamps are of: the same as in record_preload.c. */
-static inline uint64_t record_read_counter(void)
-{
-#if defined(__x86_64__)
-    return __rdtsc();
-#elif defined(__aarch64__)
-    uint64_t ticks;
-    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks)::"memory");
-    return ticks;
-#else
-    return clock_monotonic_ns();
-#endif
-}
 
 /* --- record_collect.c --- */
 
