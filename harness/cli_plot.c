@@ -44,7 +44,7 @@ int cli_run_script(const char *command, const char *script, const char *input, c
         return CLI_INTERRUPTED;
     if (missing) {
         fprintf(stderr,
-                "tidemark %s: no python3 here has matplotlib, jinja2 and PIL (Debian "
+                "tidemark %s: no python3 here has matplotlib, jinja2, PIL and scipy (Debian "
                 "packages " PLOT_PYTHON_PACKAGES ")\n",
                 command);
         return CLI_FAILED;

@@ -131,7 +131,7 @@ static int check_plot_python(struct doctor *doctor)
         doctor_add(doctor, DOCTOR_NOT_AVAILABLE, "plot interpreter",
                    "apt-get install " PLOT_PYTHON_PACKAGES
                    "; without them a run has its table and no pictures.",
-                   "no python3 here has matplotlib, jinja2 and PIL");
+                   "no python3 here has matplotlib, jinja2, PIL and scipy");
     else
         doctor_add(doctor, DOCTOR_OK, "plot interpreter", "", "%s with %s", interpreter, versions);
     return 0;

@@ -11,9 +11,9 @@
 int plot_python_find(const char **interpreter, char *versions, size_t versions_bytes)
 {
     static const char *const candidates[] = {"/usr/bin/python3", "python3", "python"};
-    static const char program[] = "import matplotlib, jinja2, PIL\n"
+    static const char program[] = "import matplotlib, jinja2, PIL, scipy\n"
                                   "print(', '.join('%s %s' % (m.__name__, m.__version__)"
-                                  " for m in (matplotlib, jinja2, PIL)))\n";
+                                  " for m in (matplotlib, jinja2, PIL, scipy)))\n";
 
     for (size_t i = 0; i < sizeof candidates / sizeof candidates[0]; i++) {
         const char *const argv[] = {candidates[i], "-c", program, NULL};

@@ -1,0 +1,166 @@
+"""
+What the values of processes allow one to say: medians, ratios, tests, and whether samples drifted. Every function takes plain
+sequences of one number per process, in the order they were measured where that matters, and is pure: equal input, equal output.
+It leaves out which values are compared and what follows from it, and pooled iterations: a process is the sample.
+Tests, bootstrap and distributions are SciPy's; what follows here is the choice among them, and its reasons (docs/method.md).
+"""
+import math
+import warnings
+from dataclasses import dataclass
+
+import numpy
+from scipy import stats
+
+CONFIDENCE = 0.95
+RESAMPLES = 4999   # of a bootstrap: its 2.5 % point is then the 125th value, which moves by some 4 % of the interval's width
+SEED = 20260131    # so that the same samples always have the same interval
+FENCE = 1.5        # interquartile ranges beyond a quartile (Tukey, Exploratory Data Analysis, 1977)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure, and the bounds that hold it with 95 % confidence; None where too few samples have any."""
+    value: float
+    low: float = None
+    high: float = None
+
+    @property
+    def known(self):
+        return self.low is not None
+
+    @property
+    def width(self):
+        """Of half the interval, as a share of the figure; None without one."""
+        if not self.known or self.value == 0:
+            return None
+        return (self.high - self.low) / 2 / abs(self.value)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two groups of values beside each other: the second over the first."""
+    ratio: Interval      # of the medians
+    probability: float   # p of Mann-Whitney's U, two-sided; None where a group is empty
+    superiority: float   # chance that a value of the second is above one of the first, ties counted half (Vargha and Delaney's A)
+    pairs: int           # that were drawn together in the bootstrap; 0: each group by itself
+
+
+@dataclass(frozen=True)
+class Course:
+    """How the values of one cell moved while they were measured."""
+    slope: float            # change from the first to the last, as a share of the median (Theil-Sen); None below 4 values
+    trend: float            # p of Kendall's tau of the values against their order; None below 4 values
+    autocorrelation: float  # of each value with the next; None below 4 values, and where all are equal
+    outliers: tuple         # indices of values beyond Tukey's fences: named, never dropped
+
+
+def median(values):
+    """
+    The median with its exact interval between two order statistics, which assumes no distribution (Conover, Practical
+    Nonparametric Statistics, 3.2). None has one below six values: that of five, their extremes, has 93.75 %.
+    """
+    values = numpy.sort(numpy.asarray(values, dtype=float))
+    count = len(values)
+    rank = _interval_rank(count)
+    if rank is None:
+        return Interval(_median(values))
+    return Interval(_median(values), values[rank].item(), values[count - 1 - rank].item())
+
+
+def difference(first, second, pairs=None):
+    """
+    The medians' ratio, second over first, with its interval (bootstrap, BCa: Efron 1987), and a test. `pairs`: (index in first, index
+    in second) of values that were measured side by side. Where they are all values, they are drawn together, so that what both
+    halves share cancels; the test takes no notice of them. None where a group is empty or the first one's median is not above 0.
+    """
+    first, second = numpy.asarray(first, dtype=float), numpy.asarray(second, dtype=float)
+    if not len(first) or not len(second) or not _median(first) > 0:
+        return None
+    together = pairs is not None and len(pairs) == len(first) == len(second)
+    if together:
+        first, second = first[[one for one, _ in pairs]], second[[other for _, other in pairs]]
+    above = stats.mannwhitneyu(second, first, alternative="two-sided")
+    return Difference(_ratio(first, second, together), above.pvalue.item(), above.statistic.item() / (len(first) * len(second)),
+                      len(pairs) if together else 0)
+
+
+def correct(probabilities):
+    """p after Holm's correction for all of them, in their order (Holm, Scandinavian Journal of Statistics 6, 1979)."""
+    order = sorted(range(len(probabilities)), key=probabilities.__getitem__)
+    corrected, largest = [None] * len(order), 0.0
+    for place, index in enumerate(order):
+        largest = max(largest, min(1.0, probabilities[index] * (len(order) - place)))
+        corrected[index] = largest
+    return corrected
+
+
+def course(values):
+    """What the order of the values shows: a machine that drifts, and samples that are not independent of each other."""
+    values = numpy.asarray(values, dtype=float)
+    outliers = _outliers(values)
+    if len(values) < 4:
+        return Course(None, None, None, outliers)
+    if numpy.ptp(values) == 0:
+        return Course(0.0, 1.0, None, outliers)
+    order = numpy.arange(len(values))
+    middle = _median(values)
+    slope = stats.theilslopes(values, order).slope * (len(values) - 1) / middle if middle else None
+    return Course(None if slope is None else float(slope), stats.kendalltau(order, values).pvalue.item(), _autocorrelation(values),
+                  outliers)
+
+
+def least_probability(first, second):
+    """The smallest p that Mann-Whitney's U can reach with so many values on each side: that of groups which do not overlap."""
+    return min(1.0, 2 / math.comb(first + second, first))
+
+
+def _interval_rank(count):
+    """How many values to leave out at each end: the most that keep 95 %; None where no pair does."""
+    rank = int(stats.binom.ppf((1 - CONFIDENCE) / 2, count, 0.5)) - 1
+    # ppf gives the first k with P(B <= k) of 2.5 % or more; where that is met exactly k itself will do.
+    if 2 * stats.binom.cdf(rank + 1, count, 0.5) <= 1 - CONFIDENCE:
+        rank += 1
+    return rank if rank >= 0 else None
+
+
+def _median(values):
+    return float(numpy.median(values))
+
+
+def _ratio(first, second, together):
+    def ratio_of(one, other, axis=-1):
+        return numpy.median(other, axis=axis) / numpy.median(one, axis=axis)
+
+    value = float(ratio_of(first, second))
+    if min(len(first), len(second)) < 4:
+        return Interval(value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # SciPy warns of values that are all equal, of which more below
+        found = stats.bootstrap((first, second), ratio_of, paired=together, vectorized=True, n_resamples=RESAMPLES,
+                                method="BCa", random_state=SEED)
+    bounds = found.confidence_interval
+    if not (math.isfinite(bounds.low) and math.isfinite(bounds.high)):
+        # BCa needs some resample on either side of the figure; where memory is the same to the byte there is none.
+        bounds = _Bounds(*numpy.quantile(found.bootstrap_distribution, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]))
+    if not (math.isfinite(bounds.low) and math.isfinite(bounds.high)):
+        return Interval(value)
+    return Interval(value, min(value, float(bounds.low)), max(value, float(bounds.high)))
+
+
+@dataclass(frozen=True)
+class _Bounds:
+    low: float
+    high: float
+
+
+def _autocorrelation(values):
+    centred = values - values.mean()
+    return float((centred[1:] * centred[:-1]).sum() / (centred**2).sum())
+
+
+def _outliers(values):
+    if len(values) < 4:
+        return ()
+    low, high = numpy.quantile(values, (0.25, 0.75))
+    reach = FENCE * (high - low)
+    return tuple(int(index) for index in numpy.flatnonzero((values < low - reach) | (values > high + reach)))
