@@ -9,14 +9,19 @@ import unittest
 sys.path.insert(0, "tests")
 from tidemark_run import tidemark  # noqa: E402
 
-RUNS = ("fidelity", "layers", "pymalloc", "reference", "return", "survivors")
+RUNS = ("fidelity", "layers", "programs", "pymalloc", "reference", "return", "survivors")
 LAYERS = "docs/why-memory-does-not-come-back.md"
 RETURN = "docs/return.md"
+PROGRAMS = "docs/programs.md"
 
 # The tables of RETURN, one for each of these, a line for each row: the peak, then what is left after each of these ways.
 RETURN_SHAPES = ({"n": "8000000", "size": "56"}, {"n": "300000", "size": "1000"}, {"n": "32", "size": "33554431"})
 RETURN_ROWS = ("glibc", "jemalloc", "jemalloc+dirty_decay_ms:1000", "mimalloc", "tcmalloc")
 RETURN_WAYS = (("stock", False), ("idle", False), ("idle", True), ("eager", False), ("purge", False))
+
+# The tables of PROGRAMS, one for each of these, a line for each row: the most there was, then what is held at the end of these phases.
+PROGRAM_ROWS = ("glibc", "jemalloc", "mimalloc", "tcmalloc", "tbb", "pymalloc-locked")
+PROGRAM_PHASES = (("redis", ("fill", "load", "expire", "flush", "after")), ("python_json", ("build", "dump", "load", "drop")))
 
 # The tables of LAYERS: of each line its first field, the cell, the row, and the phases whose memory the other fields show.
 LISTS, INTS, PINNED = "list_lifetime", "del_collect", "pinning"
@@ -106,7 +111,22 @@ def return_line(summary, shape, row):
     return "| `%s` | %s |" % (row, " | ".join([peak, *kept]))
 
 
+def program_line(summary, program, row, phases):
+    """A line of a table in PROGRAMS."""
+    cell = find_cell(summary, "packaged", {"program": program}, row, False)
+    baseline = cell["baseline_bytes"]["median"]
+    held = {phase["name"]: megabytes(phase["rss_bytes"] - baseline) for phase in cell["phases"]}
+    return "| `%s` | %s | %s | %.0f %% |" % (row, megabytes(cell["peak_bytes"]["median"] - baseline),
+                                             " | ".join(held[phase] for phase in phases), 100 * cell["return_ratio"]["median"])
+
+
 class Documents(unittest.TestCase):
+    def test_the_tables_of_programs_are_of_their_run(self):
+        summary = json.loads(read_file("results/programs/summary.json"))
+        wanted = [program_line(summary, program, row, phases) for program, phases in PROGRAM_PHASES for row in PROGRAM_ROWS]
+        written = re.findall(r"^\| `[^`]+`(?: \| [0-9.]+)+ \| [0-9]+ % \|$", read_file(PROGRAMS), re.MULTILINE)
+        self.assertEqual(written, wanted)
+
     def test_the_tables_of_published_shapes_are_of_their_run(self):
         summary = json.loads(read_file("results/return/summary.json"))
         wanted = [return_line(summary, shape, row) for shape in RETURN_SHAPES for row in RETURN_ROWS]
