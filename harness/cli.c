@@ -25,6 +25,8 @@ const struct cli_command cli_commands[] = {
     {"fidelity", "each replay beside the real CPython, phase by phase, with its bound",
      cli_fidelity, &cli_fidelity_parser},
     {"plot", "the figures and the report of a run", cli_plot, &cli_plot_parser},
+    {"advise", "which row to ship: who is dominated by whom, the front, a paragraph", cli_advise,
+     &cli_advise_parser},
     {"micro", "what single calls cost on each row, by Google Benchmark", cli_micro,
      &cli_micro_parser},
     {"check", "the allocator contract, on any rows: does an allocator keep what it promises",

@@ -26,7 +26,7 @@ extern const size_t cli_command_count;
 extern const struct argp cli_list_parser, cli_run_parser, cli_show_parser, cli_stats_parser,
     cli_fidelity_parser, cli_plot_parser, cli_micro_parser, cli_check_parser, cli_snapshot_parser,
     cli_record_parser, cli_trace_parser, cli_replay_parser, cli_import_parser, cli_fit_parser,
-    cli_exec_parser, cli_graph_parser, cli_overhead_parser, cli_doctor_parser;
+    cli_exec_parser, cli_graph_parser, cli_overhead_parser, cli_doctor_parser, cli_advise_parser;
 
 int cli_main(int argc, char **argv);
 int cli_list(int argc, char **argv);
@@ -42,6 +42,7 @@ int cli_exec(int argc, char **argv);
 int cli_stats(int argc, char **argv);
 int cli_fidelity(int argc, char **argv);
 int cli_plot(int argc, char **argv);
+int cli_advise(int argc, char **argv);
 int cli_micro(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_graph(int argc, char **argv);
@@ -127,6 +128,13 @@ void cli_samples_free(struct cli_samples *read);
 /* "NAME:PARAMETER=VALUE" into `word`, with what means something in the grammar of a workload
  * escaped in the value. Returns 0, or -1 where it is too long. */
 int cli_name_workload(char *word, size_t bytes, const char *name, const char *value);
+
+/*
+ * Executes a script of plot/ with these arguments, up to NULL, under an interpreter that has what
+ * it draws with. Returns the script's own exit status; CLI_FAILED, with a message on stderr, where
+ * it has none, CLI_INTERRUPTED after a signal.
+ */
+int cli_run_script_with(const char *command, const char *script, const char *const *arguments);
 
 /* Executes a script of plot/ under an interpreter that has what it draws with, with one argument,
  * or two. Returns an exit status, with a message on stderr. */

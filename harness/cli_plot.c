@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 
 /* The plots read summary.json: it is made anew from the samples, so that it is never older than
  * they are. */
@@ -34,8 +35,11 @@ static int refresh_summary(const char *command, const char *path)
     return failed ? CLI_FAILED : CLI_OK;
 }
 
-int cli_run_script(const char *command, const char *script, const char *input, const char *output)
+int cli_run_script_with(const char *command, const char *script, const char *const *arguments)
 {
+    enum { MOST_WORDS = 4096 };
+    const char *argv[MOST_WORDS + 1];
+    size_t count = 0;
     char versions[128];
     const char *interpreter;
     const int missing = plot_python_find(&interpreter, versions, sizeof versions);
@@ -49,7 +53,16 @@ int cli_run_script(const char *command, const char *script, const char *input, c
                 command);
         return CLI_FAILED;
     }
-    const char *const argv[] = {interpreter, "-B", script, input, output, NULL};
+    argv[count++] = interpreter;
+    argv[count++] = "-B";
+    argv[count++] = script;
+    while (*arguments && count < MOST_WORDS)
+        argv[count++] = *arguments++;
+    argv[count] = NULL;
+    if (*arguments) {
+        fprintf(stderr, "tidemark %s: more than %d words for a script\n", command, MOST_WORDS);
+        return CLI_FAILED;
+    }
     struct process_request request = {.argv = argv};
     int status = 0;
     int error = process_run(&request, &status);
@@ -59,8 +72,17 @@ int cli_run_script(const char *command, const char *script, const char *input, c
     if (error)
         fprintf(stderr, "tidemark %s: cannot start %s: %s\n", command, interpreter,
                 strerror(-error));
+    /* One that a signal killed has no status of its own. */
+    return error || !WIFEXITED(status) ? CLI_FAILED : WEXITSTATUS(status);
+}
+
+int cli_run_script(const char *command, const char *script, const char *input, const char *output)
+{
+    const char *const arguments[] = {input, output, NULL};
+    const int status = cli_run_script_with(command, script, arguments);
+
     /* Its own statuses are not this command's: a drawing that failed is a failure. */
-    return error || status != 0 ? CLI_FAILED : CLI_OK;
+    return status == CLI_OK || status == CLI_INTERRUPTED ? status : CLI_FAILED;
 }
 
 int cli_draw_report(const char *command, const char *path)

@@ -103,18 +103,6 @@ struct filter {
     const struct workload_words *words;
 };
 
-/* Whether `text`, a workload as written, names the parameter. */
-static int is_named(const char *text, const char *name)
-{
-    const size_t length = strlen(name);
-
-    for (const char *at = strpbrk(text, ":,"); at; at = strpbrk(at + 1, ":,")) {
-        if (strncmp(at + 1, name, length) == 0 && at[1 + length] == '=')
-            return 1;
-    }
-    return 0;
-}
-
 /* Whether the cell has one of the values that were asked for of parameter `index`. */
 static int has_value(const struct workload_words *words, size_t index, const json_t *params)
 {
@@ -140,7 +128,7 @@ static int has_workload(const struct filter *filter, const json_t *cell)
     if (!words || strcmp(json_text(cell, "workload"), words->workload->name) != 0)
         return 0;
     for (size_t i = 0; words->workload->parameters[i].name; i++) {
-        if (is_named(asked, words->workload->parameters[i].name) &&
+        if (grammar_names_parameter(asked, words->workload->parameters[i].name) &&
             !has_value(words, i, json_object_get(cell, "params")))
             return 0;
     }

@@ -267,3 +267,14 @@ int grammar_parse_workload(struct workload_words *words, const char *text, enum 
         *words = read;
     return failed;
 }
+
+int grammar_names_parameter(const char *text, const char *name)
+{
+    const size_t length = strlen(name);
+
+    for (const char *at = strpbrk(text, ":,"); at; at = strpbrk(at + 1, ":,")) {
+        if (strncmp(at + 1, name, length) == 0 && at[1 + length] == '=')
+            return 1;
+    }
+    return 0;
+}

@@ -30,6 +30,12 @@ int grammar_parse_workload(struct workload_words *words, const char *text, enum 
                            char *error);
 
 /*
+ * Whether `text`, a workload as written that grammar_parse_workload takes, names the parameter.
+ * Thread-safe.
+ */
+int grammar_names_parameter(const char *text, const char *name);
+
+/*
  * Copies `text` up to the first unescaped character of `stops` into `word`, without the
  * backslashes, and returns where it stopped (at the stop, or at the NUL); NULL when `word_bytes` is
  * too small. Thread-safe.

@@ -67,6 +67,7 @@ static const struct part {
     PART(drivers_folder, DATA, "workloads/programs", X_OK),
     PART(report_script, DATA, "plot/report.py", R_OK),
     PART(trace_script, DATA, "plot/trace.py", R_OK),
+    PART(advise_script, DATA, "plot/advise.py", R_OK),
     PART(recorded, DATA, "recorded.json", R_OK),
 #undef PART
 };

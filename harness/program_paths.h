@@ -22,6 +22,7 @@ struct program_paths {
     char drivers_folder[PROGRAM_PATH_BYTES];   /* workloads/programs */
     char report_script[PROGRAM_PATH_BYTES];    /* plot/report.py */
     char trace_script[PROGRAM_PATH_BYTES];     /* plot/trace.py */
+    char advise_script[PROGRAM_PATH_BYTES];    /* plot/advise.py */
     char recorded[PROGRAM_PATH_BYTES];         /* recorded.json */
 };
 

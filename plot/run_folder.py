@@ -45,8 +45,8 @@ def read_run(folder):
         raise RunError(f"{path}: format {plan['format']!r}; this program reads format 1")
     if len(get(plan, "cells", list, path)) > MOST_CELLS:
         raise RunError(f"{path}: it has more than {MOST_CELLS} cells")
-    planned = [_read_key(cell, f"{path}: cell {index}") for index, cell in enumerate(plan["cells"])]
-    machine = _read_machine(os.path.join(folder, "machine.json"))
+    planned = [read_key(cell, f"{path}: cell {index}") for index, cell in enumerate(plan["cells"])]
+    machine = read_machine(os.path.join(folder, "machine.json"))
     samples, readings = _read_samples(os.path.join(folder, "samples.jsonl"), [key[6] for key in planned])
     cells, controls, missing = _read_cells(os.path.join(folder, "summary.json"), planned, samples, machine)
     told = len({key[6] for key in planned}) > 1
@@ -116,7 +116,7 @@ def _tell(way, is_one_of_several):
     return dataclasses.replace(way, told=is_one_of_several or way != Way())
 
 
-def _read_machine(path):
+def read_machine(path):
     """The record of the machine, any field of which may be missing."""
     machine = read_json(path, dict)
     for name, kind in (("memory_bytes", NUMBER), ("python", dict), ("warm_up", dict)):
@@ -133,7 +133,7 @@ def _read_machine(path):
     return machine
 
 
-def _read_key(record, where):
+def read_key(record, where):
     """What tells one cell from another, as a hashable key."""
     for name in get(record, "params", dict, where):
         get(record["params"], name, str, f"{where}: params")
@@ -211,7 +211,7 @@ def _read_cells(path, planned, samples, machine):
     cells, controls = [], []
     for index, record in enumerate(read_json(path, list)):
         where = f"{path}: object {index}"
-        key = _read_key(record, where)
+        key = read_key(record, where)
         match = next((item for item in left if item[1] == key), None)
         if match is None:
             raise RunError(f"{where}: no such cell in plan.json, or once too often: {' '.join(map(reprlib.repr, key[:5]))}, "
