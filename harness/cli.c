@@ -27,6 +27,8 @@ const struct cli_command cli_commands[] = {
     {"plot", "the figures and the report of a run", cli_plot, &cli_plot_parser},
     {"advise", "which row to ship: who is dominated by whom, the front, a paragraph", cli_advise,
      &cli_advise_parser},
+    {"history", "runs kept in a file; a figure over versions, with the points where it changed",
+     cli_history, &cli_history_parser},
     {"micro", "what single calls cost on each row, by Google Benchmark", cli_micro,
      &cli_micro_parser},
     {"check", "the allocator contract, on any rows: does an allocator keep what it promises",

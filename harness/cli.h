@@ -26,7 +26,8 @@ extern const size_t cli_command_count;
 extern const struct argp cli_list_parser, cli_run_parser, cli_show_parser, cli_stats_parser,
     cli_fidelity_parser, cli_plot_parser, cli_micro_parser, cli_check_parser, cli_snapshot_parser,
     cli_record_parser, cli_trace_parser, cli_replay_parser, cli_import_parser, cli_fit_parser,
-    cli_exec_parser, cli_graph_parser, cli_overhead_parser, cli_doctor_parser, cli_advise_parser;
+    cli_exec_parser, cli_graph_parser, cli_overhead_parser, cli_doctor_parser, cli_advise_parser,
+    cli_history_parser;
 
 int cli_main(int argc, char **argv);
 int cli_list(int argc, char **argv);
@@ -43,6 +44,7 @@ int cli_stats(int argc, char **argv);
 int cli_fidelity(int argc, char **argv);
 int cli_plot(int argc, char **argv);
 int cli_advise(int argc, char **argv);
+int cli_history(int argc, char **argv);
 int cli_micro(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_graph(int argc, char **argv);

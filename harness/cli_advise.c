@@ -80,16 +80,28 @@ const struct argp cli_advise_parser = {
 
 static int fill(struct script_words *words, const struct advise_options *options, char *error)
 {
-    int failed = script_words_add(words, options->run, NULL);
+    int failed = 0;
 
-    if (!failed && options->json)
-        failed = script_words_add(words, "--json", NULL);
+    if (options->json)
+        failed = script_words_add(words, "--json");
     if (!failed && options->weights)
-        failed = script_words_add(words, "--weights", options->weights);
+        failed = script_words_add_value(words, "--weights", options->weights);
+    if (!failed && options->workload)
+        return script_words_add_workload(words, options->workload, error);
     if (failed)
         snprintf(error, GRAMMAR_ERROR_BYTES, "%s", strerror(-failed));
-    else if (options->workload)
-        failed = script_words_add_workload(words, options->workload, error);
+    return failed;
+}
+
+/* It comes behind "--": a folder may begin with a dash. */
+static int add_run(struct script_words *words, const char *run, char *error)
+{
+    int failed = script_words_add(words, "--");
+
+    if (!failed)
+        failed = script_words_add(words, run);
+    if (failed)
+        snprintf(error, GRAMMAR_ERROR_BYTES, "%s", strerror(-failed));
     return failed;
 }
 
@@ -102,7 +114,7 @@ int cli_advise(int argc, char **argv)
     int status;
 
     argp_parse(&cli_advise_parser, argc, argv, 0, NULL, &options);
-    if (fill(&words, &options, error) != 0)
+    if (fill(&words, &options, error) != 0 || add_run(&words, options.run, error) != 0)
         status = cli_usage_error("advise", error);
     else if (cli_find_programs("advise", &paths) != CLI_OK)
         status = CLI_FAILED;

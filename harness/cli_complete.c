@@ -97,13 +97,19 @@ static void complete_option(FILE *out, const struct argp *parser, const char *wo
     }
 }
 
-/* What argp's usage line calls the argument, without the brackets of one that may be left out. */
-static void complete_positional(FILE *out, const struct argp *parser, const char *word)
+/* What argp's usage line calls the argument at `place`, without the brackets of one that may be
+ * left out. */
+static void complete_positional(FILE *out, const struct argp *parser, size_t place,
+                                const char *word)
 {
     char kind[64];
     const char *doc = parser->args_doc ? parser->args_doc : "";
+    for (; place > 0 && *doc; place--) {
+        doc += strcspn(doc, " ");
+        doc += strspn(doc, " ");
+    }
     int is_optional = *doc == '[';
-    size_t length = strcspn(doc + is_optional, "]");
+    size_t length = strcspn(doc + is_optional, "] ");
 
     if (length < sizeof kind) {
         memcpy(kind, doc + is_optional, length);
@@ -134,8 +140,8 @@ static void complete_arguments(FILE *out, const struct argp *parser, const char 
         complete_kind(&(struct completion){out, "", word}, awaited);
     else if (word[0] == '-')
         complete_option(out, parser, word);
-    else if (positionals == 0)
-        complete_positional(out, parser, word);
+    else
+        complete_positional(out, parser, positionals, word);
 }
 
 static void offer_commands(FILE *out, const char *word)

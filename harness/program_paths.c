@@ -68,6 +68,7 @@ static const struct part {
     PART(report_script, DATA, "plot/report.py", R_OK),
     PART(trace_script, DATA, "plot/trace.py", R_OK),
     PART(advise_script, DATA, "plot/advise.py", R_OK),
+    PART(history_script, DATA, "plot/history.py", R_OK),
     PART(recorded, DATA, "recorded.json", R_OK),
 #undef PART
 };

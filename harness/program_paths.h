@@ -23,6 +23,7 @@ struct program_paths {
     char report_script[PROGRAM_PATH_BYTES];    /* plot/report.py */
     char trace_script[PROGRAM_PATH_BYTES];     /* plot/trace.py */
     char advise_script[PROGRAM_PATH_BYTES];    /* plot/advise.py */
+    char history_script[PROGRAM_PATH_BYTES];   /* plot/history.py */
     char recorded[PROGRAM_PATH_BYTES];         /* recorded.json */
 };
 

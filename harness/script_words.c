@@ -19,28 +19,30 @@ static int add_owned(struct script_words *words, char *word)
     return 0;
 }
 
-int script_words_add(struct script_words *words, const char *option, const char *value)
+int script_words_add(struct script_words *words, const char *word)
 {
-    int failed = add_owned(words, strdup(option));
+    return add_owned(words, strdup(word));
+}
 
-    if (!failed && value)
-        failed = add_owned(words, strdup(value));
-    return failed;
+int script_words_add_value(struct script_words *words, const char *option, const char *value)
+{
+    char *word;
+
+    if (asprintf(&word, "%s=%s", option, value) < 0)
+        return -ENOMEM;
+    return add_owned(words, word);
 }
 
 static int add_values(struct script_words *words, const struct workload_words *asked, size_t index)
 {
     const struct parameter *parameter = &asked->workload->parameters[index];
-    char value[WORKLOAD_TEXT_BYTES];
+    char value[WORKLOAD_TEXT_BYTES], named[WORKLOAD_TEXT_BYTES + 64];
     int failed = 0;
 
     for (size_t i = 0; i < asked->value_counts[index] && !failed; i++) {
-        char *word;
         parameter_format(parameter, asked->values[index][i], value, sizeof value);
-        /* One word: a value may begin with what looks like an option. */
-        if (asprintf(&word, "--parameter=%s=%s", parameter->name, value) < 0)
-            word = NULL;
-        failed = add_owned(words, word);
+        snprintf(named, sizeof named, "%.63s=%s", parameter->name, value);
+        failed = script_words_add_value(words, "--parameter", named);
     }
     return failed;
 }
@@ -51,7 +53,7 @@ int script_words_add_workload(struct script_words *words, const char *text, char
 
     if (grammar_parse_workload(&asked, text, SIZE_QUICK, error) != 0)
         return -EINVAL;
-    int failed = script_words_add(words, "--workload", asked.workload->name);
+    int failed = script_words_add_value(words, "--workload", asked.workload->name);
     for (size_t i = 0; asked.workload->parameters[i].name && !failed; i++) {
         if (grammar_names_parameter(text, asked.workload->parameters[i].name))
             failed = add_values(words, &asked, i);

@@ -17,8 +17,11 @@ struct script_words {
     size_t count;
 };
 
-/* Adds copies of `option` and, unless NULL, of its `value`. Returns 0, -E2BIG or -ENOMEM. */
-int script_words_add(struct script_words *words, const char *option, const char *value);
+/* Adds a copy of a word. Returns 0, -E2BIG or -ENOMEM. */
+int script_words_add(struct script_words *words, const char *word);
+
+/* Adds "OPTION=VALUE", one word: a value may begin with a dash. Returns as script_words_add. */
+int script_words_add_value(struct script_words *words, const char *option, const char *value);
 
 /*
  * Adds what says which workload, written as for `tidemark run -w`: --workload NAME, and --parameter
