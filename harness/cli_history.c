@@ -63,7 +63,7 @@ static const char *const actions[] = {"add", "list", "remove", "show", "plot", N
 
 static int is(const struct history_options *options, const char *action)
 {
-    return strcmp(options->action, action) == 0;
+    return options->action && strcmp(options->action, action) == 0;
 }
 
 /* Each option is of the actions that look at it: one that nothing looks at is a mistake. */
