@@ -42,6 +42,7 @@ struct session {
     size_t stderr_used;
     struct program_witness witness; /* of a program */
     struct rlimit descriptors;      /* before the sample */
+    uint64_t watch_ns;              /* when it is looked at next */
 };
 
 /* Of the sample under way, where it is of a program: the sampler's, and this thread's own. */
@@ -433,9 +434,20 @@ static void take_moments(struct session *session, uint64_t now_ns)
         moments_take(moments, session->child.pid, rests(session), &session->group);
 }
 
+static void let_watch(struct session *session, uint64_t now_ns)
+{
+    struct sample_watcher *watcher = session->settings->watcher;
+
+    if (!watcher || now_ns < session->watch_ns)
+        return;
+    watcher->look(watcher, session->sampling ? session->settings->sampler : NULL);
+    session->watch_ns = clock_monotonic_ns() + watcher->every_ns;
+}
+
 /* What is due, while the child runs. */
 static void look_at(struct session *session, uint64_t now_ns)
 {
+    let_watch(session, now_ns);
     take_moments(session, now_ns);
     if (session->witness.page && session->sampling)
         program_witness_look(&session->witness, &own_tree);
@@ -445,7 +457,10 @@ static void look_at(struct session *session, uint64_t now_ns)
 static int wait_ms(const struct session *session, uint64_t now_ns, uint64_t deadline_ns)
 {
     const uint64_t due_ns = moments_due_ns(&session->sample->moments);
-    const uint64_t next_ns = due_ns < deadline_ns ? due_ns : deadline_ns;
+    uint64_t next_ns = due_ns < deadline_ns ? due_ns : deadline_ns;
+
+    if (session->settings->watcher && session->watch_ns < next_ns)
+        next_ns = session->watch_ns > now_ns ? session->watch_ns : now_ns;
     const uint64_t most_ms = session->witness.page ? PROGRAM_LOOK_MS : 1000;
     const uint64_t left_ms = (next_ns - now_ns) / 1000000u + 1;
 

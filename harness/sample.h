@@ -80,6 +80,16 @@ struct sample {
     uint64_t tick_ns; /* as used: the asked one, or a multiple after thinning */
 };
 
+/*
+ * Somebody who looks at a sample while it runs. `look` is called by the thread that serves the
+ * child, between two of its waits, some `every_ns` after it was last; `sampler` is NULL before the
+ * baseline. What it does delays a park that the child comes to meanwhile.
+ */
+struct sample_watcher {
+    void (*look)(struct sample_watcher *watcher, const struct sampler *sampler);
+    uint64_t every_ns;
+};
+
 /* What stays the same from sample to sample. */
 struct sample_settings {
     const struct plan *plan;
@@ -89,8 +99,9 @@ struct sample_settings {
                                             the memory limit */
     int child_cpu, sampler_cpu;          /* -1: not pinned */
     const volatile sig_atomic_t *interrupted;
-    const struct pass *pass; /* NULL, or what the child, of the objects host, is for */
-    int pass_fd;             /* the child of a pass writes there */
+    const struct pass *pass;        /* NULL, or what the child, of the objects host, is for */
+    int pass_fd;                    /* the child of a pass writes there */
+    struct sample_watcher *watcher; /* NULL: nobody looks */
 };
 
 /*

@@ -1,8 +1,8 @@
 /*
- * One pread of statm and four loads of the page a tick; no allocation, no lock, no formatted
- * output. Beneath a tree it is a pread for each process, and now and then a scan and a check of it,
- * which open files, allocate and format. Leaves out busy waiting: it would take a core from the
- * child on a small machine.
+ * One pread of statm, four loads of the page and some stores a tick; no allocation, no lock, no
+ * formatted output. Beneath a tree it is a pread for each process, and now and then a scan and a
+ * check of it, which open files, allocate and format. Leaves out busy waiting: it would take a core
+ * from the child on a small machine.
  */
 #define _GNU_SOURCE
 #include "harness/sampler.h"
@@ -25,14 +25,30 @@ static void sleep_until(uint64_t at_ns)
         continue;
 }
 
+/* What another thread reads meanwhile, by stores that are whole: plain ones on this machine. */
+static void store_view(struct tick *tick, uint64_t t_ns, uint64_t rss_bytes)
+{
+    __atomic_store_n(&tick->t_ns, t_ns, __ATOMIC_RELAXED);
+    __atomic_store_n(&tick->rss_bytes, rss_bytes, __ATOMIC_RELAXED);
+}
+
 /* Halves what is kept, so that a long sample costs a coarser curve and never memory: O(count), once
  * a ring. */
 static void thin(struct sampler *sampler)
 {
-    for (size_t i = 0; 2 * i < sampler->count; i++)
-        sampler->ticks[i] = sampler->ticks[2 * i];
+    atomic_fetch_add(&sampler->thinned, 1);
+    for (size_t i = 0; 2 * i < sampler->count; i++) {
+        struct tick tick = sampler->ticks[2 * i];
+        store_view(&sampler->ticks[i], tick.t_ns, tick.rss_bytes);
+        sampler->ticks[i].object_bytes = tick.object_bytes;
+        sampler->ticks[i].live_bytes = tick.live_bytes;
+        sampler->ticks[i].phase = tick.phase;
+        sampler->ticks[i].parked = tick.parked;
+    }
     sampler->count = (sampler->count + 1) / 2;
     sampler->tick_ns *= 2;
+    atomic_store(&sampler->seen, sampler->count);
+    atomic_fetch_add(&sampler->thinned, 1);
 }
 
 /* New processes are looked for less often than memory is, but for the first: a scan costs some 20
@@ -101,17 +117,19 @@ static int take_tick(struct sampler *sampler)
 {
     const struct workload_gauge *gauge = &sampler->child->page->gauge;
     struct tick *tick = &sampler->ticks[sampler->count];
+    uint64_t rss_bytes;
 
-    const int error = sampler->tree ? read_tree(sampler, &tick->rss_bytes)
-                                    : procfs_read_statm(sampler->child->statm_fd, &tick->rss_bytes);
+    const int error = sampler->tree ? read_tree(sampler, &rss_bytes)
+                                    : procfs_read_statm(sampler->child->statm_fd, &rss_bytes);
     if (error)
         return -ESRCH;
-    tick->t_ns = clock_monotonic_ns() - sampler->started_ns;
+    store_view(tick, clock_monotonic_ns() - sampler->started_ns, rss_bytes);
     tick->object_bytes = atomic_load_explicit(&gauge->object_bytes, memory_order_relaxed);
     tick->live_bytes = atomic_load_explicit(&gauge->live_bytes, memory_order_relaxed);
     tick->phase = atomic_load_explicit(&gauge->phase, memory_order_relaxed);
     tick->parked = atomic_load_explicit(&gauge->parked, memory_order_relaxed);
     sampler->count++;
+    atomic_store_explicit(&sampler->seen, sampler->count, memory_order_release);
     if (tick->rss_bytes > sampler->memory_limit_bytes && !atomic_load(&sampler->over_limit))
         kill_child(sampler);
     return 0;
@@ -171,6 +189,8 @@ int sampler_start(struct sampler *sampler, const struct spawned *child, uint64_t
     pthread_attr_t attributes;
 
     sampler->count = 0;
+    atomic_store(&sampler->seen, 0);
+    atomic_store(&sampler->thinned, 0);
     sampler->late = 0;
     sampler->tick_ns = tick_ns;
     sampler->memory_limit_bytes = memory_limit_bytes;
@@ -212,6 +232,30 @@ uint64_t sampler_last_held(const struct sampler *sampler)
 int sampler_tree_error(const struct sampler *sampler)
 {
     return atomic_load(&sampler->tree_error);
+}
+
+size_t sampler_glance(const struct sampler *sampler, struct sampler_cursor *cursor,
+                      struct sampler_view *views, size_t most)
+{
+    const unsigned thinned = atomic_load(&sampler->thinned);
+    const size_t seen = atomic_load_explicit(&sampler->seen, memory_order_acquire);
+    size_t next = cursor->next, count = 0;
+
+    if (thinned % 2 != 0)
+        return 0;
+    /* Two steps of the counter halve the places of all that was read before. */
+    for (unsigned at = cursor->thinned; at != thinned; at += 2)
+        next = (next + 1) / 2;
+    for (; next + count < seen && count < most; count++) {
+        const struct tick *tick = &sampler->ticks[next + count];
+        views[count].t_ns = __atomic_load_n(&tick->t_ns, __ATOMIC_RELAXED);
+        views[count].rss_bytes = __atomic_load_n(&tick->rss_bytes, __ATOMIC_RELAXED);
+    }
+    atomic_thread_fence(memory_order_acquire);
+    if (atomic_load(&sampler->thinned) != thinned)
+        return 0; /* thinned meanwhile: what was copied is of no one time */
+    *cursor = (struct sampler_cursor){.next = next + count, .thinned = thinned};
+    return count;
 }
 
 void sampler_stop(struct sampler *sampler)

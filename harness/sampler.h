@@ -27,8 +27,10 @@ enum { SAMPLER_MOST_TICKS = 1 << 18 };
 struct sampler {
     struct tick *ticks; /* SAMPLER_MOST_TICKS of them, prefaulted, kept from sample to sample */
     size_t count;
-    size_t late;      /* more than one tick after their time */
-    uint64_t tick_ns; /* doubled, and each second tick dropped, when the ring is full */
+    _Atomic size_t seen;      /* of them, those that another thread may read: sampler_glance */
+    _Atomic unsigned thinned; /* odd while each second tick is dropped */
+    size_t late;              /* more than one tick after their time */
+    uint64_t tick_ns;         /* doubled, and each second tick dropped, when the ring is full */
     uint64_t started_ns;
     uint64_t memory_limit_bytes;
     int cpu; /* that the thread is pinned to, or -1 */
@@ -68,6 +70,26 @@ uint64_t sampler_last_held(const struct sampler *sampler);
 
 /* 0, or the negative errno of the first scan that had to leave processes out. */
 int sampler_tree_error(const struct sampler *sampler);
+
+/* How far a reader has come, while the sampler goes on. All zero is the beginning. */
+struct sampler_cursor {
+    size_t next;
+    unsigned thinned;
+};
+
+/* A tick, as far as it is looked at before the sample has ended. */
+struct sampler_view {
+    uint64_t t_ns;
+    uint64_t rss_bytes;
+};
+
+/*
+ * Copies up to `most` of the ticks since `cursor` into `views` and moves it on; returns how many.
+ * For one thread beside the sampler's, which waits for nothing: it stores the count once more a
+ * tick. 0 where the ring is being thinned just now.
+ */
+size_t sampler_glance(const struct sampler *sampler, struct sampler_cursor *cursor,
+                      struct sampler_view *views, size_t most);
 
 /* Ends the thread; ticks may be read afterwards. */
 void sampler_stop(struct sampler *sampler);
