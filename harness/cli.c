@@ -191,15 +191,37 @@ int cli_find_programs(const char *command, struct program_paths *paths)
     return CLI_FAILED;
 }
 
-/* Samples that are there of the rounds as planned; what was run once more comes on top. */
-static size_t count_planned(const json_t *samples)
-{
-    size_t planned = 0, i;
-    const json_t *sample;
+/* What there is beside the rounds as planned. */
+struct beside {
+    size_t planned, repeats, further;
+};
 
-    json_array_foreach(samples, i, sample) planned +=
-        json_integer_value(json_object_get(sample, "repeat")) == 0;
-    return planned;
+/* 1 when the sample is of a round that was added to those of its cell. */
+static int is_further(const json_t *cells, const json_t *sample)
+{
+    const json_t *cell =
+        json_array_get(cells, (size_t)json_integer_value(json_object_get(sample, "cell")));
+
+    return json_integer_value(json_object_get(sample, "round")) >=
+           json_integer_value(json_object_get(cell, "rounds"));
+}
+
+static struct beside count_beside(const struct run_content *content)
+{
+    const json_t *cells = json_object_get(content->plan, "cells"), *sample;
+    struct beside count = {0};
+    size_t i;
+
+    json_array_foreach(content->samples, i, sample)
+    {
+        if (json_integer_value(json_object_get(sample, "repeat")) > 0)
+            count.repeats++;
+        else if (is_further(cells, sample))
+            count.further++;
+        else
+            count.planned++;
+    }
+    return count;
 }
 
 static int is_finished(const struct run_content *content)
@@ -213,21 +235,23 @@ static void tell_unfinished(const char *command, const char *path,
                             const struct run_content *content)
 {
     char quoted[TEXT_QUOTED_BYTES(RUN_FOLDER_PATH_BYTES)];
-    size_t planned = 0, here = count_planned(content->samples), i;
+    const struct beside here = count_beside(content);
+    size_t planned = 0, i;
     const json_t *round;
-    char repeats[64] = "";
+    char repeats[64] = "", further[64] = "";
 
     if (is_finished(content))
         return;
     json_array_foreach(json_object_get(content->plan, "order"), i, round) planned +=
         json_array_size(round);
-    if (json_array_size(content->samples) > here)
-        snprintf(repeats, sizeof repeats, ", and %zu taken once more",
-                 json_array_size(content->samples) - here);
+    if (here.repeats > 0)
+        snprintf(repeats, sizeof repeats, ", and %zu taken once more", here.repeats);
+    if (here.further > 0)
+        snprintf(further, sizeof further, ", and %zu of further rounds", here.further);
     fprintf(stderr,
-            "tidemark %s: this run did not finish: %zu of %zu samples are here%s; finish it with: "
-            "tidemark run --resume %s\n",
-            command, here, planned, repeats, text_quote(path, quoted));
+            "tidemark %s: this run did not finish: %zu of %zu samples are here%s%s; finish it "
+            "with: tidemark run --resume %s\n",
+            command, here.planned, planned, further, repeats, text_quote(path, quoted));
 }
 
 json_t *cli_read_summary(const char *command, const char *path)

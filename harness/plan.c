@@ -315,7 +315,8 @@ static int can_be_controlled(const struct plan *plan, const struct cell *cell)
 {
     size_t rows = 0;
 
-    if (cell->not_available[0] || cell->rounds < PLAN_CONTROL_ROUNDS)
+    if (cell->not_available[0] ||
+        (cell->rounds < PLAN_CONTROL_ROUNDS && !cell_may_go_on(plan, cell)))
         return 0;
     for (size_t i = 0; i < plan->cell_count; i++) {
         const struct cell *other = &plan->cells[i];
@@ -353,21 +354,55 @@ int plan_add_controls(struct plan *plan)
     return 0;
 }
 
-size_t plan_round(const struct plan *plan, unsigned round, unsigned repeat, size_t *order)
+/* Fisher and Yates; each round and repeat has a stream of its own. */
+static void shuffle(const struct plan *plan, unsigned round, unsigned repeat, size_t *order,
+                    size_t count)
 {
     uint64_t state = plan->seed + 0x632be59bd9b4e019u * (round + 1 + PLAN_MOST_ROUNDS * repeat);
-    size_t count = 0;
 
-    for (size_t i = 0; i < plan->cell_count; i++) {
-        if (!plan->cells[i].not_available[0] && plan->cells[i].rounds > round)
-            order[count++] = i;
-    }
     for (size_t i = count; i > 1; i--) {
         size_t j = (size_t)(random_next(&state) % i);
         size_t swapped = order[i - 1];
         order[i - 1] = order[j];
         order[j] = swapped;
     }
+}
+
+size_t plan_round(const struct plan *plan, unsigned round, unsigned repeat, size_t *order)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < plan->cell_count; i++) {
+        if (!plan->cells[i].not_available[0] && plan->cells[i].rounds > round)
+            order[count++] = i;
+    }
+    shuffle(plan, round, repeat, order, count);
+    return count;
+}
+
+/* The planned rounds that a cell has which may go on; 0: none may. */
+static unsigned rounds_to_go_on(const struct plan *plan)
+{
+    return plan->until.share > 0 ? plan_rounds(plan) : 0;
+}
+
+int cell_may_go_on(const struct plan *plan, const struct cell *cell)
+{
+    return plan->until.share > 0 && !cell->not_available[0] && cell->rounds == plan_rounds(plan);
+}
+
+size_t plan_further_round(const struct plan *plan, unsigned round, unsigned repeat, size_t *order)
+{
+    const unsigned planned = rounds_to_go_on(plan);
+    size_t count = 0;
+
+    if (planned == 0 || round < planned || round >= plan_most_rounds(plan))
+        return 0;
+    for (size_t i = 0; i < plan->cell_count; i++) {
+        if (!plan->cells[i].not_available[0] && plan->cells[i].rounds == planned)
+            order[count++] = i;
+    }
+    shuffle(plan, round, repeat, order, count);
     return count;
 }
 
@@ -380,6 +415,14 @@ unsigned plan_rounds(const struct plan *plan)
             most = plan->cells[i].rounds;
     }
     return most;
+}
+
+unsigned plan_most_rounds(const struct plan *plan)
+{
+    const unsigned planned = plan_rounds(plan);
+
+    return plan->until.share > 0 && plan->until.most_rounds > planned ? plan->until.most_rounds
+                                                                      : planned;
 }
 
 size_t plan_samples(const struct plan *plan)
@@ -462,14 +505,17 @@ json_t *plan_to_json(const struct plan *plan)
 
     for (size_t i = 0; i < plan->cell_count; i++)
         json_array_append_new(cells, cell_to_json(&plan->cells[i]));
-    return json_pack("{s:i, s:s?, s:f, s:o, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o}", "format",
-                     RUN_FOLDER_FORMAT, "suite", plan->suite[0] ? plan->suite : NULL, "scale",
-                     plan->scale == 0 ? 1.0 : plan->scale, "scale_notes", scale_notes_to_json(plan),
-                     "seed", (json_int_t)plan->seed, "tick_ns", (json_int_t)plan->tick_ns,
-                     "timeout_ns", (json_int_t)plan->timeout_ns, "memory_limit_bytes",
-                     (json_int_t)plan->memory_limit_bytes, "warm_up_bytes",
-                     (json_int_t)plan->warm_up_bytes, "repeat_dirty", plan->repeat_dirty, "passes",
-                     passes_to_json(plan), "cells", cells, "order", order_to_json(plan));
+    json_t *json = json_pack(
+        "{s:i, s:s?, s:f, s:o, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:o}", "format",
+        RUN_FOLDER_FORMAT, "suite", plan->suite[0] ? plan->suite : NULL, "scale",
+        plan->scale == 0 ? 1.0 : plan->scale, "scale_notes", scale_notes_to_json(plan), "seed",
+        (json_int_t)plan->seed, "tick_ns", (json_int_t)plan->tick_ns, "timeout_ns",
+        (json_int_t)plan->timeout_ns, "memory_limit_bytes", (json_int_t)plan->memory_limit_bytes,
+        "warm_up_bytes", (json_int_t)plan->warm_up_bytes, "repeat_dirty", plan->repeat_dirty,
+        "passes", passes_to_json(plan), "cells", cells, "order", order_to_json(plan));
+    if (plan->until.share > 0)
+        json_object_set_new(json, "until", until_to_json(&plan->until));
+    return json;
 }
 
 const char *cell_format_parameters(const struct cell *cell, char *text, size_t text_bytes)

@@ -11,6 +11,7 @@
 #include "harness/host.h"
 #include "harness/return_way.h"
 #include "harness/row.h"
+#include "harness/until.h"
 
 #include <jansson.h>
 
@@ -50,6 +51,7 @@ struct plan {
     int repeat_dirty;       /* 1: what a dirty sample belongs to is run once more */
     double scale;           /* of parameters that scale (harness/scale.h); 0: as they are, as 1 */
     json_t *scale_notes;    /* owned: where a bound stopped that, as scale_words has it; or NULL */
+    struct until until;     /* rounds beyond those of the cells; harness/until.h */
     unsigned passes;        /* after all rounds, of each cell that suits: a set (harness/pass.h) */
     struct cell *cells;     /* owned; plan_free */
     size_t cell_count;
@@ -124,8 +126,23 @@ int cell_calls_itself(const struct cell *cell);
  */
 size_t plan_round(const struct plan *plan, unsigned round, unsigned repeat, size_t *order);
 
-/* Rounds of the cell that has most; samples of the whole plan. */
+/*
+ * The same of the rounds beyond the planned ones: all cells that can have them (cell_may_go_on), of
+ * which only what was added is run.
+ */
+size_t plan_further_round(const struct plan *plan, unsigned round, unsigned repeat, size_t *order);
+
+/*
+ * 1 when rounds can be added to the cell: it can run, such rounds were asked for, and no other cell
+ * has more. Those that have fewer, a suite's long rests, keep their own. O(cells).
+ */
+int cell_may_go_on(const struct plan *plan, const struct cell *cell);
+
+/* Rounds of the cell that has most, and how many there can be with those that are added. */
 unsigned plan_rounds(const struct plan *plan);
+unsigned plan_most_rounds(const struct plan *plan);
+
+/* Samples of the whole plan, without what may be added. */
 size_t plan_samples(const struct plan *plan);
 
 /* Cells that are controls. */

@@ -102,6 +102,17 @@ static int read_scale(const struct place *place, double *scale)
     return 0;
 }
 
+/* Absent where no further rounds were asked for. */
+static int read_until(const struct place *place, struct until *until)
+{
+    const json_t *json = json_object_get(place->object, "until");
+    char field[UNTIL_WORDS_BYTES];
+
+    if (json && until_from_json(until, json, field) != 0)
+        return refuse(place, "until.%s does not fit", field);
+    return 0;
+}
+
 static int read_text(const struct place *place, const char *key, const char **text)
 {
     const json_t *value;
@@ -342,7 +353,7 @@ static int read_plan(const struct place *place, struct plan *plan)
         read_number(place, "timeout_ns", 1, INT64_MAX, &plan->timeout_ns) != 0 ||
         read_number(place, "memory_limit_bytes", 1, INT64_MAX, &plan->memory_limit_bytes) != 0 ||
         read_flag(place, "repeat_dirty", &plan->repeat_dirty) != 0 ||
-        read_passes(place, &plan->passes) != 0 ||
+        read_passes(place, &plan->passes) != 0 || read_until(place, &plan->until) != 0 ||
         (json_object_get(place->object, "warm_up_bytes") &&
          read_number(place, "warm_up_bytes", 0, INT64_MAX, &plan->warm_up_bytes) != 0))
         return -EINVAL;

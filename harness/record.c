@@ -291,6 +291,7 @@ json_t *record_sample(const struct sample *sample, const struct record_place *pl
                         json_pack("{s:o, s:o}", "object", text_or_null(sample->object_provider),
                                   "raw", text_or_null(sample->raw_provider)));
     json_object_set_new(object, "started", json_string(place->started));
+    set(object, "took_ns", place->took_ns);
     set(object, "pad_bytes", sample->pad_bytes);
     json_object_set_new(object, "cpu", sample->cpu < 0 ? json_null() : json_integer(sample->cpu));
     json_object_set_new(object, "statm_error_bytes",

@@ -16,6 +16,7 @@ struct record_place {
     size_t cell;
     unsigned round, repeat;
     const char *started;                 /* UTC, ISO 8601 */
+    uint64_t took_ns;                    /* with its canary, until it was recorded */
     const struct canary_reading *canary; /* NULL: none was taken */
     int is_dirty;
 };

@@ -40,6 +40,7 @@ static const struct field plan_fields[] = {
     {"memory_limit_bytes", IS_WHOLE},
     {"cells", IS_ARRAY},
     {"order", IS_ARRAY},
+    {"until", IS_OBJECT | IS_ABSENT},
     {0},
 };
 
@@ -81,6 +82,7 @@ static const struct field sample_fields[] = {
     {"return_ratio", IS_NUMBER | IS_NULL | IS_ABSENT},
     {"return_ratio_live", IS_NUMBER | IS_NULL | IS_ABSENT},
     {"since_last_free_ns", IS_NUMBER | IS_NULL | IS_ABSENT},
+    {"took_ns", IS_WHOLE | IS_ABSENT},
     {"wall_ns", IS_NUMBER | IS_NULL | IS_ABSENT},
     {"cpu_ns", IS_NUMBER | IS_NULL | IS_ABSENT},
     {"minor_faults", IS_NUMBER | IS_NULL | IS_ABSENT},

@@ -8,6 +8,7 @@
 #include "harness/return_summary.h"
 #include "harness/return_way.h"
 #include "harness/statistics.h"
+#include "harness/until_summary.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -372,6 +373,7 @@ json_t *summary_of_run(const json_t *plan, const json_t *samples, char *error)
 {
     const json_t *cells = json_object_get(plan, "cells");
     size_t room = json_array_size(samples) + 1;
+    const double took_ns = until_summary_took_ns(samples);
     struct cell_samples cell = {0};
     struct grouped grouped = {0};
     json_t *summary = NULL;
@@ -391,6 +393,9 @@ json_t *summary_of_run(const json_t *plan, const json_t *samples, char *error)
     {
         collect(&cell, &grouped, index);
         json_array_append_new(summary, summarise(planned, &cell));
+        until_summary_add(json_array_get(summary, index), plan, planned,
+                          grouped.samples + grouped.starts[index],
+                          grouped.starts[index + 1] - grouped.starts[index], took_ns);
         if (set_ratios(summary, cells, &grouped, &cell, index) != 0) {
             snprintf(error, SUMMARY_ERROR_BYTES, "not enough memory for %zu samples", room);
             json_decref(summary);

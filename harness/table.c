@@ -8,6 +8,7 @@
 #include "harness/return_way.h"
 #include "harness/row.h"
 #include "harness/text.h"
+#include "harness/until_summary.h"
 
 #include <math.h>
 #include <string.h>
@@ -156,6 +157,7 @@ static void print_cell(FILE *out, const json_t *cell, int row_width, const char 
         print_ratio(out, json_object_get(cell, "return_ratio"), 11);
         print_ratio(out, json_object_get(cell, "return_ratio_live"), 10);
         fprintf(out, " %3lld", (long long)json_integer_value(json_object_get(cell, "samples")));
+        until_summary_print_row(out, cell);
     }
     if (strcmp(json_text(cell, "status"), "ok") != 0)
         print_reason(out, cell);
@@ -347,4 +349,5 @@ void table_print(FILE *out, const json_t *summary)
           "Both are n/a where less than 1 MiB could have come back.\n",
           out);
     print_steadiness(out, summary, can_be_short(summary));
+    until_summary_print(out, summary);
 }

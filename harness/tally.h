@@ -6,7 +6,8 @@
  *
  * What is queued follows from the stored samples alone: where a sample of a round as planned is
  * dirty, that round of its whole experiment, which is what is compared, is run once more after all
- * planned rounds. A repeat queues nothing, dirty or not.
+ * planned rounds. A repeat queues nothing, dirty or not. So do the rounds that are added to the
+ * planned ones (harness/until.h).
  */
 #ifndef TIDEMARK_HARNESS_TALLY_H
 #define TIDEMARK_HARNESS_TALLY_H
@@ -21,8 +22,14 @@ struct tally_cell {
     double seconds;      /* that its last sample took; 0: not yet run */
     unsigned runs_left;  /* repeats that are queued included */
     unsigned limits_hit; /* samples that ran into a limit */
+    unsigned rounds;     /* planned, and added since */
+    size_t experiment;   /* its first cell; that of a cell itself where no round is ever added */
+    size_t dirty;        /* samples */
+    int wants_round;     /* of the first cell of an experiment: tally_add_rounds */
     int given_up;        /* no further sample is taken */
     int has_ok;          /* a sample came to its end */
+    double *figures[UNTIL_METRICS]; /* owned: of each sample that came to its end, in no order */
+    size_t figure_count, figure_room;
 };
 
 struct tally {
@@ -30,8 +37,9 @@ struct tally {
     struct tally_cell *cells;
     unsigned char *marks; /* round by round, one for each cell; tally.c */
     struct canary_history canaries;
-    size_t stored; /* samples; the number of the next one */
-    int failures;  /* 1: a sample crashed, hung or broke a limit */
+    size_t stored;    /* samples; the number of the next one */
+    uint64_t took_ns; /* all samples together, as far as it is known */
+    int failures;     /* 1: a sample crashed, hung or broke a limit */
 };
 
 /* What a tally needs to know of a sample. */
@@ -41,6 +49,9 @@ struct tally_sample {
     unsigned repeat; /* 0, or 1 when the round was run once more */
     enum sample_status status;
     double seconds;
+    uint64_t took_ns; /* with its canary; 0: not known */
+    int has_figures;
+    double figures[UNTIL_METRICS];
     int has_canary;
     struct canary_reading canary;
     int is_dirty;
@@ -48,6 +59,9 @@ struct tally_sample {
 
 /* Nothing is done. Returns 0 or -ENOMEM; tally_free either way. */
 int tally_init(struct tally *tally, const struct plan *plan);
+
+/* The figures of a sample from its record, and how long it took. */
+void tally_read_figures(struct tally_sample *sample, const json_t *record);
 
 /* 1 when this sample is still to be taken. */
 int tally_is_left(const struct tally *tally, size_t cell, unsigned round, unsigned repeat);
@@ -63,9 +77,26 @@ int tally_is_dirty(struct tally *tally, const struct canary_reading *canary);
 int tally_add(struct tally *tally, const struct tally_sample *sample);
 
 /*
+ * When nothing is left: adds a round to each experiment of which a row's interval is not as narrow
+ * as the plan asks, unless a bound is reached. All its rows get it, and its control, but for those
+ * of which no sample ever came to its end. Whether an experiment gets one follows from its stored
+ * samples, and the bound on time from all of them. Returns how many samples were added.
+ * O(cells + samples log samples).
+ */
+size_t tally_add_rounds(struct tally *tally);
+
+/* The widest of the intervals that are to be narrow, as until_half_width has it, of the rows that
+ * may still get a round; `cell` is set to its cell. 0 where there is none. */
+double tally_widest(const struct tally *tally, size_t *cell);
+
+/* Rounds of the cell that has most, with those added. */
+unsigned tally_rounds(const struct tally *tally);
+
+/*
  * Counts the stored samples, in their order. Returns 0, or -ENOMEM or -EINVAL with a message in
  * `error` (TALLY_ERROR_BYTES), which names the line when one does not fit the plan, is there twice,
- * or is a repeat that nothing asked for.
+ * or is a repeat that nothing asked for. A round beyond the planned ones fits where the plan asks
+ * for such and it is the next of its cell.
  */
 int tally_add_stored(struct tally *tally, const json_t *samples, char *error);
 

@@ -125,7 +125,10 @@ static void go_on(const struct run_content *content, const struct tally *tally)
     const json_t *sample;
 
     FUZZ_CHECK(tally->stored == json_array_size(content->samples));
-    FUZZ_CHECK(tally_left(tally) + tally->stored <= plan_samples(tally->plan));
+    FUZZ_CHECK(tally_left(tally) + tally->stored <=
+               (tally->plan->until.share > 0
+                    ? tally->plan->cell_count * plan_most_rounds(tally->plan) * PLAN_REPEATS
+                    : plan_samples(tally->plan)));
     FUZZ_CHECK(tally_seconds_left(tally) >= 0);
     json_array_foreach(content->samples, i, sample)
     {
