@@ -67,6 +67,7 @@ static int make_plan(struct plan *plan, const struct run_options *options, char 
                                                            : machine_available_bytes() / 5 * 4;
     plan->warm_up_bytes = options->warm_up_bytes;
     plan->repeat_dirty = !options->no_repeats;
+    plan->until = options->until;
     int failed = run_plan_cells(plan, &options->choice, error);
 
     if (!failed)
@@ -76,6 +77,18 @@ static int make_plan(struct plan *plan, const struct run_options *options, char 
         look_for_pressure(plan);
     }
     return failed;
+}
+
+/* What may be added to the planned rounds. */
+static void print_until(const struct plan *plan)
+{
+    const struct until *until = &plan->until;
+    char words[UNTIL_WORDS_BYTES], left[TEXT_NUMBER_BYTES];
+
+    if (until->share > 0)
+        printf("; more until half the interval of %s is at most %g %%, up to %u rounds and %s",
+               until_words(until->metrics, words), 100 * until->share, plan_most_rounds(plan),
+               text_format_left(left, (double)until->most_ns / 1e9));
 }
 
 static void print_plan(const struct plan *plan)
@@ -103,6 +116,7 @@ static void print_plan(const struct plan *plan)
     printf(", %zu samples, seed %" PRIu64, plan_samples(plan), plan->seed);
     if (plan->scale != 1)
         printf(", scale %g", plan->scale);
+    print_until(plan);
     putchar('\n');
 }
 
@@ -201,7 +215,7 @@ static int measure(struct run_start *start, const struct program_paths *paths,
     char error[RUNNER_ERROR_BYTES], quoted[TEXT_QUOTED_BYTES(RUN_FOLDER_PATH_BYTES)];
 
     warn_of_environment();
-    int end = runner_run(start, paths, error);
+    int end = runner_run(start, paths, options->view, error);
     if (end < 0)
         return fail(error);
     int status = tell(options, folder, end == RUNNER_COMPLETE ? CLI_OK : CLI_FAILED);

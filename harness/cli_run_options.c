@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum option_key {
     OPTION_HOST = 256,
@@ -33,6 +34,11 @@ enum option_key {
     OPTION_REBUILD,
     OPTION_REPORT,
     OPTION_RESUME,
+    OPTION_UNTIL,
+    OPTION_UNTIL_OF,
+    OPTION_UNTIL_ROUNDS,
+    OPTION_UNTIL_TIME,
+    OPTION_PROGRESS,
 };
 
 static const struct argp_option option_table[] = {
@@ -50,6 +56,17 @@ static const struct argp_option option_table[] = {
      2},
     {"rounds", OPTION_ROUNDS, "N", 0,
      "Samples of each cell, 1 to 1000 (default 6: the fewest with a 95 % interval)", 2},
+    {"until", OPTION_UNTIL, "SHARE", 0,
+     "After these, more rounds of each experiment until half the 95 % interval of each row's "
+     "median "
+     "is at most this share of it, 0.01% to 50% (written 2% or 0.5%), or a bound below is reached",
+     2},
+    {"until-of", OPTION_UNTIL_OF, "FIGURE,...", 0,
+     "What is to be that narrow: time, peak, retained (default time)", 2},
+    {"until-rounds", OPTION_UNTIL_ROUNDS, "N", 0,
+     "Rounds of an experiment at most, the first ones included, 6 to 1000 (default 60)", 2},
+    {"until-time", OPTION_UNTIL_TIME, "TIME", 0,
+     "No round is added once all samples took so long, 1s to 10080min (default 30min)", 2},
     {"idle", OPTION_IDLE, "TIME", 0,
      "How long a workload waits at its end, up to 10min (default 0.5s; 30s for --return idle)", 2},
     {"return", OPTION_RETURN, "MODE,...", 0,
@@ -96,8 +113,12 @@ static const struct argp_option option_table[] = {
     {"output", 'o', "FOLDER", 0, "The run folder, new or empty (default results/TIME-SUITE)", 4},
     {"report", OPTION_REPORT, NULL, 0, "Draw the report when the run has ended", 4},
     {"dry-run", 'n', NULL, 0, "Print the plan and measure nothing", 4},
+    {"progress", OPTION_PROGRESS, "MODE", 0,
+     "On stderr: live, lines that are redrawn in place; plain, a line for each sample; none, "
+     "warnings alone (default live where stderr is a terminal, else plain)",
+     4},
     {"resume", OPTION_RESUME, "RUN", 0,
-     "Finish an interrupted run by its own plan; goes with --report alone", 5},
+     "Finish an interrupted run by its own plan; goes with --report and --progress alone", 5},
     {0},
 };
 
@@ -123,6 +144,9 @@ static void read_duration(struct argp_state *state, const struct duration_option
                    option->name, text, option->bounds);
     *duration_ns = read;
 }
+
+static const struct duration_option until_time_option = {"--until-time", "1s and 10080min",
+                                                         1000000000, 604800000000000};
 
 static const struct duration_option activity_option = {"--activity", "1ms and 10s", 1000000,
                                                        10000000000};
@@ -216,7 +240,8 @@ static void add_word(struct argp_state *state, const char **words, size_t *count
 /* Remembers the first word that --resume excludes: the plan of an earlier run is not changed. */
 static void note_option(struct run_options *options, int key, const char *argument)
 {
-    if (options->of_new_runs || key == OPTION_REPORT || key == OPTION_RESUME)
+    if (options->of_new_runs || key == OPTION_REPORT || key == OPTION_RESUME ||
+        key == OPTION_PROGRESS)
         return;
     if (key == ARGP_KEY_ARG)
         options->of_new_runs = argument;
@@ -224,6 +249,65 @@ static void note_option(struct run_options *options, int key, const char *argume
         if (option->key == key)
             options->of_new_runs = option->name;
     }
+}
+
+static void read_until_of(struct argp_state *state, struct until *until, const char *text)
+{
+    char error[UNTIL_ERROR_BYTES];
+
+    if (until_parse_metrics(text, &until->metrics, error) != 0)
+        argp_error(state, "--until-of: %s", error);
+}
+
+/* The options of rounds beyond the planned ones. */
+static error_t parse_until(int key, char *argument, struct argp_state *state)
+{
+    struct run_options *options = state->input;
+    uint64_t rounds = 0;
+
+    switch (key) {
+    case OPTION_UNTIL:
+        if (until_parse_share(argument, &options->until.share) != 0)
+            argp_error(state,
+                       "--until: '%s' is no share from 0.01%% to 50%% (written 2%% or 0.5%%)",
+                       argument);
+        return 0;
+    case OPTION_UNTIL_OF:
+        read_until_of(state, &options->until, argument);
+        options->of_until = "--until-of";
+        return 0;
+    case OPTION_UNTIL_ROUNDS:
+        read_number(state, "--until-rounds", argument, UNTIL_LEAST_ROUNDS, PLAN_MOST_ROUNDS,
+                    &rounds);
+        options->until.most_rounds = (unsigned)rounds;
+        options->of_until = "--until-rounds";
+        options->chose_until_rounds = 1;
+        return 0;
+    case OPTION_UNTIL_TIME:
+        read_duration(state, &until_time_option, argument, &options->until.most_ns);
+        options->of_until = "--until-time";
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static void check_until(const struct run_options *options, struct argp_state *state)
+{
+    if (options->of_until && options->until.share == 0)
+        argp_error(state, "%s goes with --until: name the share too", options->of_until);
+    if (options->chose_until_rounds && options->choice.rounds > options->until.most_rounds)
+        argp_error(state, "--until-rounds: %u is fewer than the %" PRIu64 " of --rounds",
+                   options->until.most_rounds, options->choice.rounds);
+}
+
+static void read_progress(struct argp_state *state, enum run_view_mode *mode, const char *text)
+{
+    if (run_view_mode_parse(text, mode) != 0)
+        argp_error(state, "--progress: '%s' is neither live nor plain nor none nor auto", text);
+    if (*mode == RUN_VIEW_LIVE && !live_screen_is_possible(STDERR_FILENO))
+        argp_error(state, "--progress: 'live' needs a terminal: stderr is none, or TERM is not set "
+                          "or dumb; plain and none are possible here");
 }
 
 static int has_mode(const struct run_ways *ways, enum return_mode mode)
@@ -241,6 +325,7 @@ static void check_conflicts(const struct run_options *options, struct argp_state
         argp_error(state, "--resume runs the plan as it is stored: not with %s%s",
                    options->of_new_runs == options->choice.suite ? "the suite " : "--",
                    options->of_new_runs);
+    check_until(options, state);
     if (options->choice.suite && options->choice.workload_count)
         argp_error(state, "a suite names its own workloads: give '%s' or -w, not both",
                    options->choice.suite);
@@ -331,6 +416,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     case OPTION_RESUME:
         options->resume = argument;
         return 0;
+    case OPTION_PROGRESS:
+        read_progress(state, &options->view, argument);
+        return 0;
     case 'o':
         options->folder = argument;
         return 0;
@@ -346,7 +434,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         check_conflicts(options, state);
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return parse_until(key, argument, state);
     }
 }
 
@@ -389,4 +477,7 @@ const struct run_options cli_run_usual_options = {
     .tick_ns = 1000000,
     .timeout_ns = 120000000000,
     .warm_up_bytes = 1u << 30,
+    .until = {.metrics = 1u << UNTIL_TIME,
+              .most_rounds = UNTIL_USUAL_ROUNDS,
+              .most_ns = UINT64_C(1800000000000)},
 };

@@ -6,6 +6,7 @@
 #define TIDEMARK_HARNESS_CLI_RUN_OPTIONS_H
 
 #include "harness/run_plan.h"
+#include "harness/run_view.h"
 
 /* Strings as given; an empty one was not given. */
 struct run_options {
@@ -29,6 +30,10 @@ struct run_options {
     const char *name;        /* of a folder of its own: results/TIME-NAME; NULL: the suite's */
     char *folder_used;       /* for another command (CLI_FOLDER_BYTES); or NULL */
     int no_table;
+    struct until until;   /* its share is 0 where it was not asked for */
+    const char *of_until; /* an option given that only goes with --until */
+    int chose_until_rounds;
+    enum run_view_mode view;
 };
 
 /* What holds without any option. */

@@ -11,9 +11,9 @@
 #include "harness/machine.h"
 #include "harness/pass.h"
 #include "harness/program_exits.h"
-#include "harness/progress.h"
 #include "harness/record.h"
 #include "harness/run_read.h"
+#include "harness/run_view.h"
 #include "harness/sample.h"
 #include "harness/summary.h"
 #include "harness/text.h"
@@ -56,7 +56,7 @@ struct run {
     struct memory_parent memory_parent;
     struct canary canary;
     int has_canary; /* 0 in a build with a sanitizer */
-    struct progress progress;
+    struct run_view view;
     struct sample sample;
     char *error;
 };
@@ -85,13 +85,13 @@ static void learn_from(struct run *run, const struct cell *cell)
                  "row %s now loads %s, another version than before in this run: its samples are "
                  "not of one allocator; machine.json names both",
                  cell->row.text, run->sample.version);
-        progress_note(&run->progress, message);
+        run_view_note(&run->view, message);
     }
     json_object_set_new(run->start->machine, "sampler",
                         json_string(run->sampler.is_fifo ? "fifo" : "other"));
 }
 
-static int store(struct run *run, const struct tally_sample *taken, const char *started)
+static int store(struct run *run, struct tally_sample *taken, const char *started)
 {
     struct run_folder *folder = &run->start->folder;
     size_t number = run->start->tally.stored;
@@ -100,9 +100,11 @@ static int store(struct run *run, const struct tally_sample *taken, const char *
                                        .round = taken->round,
                                        .repeat = taken->repeat,
                                        .started = started,
+                                       .took_ns = taken->took_ns,
                                        .canary = taken->has_canary ? &taken->canary : NULL,
                                        .is_dirty = taken->is_dirty};
     json_t *record = record_sample(&run->sample, &place);
+    tally_read_figures(taken, record); /* as whoever reads the run back has them */
     int failed =
         run_folder_append(folder, record, number, run->sample.ticks, run->sample.tick_count);
 
@@ -120,7 +122,7 @@ static void report(struct run *run, const char *name)
 
     snprintf(message, sizeof message, "%s: %s: %s", sample_status_name(run->sample.status), name,
              run->sample.reason);
-    progress_note(&run->progress, message);
+    run_view_note(&run->view, message);
 }
 
 static void report_left_behind(struct run *run, const char *name)
@@ -130,7 +132,7 @@ static void report_left_behind(struct run *run, const char *name)
     snprintf(message, sizeof message,
              "%.320s: a process that it started could not be killed; its group stays in %.512s",
              name, run->memory_parent.folder);
-    progress_note(&run->progress, message);
+    run_view_note(&run->view, message);
 }
 
 /* Counts the sample, and says so when its cell is given up with rounds left. */
@@ -142,11 +144,10 @@ static int count(struct run *run, const struct tally_sample *taken)
         snprintf(run->error, RUNNER_ERROR_BYTES, "not enough memory to count another sample");
         return -ENOMEM;
     }
-    run->progress.done++;
-    run->progress.total = run->progress.done + tally_left(&run->start->tally);
+    run->view.progress.done++;
+    run->view.progress.total = run->view.progress.done + tally_left(&run->start->tally);
     if (cell->given_up && cell->runs_left > 0 && run->sample.status != SAMPLE_NOT_AVAILABLE)
-        progress_note(&run->progress,
-                      "its other rounds are left out: it has run into a limit twice");
+        run_view_note(&run->view, "its other rounds are left out: it has run into a limit twice");
     return 0;
 }
 
@@ -167,8 +168,8 @@ static int run_cell(struct run *run, size_t index, unsigned round, unsigned repe
     uint64_t seed = (run->plan->seed + 1) * 2654435761u + run->start->tally.stored * 40503u;
 
     name_sample(cell, &taken, name, sizeof name);
-    run->progress.left_seconds = tally_seconds_left(&run->start->tally);
-    progress_show(&run->progress, name);
+    run->view.progress.left_seconds = tally_seconds_left(&run->start->tally);
+    run_view_show(&run->view, index, name);
     uint64_t began_ns = clock_monotonic_ns();
     take_canary(run, &taken);
     machine_utc_now(started);
@@ -182,7 +183,8 @@ static int run_cell(struct run *run, size_t index, unsigned round, unsigned repe
     if (run->sample.status == SAMPLE_INTERRUPTED)
         return 0;
     taken.status = run->sample.status;
-    taken.seconds = clock_seconds_since(began_ns);
+    taken.took_ns = clock_monotonic_ns() - began_ns;
+    taken.seconds = (double)taken.took_ns / CLOCK_SECOND_NS;
     learn_from(run, cell);
     if (run->sample.status != SAMPLE_OK)
         report(run, name);
@@ -190,9 +192,9 @@ static int run_cell(struct run *run, size_t index, unsigned round, unsigned repe
     return failed ? failed : count(run, &taken);
 }
 
-static int run_round(struct run *run, unsigned round, unsigned repeat, size_t *order)
+static int run_order(struct run *run, const size_t *order, size_t cells, unsigned round,
+                     unsigned repeat)
 {
-    size_t cells = plan_round(run->plan, round, repeat, order);
     int failed = 0;
 
     for (size_t i = 0; i < cells && !failed && !interrupted; i++) {
@@ -200,6 +202,16 @@ static int run_round(struct run *run, unsigned round, unsigned repeat, size_t *o
             failed = run_cell(run, order[i], round, repeat);
     }
     return failed;
+}
+
+/* A round is planned or further, never both for one cell. */
+static int run_round(struct run *run, unsigned round, unsigned repeat, size_t *order)
+{
+    size_t cells = plan_round(run->plan, round, repeat, order);
+    int failed = run_order(run, order, cells, round, repeat);
+
+    cells = plan_further_round(run->plan, round, repeat, order);
+    return failed ? failed : run_order(run, order, cells, round, repeat);
 }
 
 static void announce_repeats(struct run *run)
@@ -212,21 +224,55 @@ static void announce_repeats(struct run *run)
     snprintf(message, sizeof message,
              "something else used the machine: %zu samples are taken once more, beside the first",
              queued);
-    progress_note(&run->progress, message);
+    run_view_tell(&run->view, message);
 }
 
-/* All rounds as planned, then what is queued of each of them. */
+/* All rounds that are left, then what is queued of each of them. */
+static int run_left(struct run *run, size_t *order)
+{
+    const unsigned rounds = tally_rounds(&run->start->tally);
+    int failed = 0;
+
+    for (unsigned repeat = 0; repeat < PLAN_REPEATS && !failed && !interrupted; repeat++) {
+        if (repeat > 0)
+            announce_repeats(run);
+        for (unsigned round = 0; round < rounds && !failed && !interrupted; round++)
+            failed = run_round(run, round, repeat, order);
+    }
+    return failed;
+}
+
+/* Rounds that the widths of the intervals ask for. Returns how many samples they have. */
+static size_t add_rounds(struct run *run)
+{
+    struct tally *tally = &run->start->tally;
+    char message[512];
+    size_t cell = 0;
+    const size_t added = tally_add_rounds(tally);
+
+    if (added == 0)
+        return 0;
+    const double widest = tally_widest(tally, &cell);
+    char width[64] = "has no interval yet";
+    if (widest <= 1)
+        snprintf(width, sizeof width, "has half an interval of %.2g %%", 100 * widest);
+    snprintf(message, sizeof message, "until %g %%: round %u, %zu samples more; %.100s in %s %s",
+             100 * run->plan->until.share, tally_rounds(tally), added,
+             run->plan->cells[cell].row.text, run->plan->cells[cell].workload->name, width);
+    run_view_tell(&run->view, message);
+    run->view.progress.total = run->view.progress.done + tally_left(tally);
+    return added;
+}
+
+/* What is left of the plan, and after that round by round what is added to it. */
 static int run_rounds(struct run *run)
 {
     size_t *order = calloc(run->plan->cell_count + 1, sizeof *order);
     int failed = order ? 0 : -ENOMEM;
 
-    for (unsigned repeat = 0; repeat < PLAN_REPEATS && !failed && !interrupted; repeat++) {
-        if (repeat > 0)
-            announce_repeats(run);
-        for (unsigned round = 0; round < plan_rounds(run->plan) && !failed && !interrupted; round++)
-            failed = run_round(run, round, repeat, order);
-    }
+    do {
+        failed = failed ? failed : run_left(run, order);
+    } while (!failed && !interrupted && add_rounds(run) > 0);
     free(order);
     return failed;
 }
@@ -238,17 +284,17 @@ static void take_pass(struct run *run, const struct pass *pass, size_t index)
 
     snprintf(name, sizeof name, "%s of %s:%s on %.100s", pass->name, cell->workload->name,
              cell_format_parameters(cell, parameters, sizeof parameters), cell->row.text);
-    progress_show(&run->progress, name);
+    run_view_show(&run->view, index, name);
     run->sample.left_behind = 0;
     int failed = pass_take(pass, &run->settings, index, run->start->folder.fd, &run->sample, why);
     if (run->sample.left_behind)
         report_left_behind(run, name);
     if (failed && failed != -EINTR) {
         snprintf(message, sizeof message, "no %s: %s", name, why);
-        progress_note(&run->progress, message);
+        run_view_note(&run->view, message);
     }
-    run->progress.done++;
-    run->progress.left_seconds -= run->start->tally.cells[index].seconds;
+    run->view.progress.done++;
+    run->view.progress.left_seconds -= run->start->tally.cells[index].seconds;
 }
 
 static void begin_pass_progress(struct run *run)
@@ -265,8 +311,8 @@ static void begin_pass_progress(struct run *run)
             seconds += tally->cells[i].seconds;
         }
     }
-    progress_init(&run->progress, total);
-    run->progress.left_seconds = seconds;
+    run_view_count(&run->view, total);
+    run->view.progress.left_seconds = seconds;
 }
 
 /* One further child of each cell for each pass that it can have, after all that is timed. What
@@ -288,7 +334,7 @@ static void prepare_canary(struct run *run)
 
     run->has_canary = failed == 0;
     if (failed == -ENOMEM)
-        progress_note(&run->progress, "there is no memory for the canary: no sample will be dirty");
+        run_view_note(&run->view, "there is no memory for the canary: no sample will be dirty");
 }
 
 /* Before the first sample, also of a run that goes on. Without the memory for it the run goes on
@@ -304,7 +350,7 @@ static void warm_up(struct run *run)
         return;
     snprintf(message, sizeof message, "warming %s of memory",
              text_format_bytes(size, (double)bytes));
-    progress_note(&run->progress, message);
+    run_view_note(&run->view, message);
     if (warm_up_memory(bytes, &interrupted, &warm) != 0)
         return;
     json_object_set_new(run->start->machine, "warm_up",
@@ -330,7 +376,7 @@ static int mark_exits(struct run *run, json_t *samples, char *why)
     }
     json_array_foreach(reasons, i, reason)
     {
-        progress_note(&run->progress, json_string_value(reason));
+        run_view_note(&run->view, json_string_value(reason));
     }
     json_decref(reasons);
     if (failed)
@@ -383,12 +429,12 @@ static void begin_progress(struct run *run)
     const struct tally *tally = &run->start->tally;
     char message[128];
 
-    progress_init(&run->progress, tally_left(tally));
+    run_view_count(&run->view, tally_left(tally));
     if (tally->stored == 0)
         return;
     snprintf(message, sizeof message, "resumed: %zu samples are here, %zu are left", tally->stored,
              tally_left(tally));
-    progress_note(&run->progress, message);
+    run_view_note(&run->view, message);
 }
 
 /* Where groups for the samples can be made, which machine.json says. */
@@ -410,6 +456,7 @@ static int measure(struct run *run)
     char why[RUN_FOLDER_ERROR_BYTES];
 
     open_memory_parent(run);
+    tally_add_rounds(&run->start->tally); /* of a run that was stopped between two rounds */
     begin_progress(run);
     prepare_canary(run);
     warm_up(run);
@@ -417,7 +464,7 @@ static int measure(struct run *run)
     if (!failed && !interrupted)
         take_passes(run);
     memory_parent_close(&run->memory_parent);
-    progress_end(&run->progress);
+    run_view_end(&run->view, interrupted);
     int concluded = conclude(run, why);
 
     if (!failed && concluded) {
@@ -428,12 +475,17 @@ static int measure(struct run *run)
     return failed;
 }
 
-int runner_run(struct run_start *start, const struct program_paths *paths, char *error)
+int runner_run(struct run_start *start, const struct program_paths *paths, enum run_view_mode mode,
+               char *error)
 {
-    struct run run = {.plan = start->tally.plan, .start = start, .error = error};
+    static struct run run; /* too large for a stack */
     struct sigaction old[INTERRUPTS];
-    int failed = sampler_init(&run.sampler);
 
+    memset(&run, 0, sizeof run);
+    run.plan = start->tally.plan;
+    run.start = start;
+    run.error = error;
+    int failed = sampler_init(&run.sampler);
     if (failed) {
         snprintf(error, RUNNER_ERROR_BYTES, "not enough memory for the sampler's ring");
         return failed;
@@ -441,6 +493,8 @@ int runner_run(struct run_start *start, const struct program_paths *paths, char 
     run.settings = (struct sample_settings){
         .plan = run.plan, .sampler = &run.sampler, .paths = paths, .interrupted = &interrupted};
     machine_choose_cpus(&run.settings.child_cpu, &run.settings.sampler_cpu);
+    run_view_init(&run.view, mode, &start->tally, run.settings.sampler_cpu);
+    run.settings.watcher = run_view_watcher(&run.view);
     catch_interrupts(old);
     failed = measure(&run);
     canary_destroy(&run.canary);

@@ -7,6 +7,7 @@
 
 #include "harness/command.h"
 #include "harness/run_start.h"
+#include "harness/run_view.h"
 
 enum { RUNNER_ERROR_BYTES = 1536 };
 
@@ -17,11 +18,13 @@ enum runner_end {
 };
 
 /*
- * Takes the samples of the plan that `start` has not yet, with progress on stderr; writes
+ * Takes the samples of the plan that `start` has not yet, with progress on stderr as
+ * `mode` says; writes
  * summary.json at the end, also of an interrupted run. Returns an enum runner_end, or a negative
  * errno with a message in `error` (RUNNER_ERROR_BYTES); earlier samples are then intact. Blocks
  * SIGINT and SIGTERM to itself while it runs.
  */
-int runner_run(struct run_start *start, const struct program_paths *paths, char *error);
+int runner_run(struct run_start *start, const struct program_paths *paths, enum run_view_mode mode,
+               char *error);
 
 #endif
