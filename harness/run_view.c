@@ -123,25 +123,32 @@ static void catch_continue(void)
     sigaction(SIGCONT, &action, &continue_before);
 }
 
-static void draw_bar(struct run_view *view)
+static void draw_bar(struct run_view *view, size_t width)
+{
+    const struct progress *progress = &view->progress;
+    struct live_screen *screen = &view->screen;
+    const char *done = screen->is_utf8 ? "█" : "#", *left = screen->is_utf8 ? "░" : "-";
+    const size_t full = progress->total ? width * progress->done / progress->total : width;
+
+    if (width < LEAST_BAR)
+        return;
+    for (size_t i = 0; i < width; i++)
+        live_screen_glyphs(screen, LIVE_PLAIN, i < full ? done : left, 1);
+    live_screen_text(screen, LIVE_PLAIN, "  ");
+}
+
+static void draw_progress(struct run_view *view)
 {
     struct live_screen *screen = &view->screen;
     const struct progress *progress = &view->progress;
-    char text[128], left[TEXT_NUMBER_BYTES], bar[SPARKLINE_CELL_BYTES * MOST_BAR + 1] = "";
+    char text[128], left[TEXT_NUMBER_BYTES];
 
     text_format_left(left, progress->left_seconds);
-    const int length =
-        snprintf(text, sizeof text, "%zu/%zu  %s left", progress->done, progress->total, left);
+    const size_t length = (size_t)snprintf(text, sizeof text, "%zu/%zu  %s left", progress->done,
+                                           progress->total, left);
     const size_t room = live_screen_left(screen);
-    size_t width = room > (size_t)length + 2 ? room - (size_t)length - 2 : 0;
-    width = width > MOST_BAR ? MOST_BAR : width;
-    if (width >= LEAST_BAR) {
-        const size_t full = progress->total ? width * progress->done / progress->total : width;
-        for (size_t i = 0; i < width; i++)
-            strcat(bar, screen->is_utf8 ? (i < full ? "█" : "░") : (i < full ? "#" : "-"));
-        live_screen_glyphs(screen, LIVE_PLAIN, bar, width);
-        live_screen_text(screen, LIVE_PLAIN, "  ");
-    }
+    const size_t width = room > length + 2 ? room - length - 2 : 0;
+    draw_bar(view, width < MOST_BAR ? width : MOST_BAR);
     live_screen_text(screen, LIVE_STRONG, "%s", text);
     live_screen_end_line(screen);
 }
@@ -228,7 +235,7 @@ static void draw(struct run_view *view)
         screen->drawn = 0;
     continued = 0;
     live_screen_begin(screen);
-    draw_bar(view);
+    draw_progress(view);
     live_screen_text(screen, LIVE_STRONG, "%s", view->what);
     live_screen_end_line(screen);
     draw_curve(view);

@@ -25,11 +25,12 @@ static void sleep_until(uint64_t at_ns)
         continue;
 }
 
-/* What another thread reads meanwhile, by stores that are whole: plain ones on this machine. */
+/* What another thread reads meanwhile, after the counter of thinnings that it was stored behind.
+ * Both are plain stores on x86. */
 static void store_view(struct tick *tick, uint64_t t_ns, uint64_t rss_bytes)
 {
-    __atomic_store_n(&tick->t_ns, t_ns, __ATOMIC_RELAXED);
-    __atomic_store_n(&tick->rss_bytes, rss_bytes, __ATOMIC_RELAXED);
+    __atomic_store_n(&tick->t_ns, t_ns, __ATOMIC_RELEASE);
+    __atomic_store_n(&tick->rss_bytes, rss_bytes, __ATOMIC_RELEASE);
 }
 
 /* Halves what is kept, so that a long sample costs a coarser curve and never memory: O(count), once
@@ -248,10 +249,9 @@ size_t sampler_glance(const struct sampler *sampler, struct sampler_cursor *curs
         next = (next + 1) / 2;
     for (; next + count < seen && count < most; count++) {
         const struct tick *tick = &sampler->ticks[next + count];
-        views[count].t_ns = __atomic_load_n(&tick->t_ns, __ATOMIC_RELAXED);
-        views[count].rss_bytes = __atomic_load_n(&tick->rss_bytes, __ATOMIC_RELAXED);
+        views[count].t_ns = __atomic_load_n(&tick->t_ns, __ATOMIC_ACQUIRE);
+        views[count].rss_bytes = __atomic_load_n(&tick->rss_bytes, __ATOMIC_ACQUIRE);
     }
-    atomic_thread_fence(memory_order_acquire);
     if (atomic_load(&sampler->thinned) != thinned)
         return 0; /* thinned meanwhile: what was copied is of no one time */
     *cursor = (struct sampler_cursor){.next = next + count, .thinned = thinned};

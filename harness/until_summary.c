@@ -88,16 +88,16 @@ void until_summary_add(json_t *summary, const json_t *plan, const json_t *planne
         json_object_set_new(summary, "until", json_null());
         return;
     }
-    json_t *object = json_object();
-    const int is_narrow = set_widths(object, summary, until);
+    json_t *told = json_object();
+    const int is_narrow = set_widths(told, summary, until);
     const json_int_t rounds = count_rounds(samples, sample_count);
     const char *cap = rounds >= whole(until, "most_rounds")        ? "rounds"
                       : took_ns >= (double)whole(until, "most_ns") ? "time"
                                                                    : NULL;
-    json_object_set(object, "share", json_object_get(until, "share"));
-    json_object_set_new(object, "reached", json_boolean(is_narrow));
-    json_object_set_new(object, "cap", cap && !is_narrow ? json_string(cap) : json_null());
-    json_object_set_new(summary, "until", object);
+    json_object_set(told, "share", json_object_get(until, "share"));
+    json_object_set_new(told, "reached", json_boolean(is_narrow));
+    json_object_set_new(told, "cap", cap && !is_narrow ? json_string(cap) : json_null());
+    json_object_set_new(summary, "until", told);
 }
 
 static const json_t *cap_of(const json_t *until)
