@@ -84,6 +84,23 @@ static void test_a_plan_is_read_back_as_it_was_written(void **state)
     assert_string_equal(again.cells[1].row.object.tunables[0].value, "0");
 }
 
+static void test_further_rounds_that_were_asked_for_are_read_back(void **state)
+{
+    (void)state;
+    plan.until = (struct until){0.003, 1u << UNTIL_PEAK, 61, 1800000000000};
+    json_decref(json);
+    json = plan_to_json(&plan);
+    if (plan_from_json(&again, json, error) != 0)
+        fail_msg("%s", error);
+    assert_same_plan();
+    assert_true(again.until.share == 0.003 && again.until.metrics == 1u << UNTIL_PEAK);
+    assert_int_equal(plan_most_rounds(&again), 61);
+    assert_int_equal(plan_rounds(&again), 3);
+    assert_true(cell_may_go_on(&again, &again.cells[0]));
+    assert_false(
+        cell_may_go_on(&again, &again.cells[again.cell_count - 1])); /* it has two rounds */
+}
+
 static void test_a_plan_without_a_suite_is_read_back(void **state)
 {
     (void)state;
@@ -226,6 +243,15 @@ static void test_an_order_of_another_seed_is_refused(void **state)
     (void)state;
     json_object_set_new(json, "seed", json_integer(8));
     assert_refused("order", "seed");
+}
+
+static void test_further_rounds_that_do_not_fit_are_refused(void **state)
+{
+    (void)state;
+    json_object_set_new(json, "until",
+                        json_pack("{s:f, s:[s], s:i, s:I}", "share", 0.02, "metrics", "wall_ns",
+                                  "most_rounds", 2000, "most_ns", (json_int_t)1));
+    assert_refused("until.most_rounds", "does not fit");
 }
 
 static void test_an_order_of_other_rounds_is_refused(void **state)
@@ -491,6 +517,8 @@ int main(void)
         PLAN_TEST(test_a_plan_is_read_back_as_it_was_written),
         PLAN_TEST(test_a_plan_has_no_more_cells_than_a_reader_takes),
         PLAN_TEST(test_a_plan_without_a_suite_is_read_back),
+        PLAN_TEST(test_further_rounds_that_were_asked_for_are_read_back),
+        PLAN_TEST(test_further_rounds_that_do_not_fit_are_refused),
         PLAN_TEST(test_an_interpreter_that_is_missing_is_fine_where_its_cells_are_not_run),
         PLAN_TEST(test_an_unknown_workload_is_refused),
         PLAN_TEST(test_an_unknown_parameter_is_refused),
