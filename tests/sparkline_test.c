@@ -130,6 +130,19 @@ static void test_a_stretch_that_is_joined_keeps_its_value_when_another_comes(voi
     assert_int_equal(early.most[64], 2);
 }
 
+static void test_what_was_carried_over_gives_way_after_a_join_too(void **state)
+{
+    struct sparkline_curve curve = {.bucket_ns = 1};
+
+    (void)state;
+    for (uint64_t t = 0; t < 100; t++)
+        sparkline_add(&curve, t, 5);
+    sparkline_add(&curve, 198, 2); /* stretch 99 of two, where 99 of one was the last before */
+    assert_int_equal(curve.bucket_ns, 2);
+    assert_int_equal(curve.most[98], 5);
+    assert_int_equal(curve.most[99], 2);
+}
+
 static void test_a_late_first_value_is_no_endless_curve(void **state)
 {
     struct sparkline_curve curve = {.bucket_ns = 1};
@@ -152,6 +165,7 @@ int main(void)
         cmocka_unit_test(test_a_stretch_without_a_value_has_that_of_the_one_before),
         cmocka_unit_test(test_a_curve_without_room_becomes_coarser),
         cmocka_unit_test(test_a_stretch_that_is_joined_keeps_its_value_when_another_comes),
+        cmocka_unit_test(test_what_was_carried_over_gives_way_after_a_join_too),
         cmocka_unit_test(test_a_late_first_value_is_no_endless_curve),
     };
 
