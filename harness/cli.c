@@ -5,6 +5,7 @@
 
 #include "harness/grammar.h"
 #include "harness/run_read.h"
+#include "harness/shard.h"
 #include "harness/summary.h"
 #include "harness/text.h"
 
@@ -20,6 +21,8 @@ const struct cli_command cli_commands[] = {
     {"run", "measure: a suite, or workloads on rows, into a new run folder", cli_run,
      &cli_run_parser},
     {"show", "the table of a run, or its summary as JSON", cli_show, &cli_show_parser},
+    {"merge", "the shards of a run, measured on several machines, into one", cli_merge,
+     &cli_merge_parser},
     {"stats", "what the allocators of a run held, as sys._debugmallocstats() prints it", cli_stats,
      &cli_stats_parser},
     {"fidelity", "each replay beside the real CPython, phase by phase, with its bound",
@@ -230,6 +233,20 @@ static int is_finished(const struct run_content *content)
            !json_is_true(json_object_get(content->machine, "interrupted"));
 }
 
+/* Of a round as planned, the cells that this run measures: others are another shard's. */
+static size_t count_here(const json_t *plan, const json_t *round)
+{
+    const json_t *cells = json_object_get(plan, "cells"), *index;
+    size_t here = 0, i;
+
+    json_array_foreach(round, i, index)
+    {
+        const json_int_t cell = json_integer_value(index);
+        here += cell < 0 || shard_is_here(plan, json_array_get(cells, (size_t)cell));
+    }
+    return here;
+}
+
 /* What is there of what was planned, when that is not all. */
 static void tell_unfinished(const char *command, const char *path,
                             const struct run_content *content)
@@ -243,15 +260,21 @@ static void tell_unfinished(const char *command, const char *path,
     if (is_finished(content))
         return;
     json_array_foreach(json_object_get(content->plan, "order"), i, round) planned +=
-        json_array_size(round);
+        count_here(content->plan, round);
     if (here.repeats > 0)
         snprintf(repeats, sizeof repeats, ", and %zu taken once more", here.repeats);
     if (here.further > 0)
         snprintf(further, sizeof further, ", and %zu of further rounds", here.further);
-    fprintf(stderr,
-            "tidemark %s: this run did not finish: %zu of %zu samples are here%s%s; finish it "
-            "with: tidemark run --resume %s\n",
-            command, here.planned, planned, further, repeats, text_quote(path, quoted));
+    if (json_object_get(json_object_get(content->plan, "shard"), "merged"))
+        fprintf(stderr,
+                "tidemark %s: this run was merged of a part of its shards, or of some that did not "
+                "finish: %zu of the %zu samples of these shards are here%s%s\n",
+                command, here.planned, planned, further, repeats);
+    else
+        fprintf(stderr,
+                "tidemark %s: this run did not finish: %zu of %zu samples are here%s%s; finish it "
+                "with: tidemark run --resume %s\n",
+                command, here.planned, planned, further, repeats, text_quote(path, quoted));
 }
 
 json_t *cli_read_summary(const char *command, const char *path)

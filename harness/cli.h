@@ -27,12 +27,13 @@ extern const struct argp cli_list_parser, cli_run_parser, cli_show_parser, cli_s
     cli_fidelity_parser, cli_plot_parser, cli_micro_parser, cli_check_parser, cli_snapshot_parser,
     cli_record_parser, cli_trace_parser, cli_replay_parser, cli_import_parser, cli_fit_parser,
     cli_exec_parser, cli_graph_parser, cli_overhead_parser, cli_doctor_parser, cli_advise_parser,
-    cli_history_parser;
+    cli_history_parser, cli_merge_parser;
 
 int cli_main(int argc, char **argv);
 int cli_list(int argc, char **argv);
 int cli_run(int argc, char **argv);
 int cli_show(int argc, char **argv);
+int cli_merge(int argc, char **argv);
 int cli_snapshot(int argc, char **argv);
 int cli_record(int argc, char **argv);
 int cli_trace(int argc, char **argv);

@@ -14,6 +14,7 @@
 #include "harness/proof.h"
 #include "harness/run_plan.h"
 #include "harness/runner.h"
+#include "harness/shard_text.h"
 #include "harness/suite.h"
 #include "harness/table.h"
 #include "harness/text.h"
@@ -59,6 +60,8 @@ static void look_for_pressure(struct plan *plan)
 
 static int make_plan(struct plan *plan, const struct run_options *options, char *error)
 {
+    plan->shard = options->shard;
+    plan->shard.limit_is_default = options->memory_limit_bytes == 0;
     plan->scale = options->scale;
     plan->seed = options->seed;
     plan->tick_ns = options->tick_ns;
@@ -108,6 +111,8 @@ static void print_plan(const struct plan *plan)
             printf("  n/a: %s", cell->not_available);
         if (cell->is_control)
             printf("  control");
+        if (cell->shard)
+            printf("  shard %u", cell->shard);
         putchar('\n');
     }
     printf("%zu cells", plan->cell_count - plan_controls(plan));
@@ -118,6 +123,7 @@ static void print_plan(const struct plan *plan)
         printf(", scale %g", plan->scale);
     print_until(plan);
     putchar('\n');
+    shard_print_plan(stdout, plan);
 }
 
 static const char *default_folder(const struct plan *plan, const struct run_options *options,
@@ -134,7 +140,11 @@ static const char *default_folder(const struct plan *plan, const struct run_opti
             stamp[used++] = *at;
     }
     stamp[used] = '\0';
-    snprintf(path, path_bytes, "results/%s-%s", stamp, name);
+    int length = snprintf(path, path_bytes, "results/%s-%s", stamp, name);
+    /* Shards may start in the same second, into a folder that their machines share. */
+    if (plan->shard.count > 0 && (size_t)length < path_bytes)
+        snprintf(path + length, path_bytes - (size_t)length, "-%uof%u", plan->shard.index,
+                 plan->shard.count);
     return path;
 }
 
@@ -196,6 +206,7 @@ static int tell(const struct run_options *options, const char *folder, int statu
     if (!summary)
         return CLI_FAILED;
     table_print(stdout, summary);
+    shard_print_folder(stdout, folder);
     json_decref(summary);
     printf("\nrun folder: %s\n", folder);
     status = cli_finish("run", status);
@@ -284,6 +295,9 @@ static int prepare(struct plan *plan, const struct run_options *options)
     /* Now it is known which rows can run: a control is of one that can. */
     if (status == CLI_OK && !options->no_control && plan_add_controls(plan) != 0)
         status = fail("not enough memory for the plan");
+    if (status == CLI_OK && shard_share_out(plan) != 0)
+        status = fail("not enough memory for the plan");
+    shard_tell_empty(plan);
     return status;
 }
 

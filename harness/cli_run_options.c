@@ -7,6 +7,7 @@
 #include "harness/cli.h"
 #include "harness/pass.h"
 #include "harness/scale.h"
+#include "harness/shard_text.h"
 #include "harness/text.h"
 
 #include <inttypes.h>
@@ -34,6 +35,7 @@ enum option_key {
     OPTION_REBUILD,
     OPTION_REPORT,
     OPTION_RESUME,
+    OPTION_SHARD,
     OPTION_UNTIL,
     OPTION_UNTIL_OF,
     OPTION_UNTIL_ROUNDS,
@@ -110,6 +112,11 @@ static const struct argp_option option_table[] = {
      3},
     {"no-census", OPTION_NO_CENSUS, NULL, 0,
      "The same passes without census: tidemark stats then has nothing to tell", 3},
+    {"shard", OPTION_SHARD, "I/N", 0,
+     "Measure part I of N of the plan, on this machine, the same part each time; what is compared "
+     "stays together: all rows, hosts and ways of a workload with its parameters, in all rounds. "
+     "Each part is a run of its own; tidemark merge joins them (docs/cluster.md)",
+     4},
     {"output", 'o', "FOLDER", 0, "The run folder, new or empty (default results/TIME-SUITE)", 4},
     {"report", OPTION_REPORT, NULL, 0, "Draw the report when the run has ended", 4},
     {"dry-run", 'n', NULL, 0, "Print the plan and measure nothing", 4},
@@ -412,6 +419,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         return 0;
     case OPTION_REPORT:
         options->report = 1;
+        return 0;
+    case OPTION_SHARD:
+        shard_parse_option(state, argument, &options->shard);
         return 0;
     case OPTION_RESUME:
         options->resume = argument;

@@ -11,6 +11,7 @@
 /* Strings as given; an empty one was not given. */
 struct run_options {
     struct run_choice choice;
+    struct shard shard;
     const char *folder;
     double scale;
     uint64_t seed;

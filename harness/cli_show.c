@@ -8,6 +8,7 @@
 #include "harness/pages_text.h"
 #include "harness/return_table.h"
 #include "harness/run_folder.h"
+#include "harness/shard_text.h"
 #include "harness/show_pass.h"
 #include "harness/table.h"
 
@@ -156,8 +157,10 @@ static int print_tables(const char *run, const json_t *summary)
 {
     json_t *micro = read_micro(run);
 
-    if (json_array_size(summary) > 0 || json_object_size(micro) == 0)
+    if (json_array_size(summary) > 0 || json_object_size(micro) == 0) {
         table_print(stdout, summary);
+        shard_print_folder(stdout, run);
+    }
     if (json_object_size(micro) > 0) {
         putchar('\n');
         micro_table_print(stdout, micro);

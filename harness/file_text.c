@@ -75,17 +75,29 @@ static int read_open(struct file_text *text, int fd, const char *name, size_t mo
     return 0;
 }
 
-int file_text_read(struct file_text *text, int folder_fd, const char *name, size_t most_bytes,
-                   char *error)
+static int read_file(struct file_text *text, int folder_fd, const char *name, int flags,
+                     size_t most_bytes, char *error)
 {
     /* O_NONBLOCK: opening a pipe that nobody writes to would wait. */
-    int fd = openat(folder_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd = openat(folder_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags);
 
     if (fd < 0)
         return refuse(error, -errno, name, strerror(errno));
     int failed = read_open(text, fd, name, most_bytes, error);
     close(fd);
     return failed;
+}
+
+int file_text_read(struct file_text *text, int folder_fd, const char *name, size_t most_bytes,
+                   char *error)
+{
+    return read_file(text, folder_fd, name, 0, most_bytes, error);
+}
+
+int file_text_read_no_link(struct file_text *text, int folder_fd, const char *name,
+                           size_t most_bytes, char *error)
+{
+    return read_file(text, folder_fd, name, O_NOFOLLOW, most_bytes, error);
 }
 
 void file_text_free(struct file_text *text)

@@ -23,6 +23,10 @@ struct file_text {
 int file_text_read(struct file_text *text, int folder_fd, const char *name, size_t most_bytes,
                    char *error);
 
+/* The same, but a link is refused: for what is handed on without being understood. */
+int file_text_read_no_link(struct file_text *text, int folder_fd, const char *name,
+                           size_t most_bytes, char *error);
+
 void file_text_free(struct file_text *text);
 
 #endif

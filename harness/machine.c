@@ -102,6 +102,8 @@ json_t *machine_describe(const struct plan *plan, const struct program_paths *pa
     if (plan->traces)
         json_object_set_new(machine, "traces", trace_files_describe(plan->traces));
     json_object_set_new(machine, "plan", json_null());
+    if (plan->shard.count > 0)
+        json_object_set_new(machine, "host_name", json_string(kernel.nodename));
     json_object_set_new(machine, "cpu", value_of("/proc/cpuinfo", "model name"));
     json_object_set_new(machine, "cores", json_integer(sysconf(_SC_NPROCESSORS_ONLN)));
     json_object_set_new(machine, "memory_bytes",

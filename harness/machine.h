@@ -1,6 +1,6 @@
 /*
- * What a run ran on: the facts that a reader needs to judge its figures. Leaves out the host's name
- * and everything personal.
+ * What a run ran on: the facts that a reader needs to judge its figures. Leaves out everything
+ * personal, and the host's name but for a shard, whose other parts are of other hosts.
  */
 #ifndef TIDEMARK_HARNESS_MACHINE_H
 #define TIDEMARK_HARNESS_MACHINE_H

@@ -515,6 +515,7 @@ json_t *plan_to_json(const struct plan *plan)
         "passes", passes_to_json(plan), "cells", cells, "order", order_to_json(plan));
     if (plan->until.share > 0)
         json_object_set_new(json, "until", until_to_json(&plan->until));
+    shard_to_json(plan, json);
     return json;
 }
 

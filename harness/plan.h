@@ -11,6 +11,7 @@
 #include "harness/host.h"
 #include "harness/return_way.h"
 #include "harness/row.h"
+#include "harness/shard.h"
 #include "harness/until.h"
 
 #include <jansson.h>
@@ -37,6 +38,7 @@ struct cell {
     char prepared_file[64]; /* what the child reads for a parameter that is a file */
     char preload[1024];     /* of a program: libraries, separated by colons */
     int is_threaded;        /* 1: threads of that file's call the allocator */
+    unsigned shard;         /* of the plan's, that measures it; 0: there are none */
     int is_control; /* the same again as an earlier cell: what differs between the two is noise */
     char not_available[PLAN_REASON_BYTES]; /* empty: it can run */
 };
@@ -53,6 +55,7 @@ struct plan {
     json_t *scale_notes;    /* owned: where a bound stopped that, as scale_words has it; or NULL */
     struct until until;     /* rounds beyond those of the cells; harness/until.h */
     unsigned passes;        /* after all rounds, of each cell that suits: a set (harness/pass.h) */
+    struct shard shard;     /* which part of it this run measures */
     struct cell *cells;     /* owned; plan_free */
     size_t cell_count;
     struct trace_files

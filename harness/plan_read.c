@@ -313,6 +313,49 @@ static int read_cells(const struct place *place, struct plan *plan)
     return 0;
 }
 
+/* Which shard has each cell: what the plan gives, or samples of two machines would be compared. */
+static int check_shards(const struct place *place, struct plan *plan)
+{
+    const json_t *cells = json_object_get(place->object, "cells");
+
+    if (shard_share_out(plan) != 0)
+        return -ENOMEM;
+    for (size_t i = 0; i < plan->cell_count; i++) {
+        struct place at = {.object = json_array_get(cells, i), .error = place->error};
+        uint64_t shard;
+        snprintf(at.where, sizeof at.where, "cells[%zu].", i);
+        if (read_number(&at, "shard", 1, SHARDS_MOST, &shard) != 0)
+            return -EINVAL;
+        if (shard != plan->cells[i].shard)
+            return refuse(&at, "shard is %" PRIu64 ", and the plan gives %u", shard,
+                          plan->cells[i].shard);
+    }
+    return 0;
+}
+
+/* Absent: the run measures the whole plan. */
+static int read_shard(const struct place *place, struct plan *plan)
+{
+    struct place at = {.object = json_object_get(place->object, "shard"),
+                       .where = "shard.",
+                       .error = place->error};
+    uint64_t index, count;
+
+    if (!at.object)
+        return 0;
+    if (!json_is_object(at.object))
+        return refuse(place, "shard is no object");
+    if (json_object_get(at.object, "merged"))
+        return refuse(place, "shard: this run was merged: finish its shards, and merge them again");
+    if (read_number(&at, "count", 1, SHARDS_MOST, &count) != 0 ||
+        read_number(&at, "index", 1, count, &index) != 0 ||
+        read_flag(&at, "limit_is_default", &plan->shard.limit_is_default) != 0)
+        return -EINVAL;
+    plan->shard.index = (unsigned)index;
+    plan->shard.count = (unsigned)count;
+    return check_shards(place, plan);
+}
+
 static size_t stored_samples(const json_t *order)
 {
     size_t count = 0, i;
@@ -357,7 +400,8 @@ static int read_plan(const struct place *place, struct plan *plan)
         (json_object_get(place->object, "warm_up_bytes") &&
          read_number(place, "warm_up_bytes", 0, INT64_MAX, &plan->warm_up_bytes) != 0))
         return -EINVAL;
-    return check_order(place, plan);
+    failed = read_shard(place, plan);
+    return failed ? failed : check_order(place, plan);
 }
 
 int plan_from_json(struct plan *plan, const json_t *json, char *error)

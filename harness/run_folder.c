@@ -26,8 +26,7 @@ static int fail(char *error, int number, const char *what, const char *path)
     return number;
 }
 
-/* mkdir -p: a run is usually the first thing in results/. */
-static int make_folders(const char *path)
+int run_folder_make_parents(const char *path)
 {
     char part[RUN_FOLDER_PATH_BYTES];
 
@@ -44,7 +43,17 @@ static int make_folders(const char *path)
             return -errno;
         *at = '/';
     }
-    return mkdir(part, 0777) != 0 && errno != EEXIST ? -errno : 0;
+    return 0;
+}
+
+/* mkdir -p: a run is usually the first thing in results/. */
+static int make_folders(const char *path)
+{
+    const int failed = run_folder_make_parents(path);
+
+    if (failed)
+        return failed;
+    return mkdir(path, 0777) != 0 && errno != EEXIST ? -errno : 0;
 }
 
 static int is_empty(int folder_fd)
@@ -322,7 +331,7 @@ static int lines_text(const json_t *samples, char **text, size_t *length)
     return error;
 }
 
-int run_folder_rewrite(struct run_folder *folder, const json_t *samples)
+int run_folder_write_samples(int folder_fd, const json_t *samples)
 {
     char *text = NULL;
     size_t length = 0;
@@ -331,8 +340,15 @@ int run_folder_rewrite(struct run_folder *folder, const json_t *samples)
     if (!error && length > JSON_FILE_MOST_LINES_BYTES)
         error = -EFBIG;
     if (!error)
-        error = json_file_replace(folder->fd, "samples.jsonl", text, length);
+        error = json_file_replace(folder_fd, "samples.jsonl", text, length);
     free(text);
+    return error;
+}
+
+int run_folder_rewrite(struct run_folder *folder, const json_t *samples)
+{
+    const int error = run_folder_write_samples(folder->fd, samples);
+
     if (error)
         return error;
     close(folder->samples_fd); /* of the file that was replaced, and its lock */

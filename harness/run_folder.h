@@ -53,6 +53,12 @@ int run_folder_append(struct run_folder *folder, const json_t *sample, size_t nu
  * the lines are then as they were. */
 int run_folder_rewrite(struct run_folder *folder, const json_t *samples);
 
+/* The same into a folder that is not yet a run. */
+int run_folder_write_samples(int folder_fd, const json_t *samples);
+
+/* mkdir -p of all but the last part of `path`. Returns 0 or a negative errno. */
+int run_folder_make_parents(const char *path);
+
 /* The files that say what a run is, as they are stored; run_texts_free. */
 struct run_texts {
     struct file_text plan, machine, samples;

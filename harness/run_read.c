@@ -41,6 +41,7 @@ static const struct field plan_fields[] = {
     {"cells", IS_ARRAY},
     {"order", IS_ARRAY},
     {"until", IS_OBJECT | IS_ABSENT},
+    {"shard", IS_OBJECT | IS_ABSENT},
     {0},
 };
 
@@ -56,6 +57,7 @@ static const struct field cell_fields[] = {
     {"thp", IS_WORD | IS_ABSENT},
     {"rounds", IS_WHOLE},
     {"not_available", IS_TEXT | IS_NULL},
+    {"shard", IS_WHOLE | IS_ABSENT},
     {0},
 };
 

@@ -7,6 +7,7 @@
 #include "harness/noise_floor.h"
 #include "harness/return_summary.h"
 #include "harness/return_way.h"
+#include "harness/shard.h"
 #include "harness/statistics.h"
 #include "harness/until_summary.h"
 
@@ -28,7 +29,8 @@ struct cell_samples {
     size_t ok_count;
     const json_t *failed;
     const json_t *any;
-    double *values; /* room for ok_count */
+    double *values;     /* room for ok_count */
+    const json_t *plan; /* whole */
     size_t dirty, repeats;
     int knows_dirty; /* 0: of an earlier version, which took no canary */
 };
@@ -129,6 +131,7 @@ static void copy(json_t *to, const json_t *from, const char *key)
 static void set_status(json_t *object, const json_t *planned, const struct cell_samples *cell)
 {
     const json_t *not_available = json_object_get(planned, "not_available");
+    char elsewhere[SHARD_TEXT_BYTES];
 
     if (json_is_string(not_available)) {
         json_object_set_new(object, "status", json_string("n/a"));
@@ -136,6 +139,9 @@ static void set_status(json_t *object, const json_t *planned, const struct cell_
     } else if (cell->failed) {
         copy(object, cell->failed, "status");
         copy(object, cell->failed, "reason");
+    } else if (cell->ok_count == 0 && shard_say_elsewhere(cell->plan, planned, elsewhere)) {
+        json_object_set_new(object, "status", json_string("n/a"));
+        json_object_set_new(object, "reason", json_string(elsewhere));
     } else if (cell->ok_count == 0) {
         json_object_set_new(object, "status", json_string("n/a"));
         json_object_set_new(object, "reason", json_string("not measured: the run ended before it"));
@@ -374,7 +380,7 @@ json_t *summary_of_run(const json_t *plan, const json_t *samples, char *error)
     const json_t *cells = json_object_get(plan, "cells");
     size_t room = json_array_size(samples) + 1;
     const double took_ns = until_summary_took_ns(samples);
-    struct cell_samples cell = {0};
+    struct cell_samples cell = {.plan = plan};
     struct grouped grouped = {0};
     json_t *summary = NULL;
     size_t index;

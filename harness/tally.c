@@ -38,7 +38,8 @@ int tally_init(struct tally *tally, const struct plan *plan)
     for (size_t i = 0; i < plan->cell_count; i++) {
         struct tally_cell *cell = &tally->cells[i];
         cell->rounds = plan->cells[i].rounds;
-        cell->runs_left = plan->cells[i].not_available[0] ? 0 : cell->rounds;
+        cell->runs_left = plan->cells[i].not_available[0] || !shard_has(plan, i) ? 0 : cell->rounds;
+        cell->given_up = !shard_has(plan, i);
         cell->experiment = plan->until.share > 0 ? find_experiment(plan, i) : i;
     }
     return 0;
@@ -197,6 +198,8 @@ static const char *read_place(const struct tally *tally, const json_t *sample,
         return "no cell of the plan";
     if (plan->cells[cell].not_available[0])
         return "a cell that the plan rules out";
+    if (!shard_has(plan, (size_t)cell))
+        return "a cell that another shard has";
     if (round < 0 || round >= (json_int_t)tally->cells[cell].rounds)
         return "no round of its cell";
     if (repeat < 0 || repeat >= PLAN_REPEATS)

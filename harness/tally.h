@@ -26,7 +26,7 @@ struct tally_cell {
     size_t experiment;   /* its first cell; that of a cell itself where no round is ever added */
     size_t dirty;        /* samples */
     int wants_round;     /* of the first cell of an experiment: tally_add_rounds */
-    int given_up;        /* no further sample is taken */
+    int given_up;        /* no further sample is taken; another shard's is so from the start */
     int has_ok;          /* a sample came to its end */
     double *figures[UNTIL_METRICS]; /* owned: of each sample that came to its end, in no order */
     size_t figure_count, figure_room;

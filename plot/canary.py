@@ -19,14 +19,14 @@ def draw(run, name):
     figure, axes = style.make_panels(
         len(PIECES), 1, 1.25, "How steady the machine was",
         "Before each sample the same work is done on the same core: how long it took, as a ratio to its median over this run.\n"
-        "A flat line is a steady machine. " + _say_dirty(readings),
+        "A flat line is a steady machine. " + _say_dirty(readings) + _say_shards(readings),
         "A sample is dirty when a piece took more than 1.3 times (first touch: 1.5 times) its median over the run until then, of at "
         "least five readings. The dashed line stands at as many times the median over the whole run: where the machine changed "
         "meanwhile, the two do not agree everywhere. "
         + style.machine_caption(run), gap=0.42, sharex=True, head=0.42, left=0.8)
     for axis, (piece, step, limit), values in zip(axes, PIECES, zip(*(reading.pieces for reading in readings))):
         _draw_panel(axis, readings, values, limit)
-        axis.set_title(f"{piece} · median {words.duration(statistics.median(values) / 1e9)} {step}", loc="left", fontweight="bold")
+        axis.set_title(f"{piece} · {_say_medians(readings, values)} {step}", loc="left", fontweight="bold")
     axes[-1].set_xlabel("sample, in the order measured")
     _name_repeats(axes[0], readings)
     return style.save(figure, run.folder, name)
@@ -37,10 +37,28 @@ def _say_dirty(readings):
     return f"Marked: the {dirty} dirty samples." if dirty else "No sample was dirty."
 
 
+def _say_shards(readings):
+    return "" if len({reading.shard for reading in readings}) < 2 else " Of a merged run the median is that of each shard."
+
+
+def _medians(readings, values):
+    """By shard: each was measured as a run of its own, perhaps on another machine."""
+    of_shards = {}
+    for reading, value in zip(readings, values):
+        of_shards.setdefault(reading.shard, []).append(value)
+    return {shard: statistics.median(own) for shard, own in of_shards.items()}
+
+
+def _say_medians(readings, values):
+    medians = _medians(readings, values).values()
+    low, high = (words.duration(bound(medians) / 1e9) for bound in (min, max))
+    return f"median {low}" if len(medians) == 1 else f"medians {low} to {high}"
+
+
 def _draw_panel(axis, readings, values, limit):
     numbers = [reading.number for reading in readings]
-    middle = statistics.median(values)
-    ratios = [value / middle for value in values]
+    medians = _medians(readings, values)
+    ratios = [value / medians[reading.shard] for reading, value in zip(readings, values)]
     _shade_repeats(axis, readings)
     axis.axhline(1, color=style.LIVE_AREA, linewidth=1, zorder=1)
     axis.axhline(limit, color=style.INK, linewidth=1, linestyle=(0, (5, 3)), zorder=2)
@@ -57,19 +75,23 @@ def _draw_panel(axis, readings, values, limit):
 
 
 def _repeats(readings):
-    """First and last sample of those taken once more, or None; they come at the run's end."""
-    numbers = [reading.number for reading in readings if reading.repeat]
-    return (numbers[0], numbers[-1]) if numbers else None
+    """First and last sample of those taken once more, which come at the end of a run, and in a merged one of each shard."""
+    spans = []
+    for before, reading in zip([None, *readings], readings):
+        if reading.repeat and before and before.repeat and before.shard == reading.shard:
+            spans[-1][1] = reading.number
+        elif reading.repeat:
+            spans.append([reading.number, reading.number])
+    return spans
 
 
 def _shade_repeats(axis, readings):
-    if _repeats(readings):
-        first, last = _repeats(readings)
+    for first, last in _repeats(readings):
         axis.axvspan(first - 0.5, last + 0.5, color=style.PARKED, linewidth=0, zorder=0)
 
 
 def _name_repeats(axis, readings):
-    """Above the panel, ending where the shade does: there is room for the words even over a single sample."""
+    """Above the panel, ending where the last shade does: there is room for the words even over a single sample."""
     if _repeats(readings):
-        axis.text(_repeats(readings)[1] + 0.5, 1.03, "shaded: taken once more", transform=axis.get_xaxis_transform(),
+        axis.text(_repeats(readings)[-1][1] + 0.5, 1.03, "shaded: taken once more", transform=axis.get_xaxis_transform(),
                   ha="right", va="bottom", fontsize=style.SMALL)

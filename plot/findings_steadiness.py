@@ -2,6 +2,7 @@
 Says how steady the machine was, from what the run recorded: dirty samples, A/A controls, the first touch of memory.
 It leaves out the canary's curve, which is canary.py's, and any judgement of other figures: a reader has to compare them.
 """
+import machines
 import words
 from findings import Section
 
@@ -14,7 +15,9 @@ def read_section(run):
     items = [_say_control(control) for control in run.controls]
     if run.readings is None and not items and not run.machine.get("warm_up"):
         return Section(ANCHOR, TITLE, ["Not recorded by this run."], absent=True)
-    paragraphs = [_say_dirty(run), _say_warm_up(run.machine.get("warm_up")),
+    places = machines.several(run)
+    paragraphs = [_say_dirty(run), *([_say_warm_up(run.machine.get("warm_up"))] if not places else
+                                     [f"On {place.name}: {_say_warm_up(place.record.get('warm_up'))}" for place in places]),
                   "A row measured twice, as if it were two (A/A):" if items else
                   "This run has no A/A control, a row measured twice: from six rounds and two rows on it shows what noise alone "
                   "does."]

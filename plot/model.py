@@ -65,7 +65,7 @@ class Sample:
 class Cell:
     """
     One object of summary.json with its samples; `peak_mb` is absolute, a Figure is None when no sample has it; `index` is
-    its place in plan.json.
+    its place in plan.json; `machine` the name of that which it was measured on, in a run of several.
     """
     workload: str
     params: dict
@@ -87,6 +87,7 @@ class Cell:
     since_last_free_s: Figure = None
     index: int = None
     way: Way = Way()
+    machine: str = ""
     prices: object = None  # of given_back.py
 
     @property
@@ -119,11 +120,15 @@ class Cell:
 
 @dataclass
 class Reading:
-    """The canary before one sample: nanoseconds of a turn, a load and a page; `repeat` is 1 when it was taken once more."""
+    """
+    The canary before one sample: nanoseconds of a turn, a load and a page; `repeat` is 1 when it was taken once more; `shard`
+    that of its cell, None of a run without shards.
+    """
     number: int
     pieces: tuple
     dirty: bool
     repeat: int
+    shard: int = None
 
 
 @dataclass
@@ -144,6 +149,7 @@ class Experiment:
     idle_s: float
     cells: list
     way: Way = Way()
+    machine: str = ""  # in a run of several machines
 
     @property
     def long_idle(self):
@@ -170,7 +176,7 @@ class Run:
     """
     `missing`: (workload, params, allocator, way) of planned cells that summary.json lacks; `micro`: what micro/ has, by file;
     `readings`: by sample, None of a version that took no canary; `censuses`: what census.py read, in the order of the cells;
-    `pages`: what pages.py did; `ledgers`: what ledger.py did. Controls are in no experiment.
+    `pages`: what pages.py did; `ledgers`: what ledger.py did; `shards`: what machines.py did. Controls are in no experiment.
     """
     folder: str
     name: str
@@ -186,3 +192,4 @@ class Run:
     censuses: list = field(default_factory=list)
     pages: list = field(default_factory=list)
     ledgers: list = field(default_factory=list)
+    shards: object = None

@@ -27,6 +27,7 @@ import findings_returned  # noqa: E402
 import findings_steadiness  # noqa: E402
 import held_back  # noqa: E402
 import latency  # noqa: E402
+import machines  # noqa: E402
 import memory_return  # noqa: E402
 import micro  # noqa: E402
 import overview  # noqa: E402
@@ -246,7 +247,7 @@ def write_report(run, pictures):
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(templates), autoescape=True, trim_blocks=True,
                                      lstrip_blocks=True)
     html = environment.get_template("report.html.j2").render(
-        run=run, machine=run.machine, words=words, pictures=pictures, steadiness=findings_steadiness.read_section(run), articles=findings.read_articles(run),
+        run=run, machine=run.machine, shards=machines.say(run), words=words, pictures=pictures, steadiness=findings_steadiness.read_section(run), articles=findings.read_articles(run),
         versions=words.versions(cell for experiment in run.experiments for cell in experiment.cells),
         sections=[*findings_returned.read_sections(run), *findings_collection.read_sections(run), *findings.read_lifetimes(run),
                   *findings.read_replays(run), *findings.read_idles(run), *findings_pages.read_sections(run),

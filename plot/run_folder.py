@@ -14,6 +14,7 @@ import numpy
 import census
 import given_back
 import ledger
+import machines
 import pages
 import words
 from checked import MIB, NUMBER, RunError, decode, get, get_flag, read_json, read_lines, read_packed
@@ -47,17 +48,20 @@ def read_run(folder):
         raise RunError(f"{path}: it has more than {MOST_CELLS} cells")
     planned = [read_key(cell, f"{path}: cell {index}") for index, cell in enumerate(plan["cells"])]
     machine = read_machine(os.path.join(folder, "machine.json"))
-    samples, readings = _read_samples(os.path.join(folder, "samples.jsonl"), [key[6] for key in planned])
+    shards = machines.read_shards(plan, machine, folder)
+    of_cells = [_read_shard(cell, f"{path}: cell {index}") for index, cell in enumerate(plan["cells"])]
+    samples, readings = _read_samples(os.path.join(folder, "samples.jsonl"), [key[6] for key in planned], of_cells)
     cells, controls, missing = _read_cells(os.path.join(folder, "summary.json"), planned, samples, machine)
     told = len({key[6] for key in planned}) > 1
     for cell in [*cells, *(control.cell for control in controls)]:
         cell.way = _tell(cell.way, told)
+        cell.machine = machines.name_of(shards, of_cells[cell.index])
     missing = [(*key, _tell(way, told)) for *key, way in missing]
     return Run(folder, os.path.basename(os.path.abspath(folder)), get(plan, "suite", str, path, optional=True),
                get(plan, "tick_ns", NUMBER, path, least=0) / SECOND, machine, _group(cells), missing,
                _read_micro(os.path.join(folder, "micro")), readings, controls,
                bool(get_flag(plan, "repeat_dirty", path)), census.read_censuses(folder, cells),
-               pages.read_pages(folder, cells), ledger.read_ledgers(folder, cells))
+               pages.read_pages(folder, cells), ledger.read_ledgers(folder, cells), shards)
 
 
 def read_curve(run, sample):
@@ -108,7 +112,8 @@ def _group(cells):
     groups = {}
     for cell in cells:
         key = (cell.workload, json.dumps(cell.params, sort_keys=True), cell.idle_s, cell.way)
-        groups.setdefault(key, Experiment(cell.workload, cell.params, cell.idle_s, [], cell.way)).cells.append(cell)
+        groups.setdefault(key, Experiment(cell.workload, cell.params, cell.idle_s, [], cell.way,
+                                          cell.machine)).cells.append(cell)
     return list(groups.values())
 
 
@@ -142,6 +147,10 @@ def read_key(record, where):
             bool(get_flag(record, "control", where)), _read_way(record, where))
 
 
+def _read_shard(record, where):
+    return get(record, "shard", int, where, least=1) if "shard" in record else None
+
+
 def _read_way(record, where):
     """How the cell gives back; what a run of an earlier version lacks is as it was then."""
     activity_ns = get(record, "activity_ns", int, where, least=0) if "activity_ns" in record else 0
@@ -157,7 +166,7 @@ def _read_choice(record, name, choices, where):
     return text
 
 
-def _read_samples(path, ways):
+def _read_samples(path, ways, shards):
     """The samples, by the index of their cell, each with its way; the canary before each, None where no sample has one."""
     cells = len(ways)
     samples = [[] for _ in range(cells)]
@@ -168,14 +177,14 @@ def _read_samples(path, ways):
             raise RunError(f"{where}: 'cell' is {cell}, but plan.json has {cells} cells")
         samples[cell].append(_read_sample(record, ways[cell], where))
         if record.get("canary") is not None:
-            readings.append(_read_reading(record, where))
+            readings.append(_read_reading(record, shards[cell], where))
     return samples, readings or None
 
 
-def _read_reading(record, where):
+def _read_reading(record, shard, where):
     canary = get(record, "canary", dict, where)
     return Reading(get(record, "sample", int, where), tuple(get(canary, name, NUMBER, f"{where}: canary") for name in PIECES),
-                   bool(get_flag(record, "dirty", where)), get(record, "repeat", int, where))
+                   bool(get_flag(record, "dirty", where)), get(record, "repeat", int, where), shard)
 
 
 def _read_sample(record, way, where):

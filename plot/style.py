@@ -18,6 +18,7 @@ import matplotlib.pyplot as pyplot  # noqa: E402  (the backend comes first)
 
 import PIL.Image  # noqa: E402
 
+import machines  # noqa: E402
 import words  # noqa: E402
 from checked import RunError  # noqa: E402
 
@@ -70,13 +71,16 @@ def machine_caption(run, cells=(), count=True):
     Machine, kernel, libc; versions of the cells drawn and, unless `count` says that it is no matter of the figure, n of their
     samples: what a figure needs to be read away from its report.
     """
-    machine = run.machine
+    places = [place for place in machines.several(run) if not cells or place.name in {cell.machine for cell in cells}]
+    machine = places[0].record if len(places) == 1 else run.machine
     known = lambda name: words.plain(machine.get(name) or f"unknown {name}", 80)
     libraries = [version for version in words.versions(cells) if version != machine.get("libc")]
     git = machine.get("git")
     memory = machine.get("memory_bytes")
-    parts = [f"{known('cpu')}, {known('cores')} cores" + (f", {memory / 2**30:.1f} GiB" if memory else ""), known("kernel"),
-             known("libc"), f"THP {known('thp')}", *libraries, f"tidemark {known('tidemark')}" + (f" ({git})" if git else ""),
+    where = ([f"measured on {len(places)} machines, experiments on other ones than each other: "
+              + "; ".join(map(machines.describe, places))] if len(places) > 1 else
+             [f"{known('cpu')}, {known('cores')} cores" + (f", {memory / 2**30:.1f} GiB" if memory else ""), known("kernel")])
+    parts = [*where, known("libc"), f"THP {known('thp')}", *libraries, f"tidemark {known('tidemark')}" + (f" ({git})" if git else ""),
              f"run {run.name}"]
     if cells and count:
         parts.append(words.samples(sorted({cell.count for cell in cells if cell.ran})))

@@ -128,8 +128,11 @@ def with_way(text, one):
 
 
 def experiment(one):
-    """The name of an experiment: its workload, with the parameters behind it, and how it gives back where that is told."""
-    return with_way(workload(one.workload, one.params), one.way)
+    """
+    The name of an experiment: its workload, with the parameters behind it, how it gives back where that is told, and in a run
+    of several machines its own.
+    """
+    return with_way(workload(one.workload, one.params), one.way) + (f" · on {one.machine}" if one.machine else "")
 
 
 def rest_phases(run):

@@ -6,5 +6,6 @@ status=0
 mapfile -t sources < <(find allocators workloads harness tests \( -name '*.c' -o -name '*.h' -o -name '*.cc' \) | sort)
 clang-format --dry-run --Werror "${sources[@]}" || status=1
 shellcheck -x bench test .ci/run tests/form_test.sh tests/docs_test.sh tests/tidy_test.sh harness/setup.sh workloads/programs/*.sh \
+    docs/examples/cluster/*.sh docs/examples/cluster/*.sbatch \
     packaging/completions/tidemark.bash || status=1
 exit $status

@@ -23,7 +23,7 @@ from tidemark_run import TIDEMARK, show  # noqa: E402
 
 BUILD = os.path.dirname(TIDEMARK)
 SOURCE = os.getcwd()
-COMMANDS = ("list", "run", "show", "stats", "fidelity", "plot", "advise", "history", "micro", "check", "snapshot", "exec", "record", "trace", "replay", "import", "fit", "graph", "overhead", "doctor")
+COMMANDS = ("list", "run", "show", "merge", "stats", "fidelity", "plot", "advise", "history", "micro", "check", "snapshot", "exec", "record", "trace", "replay", "import", "fit", "graph", "overhead", "doctor")
 SMALL = ("-w", "list_lifetime:n=20k", "--idle", "20ms", "--rounds", "1", "-a", "pymalloc")
 PARTS = ("libexec/tidemark/tidemark-child", "libexec/tidemark/tidemark-describe", "libexec/tidemark/tidemark-micro",
          "libexec/tidemark/tidemark-check", "libexec/tidemark/tidemark-graph", "libexec/tidemark/tidemark-sites",
