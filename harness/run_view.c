@@ -333,8 +333,8 @@ void run_view_show(struct run_view *view, size_t cell, const char *what)
     view->cursor = (struct sampler_cursor){0};
     view->curve = (struct sparkline_curve){.bucket_ns = FIRST_BUCKET_NS};
     view->now_bytes = view->most_bytes = view->t_ns = 0;
+    /* Drawn when the child starts: a terminal that draws would be heard by the canary. */
     fill_table(view);
-    draw(view);
 }
 
 void run_view_note(struct run_view *view, const char *message)

@@ -160,7 +160,7 @@ class LiveView(Scratch):
             self.assertEqual([line[2:].split()[0] for line in frame if line.startswith("> ")], [running])
 
     def test_a_window_that_changes_is_followed(self):
-        with self.start("--rounds", "1", "--idle", "1500ms", "-a", "glibc", columns=100) as shown:
+        with self.start("--rounds", "1", "--idle", "4s", "-a", "glibc", columns=100) as shown:
             for columns in (50, 30, 90):
                 shown.resize(columns, 24)
                 seen = len(shown.frames)
@@ -259,7 +259,7 @@ class LiveView(Scratch):
                 self.assertIn(says, refused.stderr)
 
     def test_it_goes_on_beneath_a_shell_s_line_after_a_stop(self):
-        with self.start("--rounds", "1", "--idle", "1500ms", "-a", "glibc") as shown:
+        with self.start("--rounds", "1", "--idle", "4s", "-a", "glibc") as shown:
             shown.read_until(lambda terminal: len(terminal.frames) > 2)
             shown.process.send_signal(signal.SIGSTOP)
             while shown.feed(0.3) and select.select([shown.main], [], [], 0.3)[0]:
