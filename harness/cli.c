@@ -25,6 +25,8 @@ const struct cli_command cli_commands[] = {
      &cli_merge_parser},
     {"stats", "what the allocators of a run held, as sys._debugmallocstats() prints it", cli_stats,
      &cli_stats_parser},
+    {"compare", "better, worse, the same, or cannot tell: two runs, or the rows of one",
+     cli_compare, &cli_compare_parser},
     {"fidelity", "each replay beside the real CPython, phase by phase, with its bound",
      cli_fidelity, &cli_fidelity_parser},
     {"plot", "the figures and the report of a run", cli_plot, &cli_plot_parser},
@@ -50,6 +52,8 @@ const struct cli_command cli_commands[] = {
     {"graph", "the objects of a workload: who holds them, in which cycle, growth by type",
      cli_graph, &cli_graph_parser},
     {"overhead", "what the harness itself adds, measured", cli_overhead, &cli_overhead_parser},
+    {"selftest", "whether the verdicts of compare hold here, on allocators with known faults",
+     cli_selftest, &cli_selftest_parser},
     {"doctor", "what of the method holds on this machine, and what to do", cli_doctor,
      &cli_doctor_parser},
 };

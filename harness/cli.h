@@ -1,6 +1,7 @@
 /*
  * The subcommands of `tidemark`. Each takes its own argv, with its name as argv[0], and returns the
- * exit status: 0 done, 1 something failed or a row did, 2 usage, 130 interrupted.
+ * exit status: 0 done, 1 something failed or a row did, 2 usage, 130 interrupted; those of
+ * `compare` are its own.
  */
 #ifndef TIDEMARK_HARNESS_CLI_H
 #define TIDEMARK_HARNESS_CLI_H
@@ -27,7 +28,7 @@ extern const struct argp cli_list_parser, cli_run_parser, cli_show_parser, cli_s
     cli_fidelity_parser, cli_plot_parser, cli_micro_parser, cli_check_parser, cli_snapshot_parser,
     cli_record_parser, cli_trace_parser, cli_replay_parser, cli_import_parser, cli_fit_parser,
     cli_exec_parser, cli_graph_parser, cli_overhead_parser, cli_doctor_parser, cli_advise_parser,
-    cli_history_parser, cli_merge_parser;
+    cli_history_parser, cli_merge_parser, cli_compare_parser, cli_selftest_parser;
 
 int cli_main(int argc, char **argv);
 int cli_list(int argc, char **argv);
@@ -51,6 +52,8 @@ int cli_check(int argc, char **argv);
 int cli_graph(int argc, char **argv);
 int cli_overhead(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
+int cli_compare(int argc, char **argv);
+int cli_selftest(int argc, char **argv);
 
 /*
  * The end of a command that printed: `status`, or CLI_FAILED with a message when stdout could not
@@ -142,6 +145,14 @@ int cli_run_script_with(const char *command, const char *script, const char *con
 /* Executes a script of plot/ under an interpreter that has what it draws with, with one argument,
  * or two. Returns an exit status, with a message on stderr. */
 int cli_run_script(const char *command, const char *script, const char *input, const char *output);
+
+/*
+ * Executes a script of plot/ under the same interpreter with `count` words. Returns 0 with its own
+ * exit status in `status`, or an exit status of this program's, with a message on stderr, where it
+ * could not be started or was killed.
+ */
+int cli_run_script_words(const char *command, const char *script, const char *const *words,
+                         size_t count, int *status);
 
 /* Draws the report of a run: executes plot/report.py under an interpreter that has matplotlib and
  * jinja2. Returns an exit status. */

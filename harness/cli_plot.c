@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -35,12 +36,10 @@ static int refresh_summary(const char *command, const char *path)
     return failed ? CLI_FAILED : CLI_OK;
 }
 
-int cli_run_script_with(const char *command, const char *script, const char *const *arguments)
+int cli_run_script_words(const char *command, const char *script, const char *const *words,
+                         size_t count, int *status)
 {
-    enum { MOST_WORDS = 4096 };
-    const char *argv[MOST_WORDS + 1];
-    size_t count = 0;
-    char versions[128];
+    char versions[160];
     const char *interpreter;
     const int missing = plot_python_find(&interpreter, versions, sizeof versions);
 
@@ -53,36 +52,49 @@ int cli_run_script_with(const char *command, const char *script, const char *con
                 command);
         return CLI_FAILED;
     }
-    argv[count++] = interpreter;
-    argv[count++] = "-B";
-    argv[count++] = script;
-    while (*arguments && count < MOST_WORDS)
-        argv[count++] = *arguments++;
-    argv[count] = NULL;
-    if (*arguments) {
-        fprintf(stderr, "tidemark %s: more than %d words for a script\n", command, MOST_WORDS);
+    const char **argv = calloc(count + 4, sizeof *argv);
+    if (!argv)
         return CLI_FAILED;
-    }
+    argv[0] = interpreter;
+    argv[1] = "-B";
+    argv[2] = script;
+    for (size_t i = 0; i < count; i++)
+        argv[3 + i] = words[i];
     struct process_request request = {.argv = argv};
-    int status = 0;
-    int error = process_run(&request, &status);
+    int wait_status = 0;
+    int error = process_run(&request, &wait_status);
+    free(argv);
 
     if (error == -EINTR)
         return CLI_INTERRUPTED;
     if (error)
         fprintf(stderr, "tidemark %s: cannot start %s: %s\n", command, interpreter,
                 strerror(-error));
-    /* One that a signal killed has no status of its own. */
-    return error || !WIFEXITED(status) ? CLI_FAILED : WEXITSTATUS(status);
+    if (error || !WIFEXITED(wait_status))
+        return CLI_FAILED;
+    *status = WEXITSTATUS(wait_status);
+    return CLI_OK;
+}
+
+int cli_run_script_with(const char *command, const char *script, const char *const *arguments)
+{
+    size_t count = 0;
+    int status = 0;
+
+    while (arguments[count])
+        count++;
+    const int failed = cli_run_script_words(command, script, arguments, count, &status);
+    return failed ? failed : status;
 }
 
 int cli_run_script(const char *command, const char *script, const char *input, const char *output)
 {
-    const char *const arguments[] = {input, output, NULL};
-    const int status = cli_run_script_with(command, script, arguments);
+    const char *const words[] = {input, output};
+    int status = 0;
+    const int failed = cli_run_script_words(command, script, words, output ? 2 : 1, &status);
 
     /* Its own statuses are not this command's: a drawing that failed is a failure. */
-    return status == CLI_OK || status == CLI_INTERRUPTED ? status : CLI_FAILED;
+    return failed ? failed : status != 0 ? CLI_FAILED : CLI_OK;
 }
 
 int cli_draw_report(const char *command, const char *path)

@@ -122,7 +122,7 @@ static int check_libraries(struct doctor *doctor)
 static int check_plot_python(struct doctor *doctor)
 {
     const char *interpreter;
-    char versions[128];
+    char versions[160];
     int error = plot_python_find(&interpreter, versions, sizeof versions);
 
     if (error == -EINTR)

@@ -63,12 +63,15 @@ static const struct part {
     PART(snapshot_library, LIBRARIES, "libtidemark-snapshot.so", R_OK),
     PART(record_library, LIBRARIES, "libtidemark-record.so", R_OK),
     PART(witness_library, LIBRARIES, "libtidemark-witness.so", R_OK),
+    PART(planted_library, LIBRARIES, "libtidemark-planted.so", R_OK),
     PART(python_folder, DATA, "workloads/python", X_OK),
     PART(drivers_folder, DATA, "workloads/programs", X_OK),
     PART(report_script, DATA, "plot/report.py", R_OK),
     PART(trace_script, DATA, "plot/trace.py", R_OK),
     PART(advise_script, DATA, "plot/advise.py", R_OK),
     PART(history_script, DATA, "plot/history.py", R_OK),
+    PART(compare_script, DATA, "plot/compare.py", R_OK),
+    PART(selftest_script, DATA, "plot/selftest.py", R_OK),
     PART(recorded, DATA, "recorded.json", R_OK),
 #undef PART
 };

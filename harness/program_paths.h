@@ -24,6 +24,9 @@ struct program_paths {
     char trace_script[PROGRAM_PATH_BYTES];     /* plot/trace.py */
     char advise_script[PROGRAM_PATH_BYTES];    /* plot/advise.py */
     char history_script[PROGRAM_PATH_BYTES];   /* plot/history.py */
+    char compare_script[PROGRAM_PATH_BYTES];   /* plot/compare.py */
+    char selftest_script[PROGRAM_PATH_BYTES];  /* plot/selftest.py */
+    char planted_library[PROGRAM_PATH_BYTES];  /* libtidemark-planted.so */
     char recorded[PROGRAM_PATH_BYTES];         /* recorded.json */
 };
 

@@ -1,7 +1,7 @@
 """
 What the values of processes allow one to say: medians, ratios, tests, and whether samples drifted. Every function takes plain
 sequences of one number per process, in the order they were measured where that matters, and is pure: equal input, equal output.
-It leaves out which values are compared and what follows from it, and pooled iterations: a process is the sample.
+It leaves out which values are compared and what follows from it (verdict.py), and pooled iterations: a process is the sample.
 Tests, bootstrap and distributions are SciPy's; what follows here is the choice among them, and its reasons (docs/method.md).
 """
 import math
@@ -14,6 +14,8 @@ from scipy import stats
 CONFIDENCE = 0.95
 RESAMPLES = 4999   # of a bootstrap: its 2.5 % point is then the 125th value, which moves by some 4 % of the interval's width
 SEED = 20260131    # so that the same samples always have the same interval
+MOST_RESAMPLED = 2**21  # numbers of a bootstrap in memory at a time
+MOST_EXACT = 40    # values of both groups up to which the distribution of U is counted out; SciPy takes seconds for 80
 FENCE = 1.5        # interquartile ranges beyond a quartile (Tukey, Exploratory Data Analysis, 1977)
 
 
@@ -43,6 +45,7 @@ class Difference:
     probability: float   # p of Mann-Whitney's U, two-sided; None where a group is empty
     superiority: float   # chance that a value of the second is above one of the first, ties counted half (Vargha and Delaney's A)
     pairs: int           # that were drawn together in the bootstrap; 0: each group by itself
+    counts: tuple = None # of values in each
 
 
 @dataclass(frozen=True)
@@ -57,19 +60,21 @@ class Course:
 def median(values):
     """
     The median with its exact interval between two order statistics, which assumes no distribution (Conover, Practical
-    Nonparametric Statistics, 3.2). None has one below six values: that of five, their extremes, has 93.75 %.
+    Nonparametric Statistics, 3.2). None has one below six values: that of five, their extremes, has 93.75 %. None without a value.
     """
     values = numpy.sort(numpy.asarray(values, dtype=float))
     count = len(values)
+    if not count:
+        return None
     rank = _interval_rank(count)
     if rank is None:
         return Interval(_median(values))
     return Interval(_median(values), values[rank].item(), values[count - 1 - rank].item())
 
 
-def difference(first, second, pairs=None):
+def difference(first, second, pairs=None, resamples=RESAMPLES):
     """
-    The medians' ratio, second over first, with its interval (bootstrap, BCa: Efron 1987), and a test. `pairs`: (index in first, index
+    The medians' ratio, second over first, with its interval (bootstrap, BCa: Efron 1987, but see _ratio), and a test. `pairs`: (index in first, index
     in second) of values that were measured side by side. Where they are all values, they are drawn together, so that what both
     halves share cancels; the test takes no notice of them. None where a group is empty or the first one's median is not above 0.
     """
@@ -79,9 +84,14 @@ def difference(first, second, pairs=None):
     together = pairs is not None and len(pairs) == len(first) == len(second)
     if together:
         first, second = first[[one for one, _ in pairs]], second[[other for _, other in pairs]]
-    above = stats.mannwhitneyu(second, first, alternative="two-sided")
-    return Difference(_ratio(first, second, together), above.pvalue.item(), above.statistic.item() / (len(first) * len(second)),
-                      len(pairs) if together else 0)
+    above = _mann_whitney(first, second)
+    return Difference(_ratio(first, second, together, resamples), above.pvalue.item(), above.statistic.item() / (len(first) * len(second)),
+                      len(pairs) if together else 0, (len(first), len(second)))
+
+
+def probability(first, second):
+    """p of Mann-Whitney's U alone, two-sided, for groups that are not empty."""
+    return float(_mann_whitney(numpy.asarray(first, dtype=float), numpy.asarray(second, dtype=float)).pvalue)
 
 
 def correct(probabilities):
@@ -123,11 +133,23 @@ def _interval_rank(count):
     return rank if rank >= 0 else None
 
 
+def _mann_whitney(first, second):
+    """How often a value of the second is above one of the first, and p: exact without ties where that is quick, else normal."""
+    count = len(first) + len(second)
+    ties = len(numpy.unique(numpy.concatenate((first, second)))) < count
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # all values equal: a division by their spread, and p = 1
+        found = stats.mannwhitneyu(second, first, alternative="two-sided", method="asymptotic" if ties or count > MOST_EXACT else "exact")
+    if not math.isfinite(found.pvalue):
+        return _Test(found.statistic, numpy.float64(1.0))
+    return found
+
+
 def _median(values):
     return float(numpy.median(values))
 
 
-def _ratio(first, second, together):
+def _ratio(first, second, together, resamples):
     def ratio_of(one, other, axis=-1):
         return numpy.median(other, axis=axis) / numpy.median(one, axis=axis)
 
@@ -136,21 +158,22 @@ def _ratio(first, second, together):
         return Interval(value)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # SciPy warns of values that are all equal, of which more below
-        found = stats.bootstrap((first, second), ratio_of, paired=together, vectorized=True, n_resamples=RESAMPLES,
-                                method="BCa", random_state=SEED)
-    bounds = found.confidence_interval
-    if not (math.isfinite(bounds.low) and math.isfinite(bounds.high)):
-        # BCa needs some resample on either side of the figure; where memory is the same to the byte there is none.
-        bounds = _Bounds(*numpy.quantile(found.bootstrap_distribution, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2]))
-    if not (math.isfinite(bounds.low) and math.isfinite(bounds.high)):
+        found = stats.bootstrap((first, second), ratio_of, paired=together, vectorized=True, n_resamples=resamples,
+                                method="BCa", random_state=SEED, batch=max(1, MOST_RESAMPLED // len(first)))
+    # BCa corrects by what happens to the figure without each value in turn, which for a median of few is too much: by itself it held
+    # 90 % of six pairs (tests/inference_test.py). So it is never narrower than the plain percentiles, which held 95. Where memory is
+    # the same to the byte it has no bounds at all.
+    plain = numpy.quantile(found.bootstrap_distribution, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
+    bounds = [value, *plain, *found.confidence_interval]
+    if not numpy.isfinite(plain).all():
         return Interval(value)
-    return Interval(value, min(value, float(bounds.low)), max(value, float(bounds.high)))
+    return Interval(value, float(numpy.nanmin(bounds)), float(numpy.nanmax(bounds)))
 
 
 @dataclass(frozen=True)
-class _Bounds:
-    low: float
-    high: float
+class _Test:
+    statistic: float
+    pvalue: float
 
 
 def _autocorrelation(values):

@@ -12,14 +12,13 @@ import matplotlib.ticker
 
 import style
 import words
-from checked import NUMBER, RunError
+from checked import RunError
+from google_benchmark import ns_per_item
 
 PLACE = re.compile(r"/(?:size:|to:)?(?P<number>\d{1,15})(?P<unit>KiB|MiB)?(?=/|$)", re.ASCII)
 THREADS = re.compile(r"/real_time/threads:(?P<number>\d{1,6})$", re.ASCII)
-SHORTEST_NS, LONGEST_NS = 1e-3, 1e12  # of an item: what is beyond is no time of one
 MOST_PANELS = 60
 COLUMNS = 3
-UNIT_NS = {"ns": 1, "us": 1e3, "ms": 1e6, "s": 1e9}
 BYTES = {None: 1, "KiB": 2**10, "MiB": 2**20}
 THEMES = ("pair", "stack", "aligned", "calloc", "realloc_grow", "batch", "threads", "remote", "region")  # stack: in older runs
 
@@ -55,23 +54,10 @@ def read_lines(run):
             name = str(entry.get("run_name") or entry.get("name", ""))
             if name and not entry.get("error_occurred"):
                 panel, _, x = place(name)
-                found.setdefault(panel, {}).setdefault(row, {})[x] = _ns_per_item(entry, where)
+                found.setdefault(panel, {}).setdefault(row, {})[x] = ns_per_item(entry, where)
     if len(found) > MOST_PANELS:
         raise RunError(f"{run.folder}/micro: {len(found)} different benchmarks; a figure holds {MOST_PANELS}")
     return {panel: {row: sorted(points.items()) for row, points in found[panel].items()} for panel in sorted(found, key=_rank)}
-
-
-def _ns_per_item(entry, where):
-    rate, time = entry.get("items_per_second"), entry.get("cpu_time", entry.get("real_time"))
-    if isinstance(rate, NUMBER) and rate > 0:
-        ns = 1e9 / rate if rate > 1e-9 else math.inf
-    elif isinstance(time, NUMBER):
-        ns = time * UNIT_NS.get(str(entry.get("time_unit")), 1)
-    else:
-        raise RunError(f"{where}: {reprlib.repr(entry.get('name'))} has neither items_per_second nor a time")
-    if not SHORTEST_NS <= ns <= LONGEST_NS:
-        raise RunError(f"{where}: {reprlib.repr(entry.get('name'))} takes {ns:g} ns, which is no time of an item")
-    return ns
 
 
 def draw(run, lines, name):

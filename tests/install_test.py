@@ -23,13 +23,14 @@ from tidemark_run import TIDEMARK, show  # noqa: E402
 
 BUILD = os.path.dirname(TIDEMARK)
 SOURCE = os.getcwd()
-COMMANDS = ("list", "run", "show", "merge", "stats", "fidelity", "plot", "advise", "history", "micro", "check", "snapshot", "exec", "record", "trace", "replay", "import", "fit", "graph", "overhead", "doctor")
+COMMANDS = ("list", "run", "show", "merge", "stats", "compare", "fidelity", "plot", "advise", "history", "micro", "check", "snapshot", "exec", "record", "trace", "replay", "import", "fit", "graph", "overhead", "selftest", "doctor")
 SMALL = ("-w", "list_lifetime:n=20k", "--idle", "20ms", "--rounds", "1", "-a", "pymalloc")
 PARTS = ("libexec/tidemark/tidemark-child", "libexec/tidemark/tidemark-describe", "libexec/tidemark/tidemark-micro",
          "libexec/tidemark/tidemark-check", "libexec/tidemark/tidemark-graph", "libexec/tidemark/tidemark-sites",
          "lib/tidemark/libtidemark-record.so", "lib/tidemark/libtidemark-snapshot.so",
-         "lib/tidemark/libtidemark-witness.so", "share/tidemark/workloads/python", "share/tidemark/workloads/programs",
+         "lib/tidemark/libtidemark-witness.so", "lib/tidemark/libtidemark-planted.so", "share/tidemark/workloads/python", "share/tidemark/workloads/programs",
          "share/tidemark/plot/report.py", "share/tidemark/plot/advise.py", "share/tidemark/plot/history.py",
+         "share/tidemark/plot/compare.py", "share/tidemark/plot/selftest.py",
          "share/tidemark/recorded.json")
 
 scratch = None  # a folder of this whole test

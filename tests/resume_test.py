@@ -264,7 +264,7 @@ class Resume(Scratch):
         """tidemark-describe says before the first sample what a row loads; here it says what is no longer so."""
         build = os.path.dirname(TIDEMARK)
         for program in ("tidemark", "tidemark-child", "tidemark-micro", "tidemark-check", "tidemark-graph", "tidemark-sites",
-                        "libtidemark-record.so", "libtidemark-snapshot.so", "libtidemark-witness.so"):
+                        "libtidemark-record.so", "libtidemark-snapshot.so", "libtidemark-witness.so", "libtidemark-planted.so"):
             shutil.copy(os.path.join(build, program), self.scratch)
         os.symlink(os.path.join(build, "share"), self.folder("share"))
         with open(self.folder("tidemark-describe"), "w", encoding="utf-8") as file:
