@@ -34,7 +34,10 @@ class Figure:
 
 @dataclass
 class Phase:
-    """A phase of one sample, or the medians of a cell; the three amounts are those at its end."""
+    """
+    A phase of one sample, or the medians of a cell; the amounts are those at its end, of `lazy_mb` and `uss_mb` (above that of the
+    baseline) of a sample alone, None where nobody told.
+    """
     name: str
     begin_s: float
     end_s: float
@@ -43,6 +46,7 @@ class Phase:
     object_mb: float
     live_mb: float
     lazy_mb: float = None
+    uss_mb: float = None
 
 
 @dataclass

@@ -88,14 +88,30 @@ def _read_columns(path, text):
     if len(lines) == 1:
         raise RunError(f"{path}:2: no line after the header")
     places = [header.index(name) for name in COLUMNS]
-    columns = numpy.empty((len(COLUMNS), len(lines) - 1))
-    for index, line in enumerate(lines[1:]):
-        columns[:, index] = _read_tick(line, places, len(header), f"{path}:{index + 2}")
+    columns = _read_whole(text, len(header), len(lines) - 1)
+    if columns is not None:
+        columns = columns[places]
+    else:
+        columns = numpy.empty((len(COLUMNS), len(lines) - 1))
+        for index, line in enumerate(lines[1:]):
+            columns[:, index] = _read_tick(line, places, len(header), f"{path}:{index + 2}")
     # Each park is drawn: thousands of them would take an hour.
     parks = numpy.flatnonzero(numpy.diff(columns[-1] == 1, prepend=False))[::2]
     if len(parks) > MOST_PARKS:
         raise RunError(f"{path}:{parks[MOST_PARKS] + 2}: parked for the {MOST_PARKS + 1}th time; only phase ends are parked")
     return columns
+
+
+def _read_whole(text, fields, lines):
+    """
+    All columns of a curve in which every line has so many amounts and none is blank, else None: the way of nearly every curve, and
+    many times as fast as line by line.
+    """
+    body = text[text.index("\n") + 1:].removesuffix("\n")
+    if not re.fullmatch(rf"(?:(?:\d{{1,20}},){{{fields - 1}}}\d{{1,20}}(?:\n|\Z))+", body, re.ASCII) or body.endswith("\n"):
+        return None
+    values = numpy.array(body.replace("\n", ",").split(","), dtype=float)
+    return values.reshape(lines, fields).T
 
 
 def _read_tick(line, places, wanted, where):
@@ -194,7 +210,9 @@ def _read_sample(record, way, where):
     baseline_mb = get(record, "baseline_bytes", int, where, least=0) / MB
     if len(get(record, "phases", list, where)) > MOST_PHASES:
         raise RunError(f"{where}: it has more than {MOST_PHASES} phases")
-    phases = [_read_phase(phase, baseline_mb, f"{where}: phase {index}") for index, phase in enumerate(record["phases"])]
+    uss = get(record, "baseline_uss_bytes", int, where, optional=True, least=0) if "baseline_uss_bytes" in record else None
+    uss_mb = None if uss is None else uss / MB
+    phases = [_read_phase(phase, baseline_mb, uss_mb, f"{where}: phase {index}") for index, phase in enumerate(record["phases"])]
     until_s = math.inf
     if way.rebuild and len(phases) > 1 and phases[-1].name == "rebuild":
         until_s = phases.pop().begin_s
@@ -203,15 +221,17 @@ def _read_sample(record, way, where):
                   until_s)
 
 
-def _read_phase(record, baseline_mb, where):
+def _read_phase(record, baseline_mb, uss_baseline_mb, where):
     def known(name):
         value = get(record, name, int, where, optional=True, least=0)
         return math.nan if value is None else value / MB
-    lazy = get(record, "lazyfree_bytes", int, where, optional=True, least=0) if "lazyfree_bytes" in record else None
+    lazy, uss = (get(record, name, int, where, optional=True, least=0) if name in record else None
+                 for name in ("lazyfree_bytes", "uss_bytes"))
     begin_s, end_s, wall_s = (get(record, name, int, where, least=0) / SECOND for name in ("begin_ns", "end_ns", "wall_ns"))
     resident_mb = get(record, "rss_bytes", int, where, least=0) / MB - baseline_mb
     return Phase(get(record, "name", str, where), begin_s, end_s, wall_s, resident_mb, known("object_bytes"),
-                 known("live_bytes"), None if lazy is None else lazy / MB)
+                 known("live_bytes"), None if lazy is None else lazy / MB,
+                 None if uss is None or uss_baseline_mb is None else uss / MB - uss_baseline_mb)
 
 
 def _read_cells(path, planned, samples, machine):
