@@ -101,7 +101,7 @@ def draw(run, experiment, one, left_out, name):
     """Draws the map of one Census. Returns the path of the PNG."""
     phases, not_shown = _choose_panels(_merge_alike(census.read_phases(one), one.phases), one.after)
     grid = lay_out([phase for _, phase, _ in phases])
-    hues = _choose_hues([phase for _, phase, _ in phases])
+    hues = choose_hues([phase for _, phase, _ in phases])
     figure, axes = style.make_panels(
         len(phases), 1, 1.5, f"{words.plain(one.cell.allocator, 30)} · {say(one)}",
         f"{words.experiment(experiment)}\nA cell is a pool. Blank: its arena is not there. Faint grey: free. Colour: the "
@@ -172,7 +172,7 @@ def lay_out(phases):
     bases = numpy.unique(numpy.concatenate([phase.bases for phase in phases]))
     pools = max(phase.block_bytes.shape[1] for phase in phases)
     grid = Grid(bases, pools, -(-len(bases) // MOST_COLUMNS), -(-pools // MOST_ROWS))
-    hues = _choose_hues(phases)
+    hues = choose_hues(phases)
     while grid.columns > FEW_COLUMNS and sum(_pack(paint(phase, grid, hues)[0]) for phase in phases) > MOST_BYTES:
         grid = Grid(bases, pools, grid.arenas_per_column + max(grid.arenas_per_column // 4, 1), grid.pools_per_row)
     return grid
@@ -206,7 +206,7 @@ def bin_marks(phase, grid):
     return marks
 
 
-def _choose_hues(phases):
+def choose_hues(phases):
     """{bytes of a block: colour}: hues for the sizes that the most pools have, in any phase; the rest is OTHER."""
     most = {}
     for phase in phases:

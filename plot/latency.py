@@ -244,7 +244,7 @@ def draw(run, experiment, latencies, name):
     return style.save(figure, run.folder, name)
 
 
-def _nines(times):
+def nines(times):
     """Where each value begins and ends on the axis of nines, and the values; the last ends at all calls but one."""
     before = numpy.concatenate(([0], numpy.cumsum(times.counts)[:-1]))
     return -numpy.log10(1 - before / times.calls), numpy.minimum(times.seconds, times.most)
@@ -257,13 +257,13 @@ def _draw_panel(axis, operation, latencies, rows):
         times = one.operations.get(operation)
         if times is None:
             continue
-        places, seconds = _nines(times)
+        places, seconds = nines(times)
         end = max(math.log10(times.calls), 0.31)
         colour, marker = style.row_look(rows.index(one.cell))
         axis.step([*places, end], [*seconds, times.most], where="post", color=colour, linewidth=1.4)
         axis.plot(end, times.most, color=colour, marker=marker, markersize=5)
         ends.append((end, times.most, words.row(one.cell, 28), times.slowest.tags if times.slowest else ""))
-    places, seconds = _nines(latencies[0].own)
+    places, seconds = nines(latencies[0].own)
     shown = places <= widest
     axis.step(places[shown], seconds[shown], where="post", color=style.FAINT, linewidth=1, linestyle="--")
     axis.annotate("the clock", (places[shown][-1], seconds[shown][-1]), xytext=(4, 0), textcoords="offset points",

@@ -21,7 +21,7 @@ TITLE_LETTERS = 54  # that a panel's width holds
 
 def draw(run, experiment, name):
     """Draws the figure of one experiment. Returns the path of the PNG."""
-    cells = sorted(experiment.cells, key=_order)
+    cells = sorted(experiment.cells, key=order)
     rows = -(-len(cells) // COLUMNS)
     columns = min(COLUMNS, len(cells))
     figure, axes = style.make_panels(rows, columns, 2.15, _title(experiment), _subtitle(experiment),
@@ -41,7 +41,7 @@ def draw(run, experiment, name):
     return style.save(figure, run.folder, name)
 
 
-def _order(cell):
+def order(cell):
     """Most given back first, then those without a share, then those that did not run."""
     ratio = cell.return_ratio.median if cell.return_ratio else None
     return (not cell.ran, ratio is None, -(ratio or 0), cell.allocator)

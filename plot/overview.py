@@ -56,13 +56,31 @@ def write_ratio(ratio):
     return f"{ratio:.2f}" if ratio < 9.995 else f"{ratio:.0f}"
 
 
+def write_share(share):
+    return f"{share * 100:.0f}"
+
+
+def read_tables(pairs):
+    """The rows, and (title, lines of a value or None for each row, how one is written): the last line is of means, or None."""
+    rows = _rows(pairs)
+    return rows, [("Time, over the fastest", _table(pairs, rows, _time), write_ratio),
+                  ("Peak, over the lowest", _table(pairs, rows, _peak), write_ratio),
+                  ("Kept of what could go, %", _kept(pairs, rows), write_share)]
+
+
+def weigh(value, write):
+    """0 to 1: how much of the full shade a value gets."""
+    return min(math.log(max(value, 1)) / math.log(WORST), 1) if write is write_ratio else value
+
+
+def is_best(value, write):
+    return value == (1 if write is write_ratio else 0)
+
+
 def draw(run, pairs, name):
     """Draws the lines `pairs` of (experiment, cells). Returns the path of the PNG."""
-    rows = _rows(pairs)
+    rows, tables = read_tables(pairs)
     is_beside = len(rows) <= MOST_BESIDE
-    tables = [("Time, over the fastest", _table(pairs, rows, _time), write_ratio),
-              ("Peak, over the lowest", _table(pairs, rows, _peak), write_ratio),
-              ("Kept of what could go, %", _kept(pairs, rows), lambda share: f"{share * 100:.0f}")]
     figure, axes = style.make_panels(
         *((1, 3) if is_beside else (3, 1)), LINE * (len(pairs) + 2), "The field at a glance",
         "1.00 is the best of its line, 2.00 takes twice as much. Kept: 0 is best, 100 is nothing given back. The darker, the "
@@ -129,11 +147,10 @@ def _draw_table(axis, title, rows, table, write):
         for column, value in enumerate(values or []):
             if value is None:
                 continue
-            weight = min(math.log(max(value, 1)) / math.log(WORST), 1) if is_ratio else value
-            axis.add_patch(style.pyplot.Rectangle((column - 0.48, line - 0.46), 0.96, 0.92, facecolor=_shade(weight),
+            axis.add_patch(style.pyplot.Rectangle((column - 0.48, line - 0.46), 0.96, 0.92, facecolor=_shade(weigh(value, write)),
                                                   edgecolor="none"))
             axis.text(column, line, write(value), ha="center", va="center", fontsize=7.5,
-                      fontweight="bold" if line == len(table) - 1 or value == (1 if is_ratio else 0) else "normal")
+                      fontweight="bold" if line == len(table) - 1 or is_best(value, write) else "normal")
     if table[-1]:
         axis.axhline(len(table) - 1.5, color=style.FAINT, linewidth=0.8)
         if is_ratio:

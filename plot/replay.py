@@ -56,8 +56,8 @@ def draw(run, experiment, ours, real, name):
         "nearest to the median. " + style.machine_caption(run, [ours, real]), gap=0, left=2.15, head=0.45)
     figure.subplots_adjust(bottom=figure.subplotpars.bottom + 0.82 / figure.get_figheight())
     names = [phase.name for phase, *_ in phases]
-    x, replayed = _progress(run, ours, names)
-    _, measured = _progress(run, real, names)
+    x, replayed = progress(run, ours, names)
+    _, measured = progress(run, real, names)
     axis.plot(x, measured, color=style.ORANGE, linewidth=6.5, solid_capstyle="butt", clip_on=False)
     axis.plot(x, replayed, color=style.BLACK, linewidth=1.8, linestyle=(0, (4, 1.6)), clip_on=False)
     axis.set_xlim(0, len(names))
@@ -69,7 +69,7 @@ def draw(run, experiment, ours, real, name):
     return style.save(figure, run.folder, name)
 
 
-def _progress(run, cell, names):
+def progress(run, cell, names):
     """Resident memory at evenly spaced shares of each phase, for the phases named; x counts phases."""
     sample = cell.representative()
     curve = run_folder.read_curve(run, sample)

@@ -13,25 +13,18 @@ from dataclasses import dataclass
 
 sys.dont_write_bytecode = True
 
-import jinja2  # noqa: E402
-
 import address_map  # noqa: E402
 import canary  # noqa: E402
 import checked  # noqa: E402
-import findings  # noqa: E402
 import findings_census  # noqa: E402
-import findings_collection  # noqa: E402
-import findings_ledger  # noqa: E402
-import findings_pages  # noqa: E402
-import findings_returned  # noqa: E402
 import findings_steadiness  # noqa: E402
 import held_back  # noqa: E402
 import latency  # noqa: E402
-import machines  # noqa: E402
 import memory_return  # noqa: E402
 import micro  # noqa: E402
 import overview  # noqa: E402
 import replay  # noqa: E402
+import report_page  # noqa: E402
 import returned  # noqa: E402
 import run_folder  # noqa: E402
 import style  # noqa: E402
@@ -47,11 +40,15 @@ EXAMPLE = """example:
 
 @dataclass
 class Picture:
-    """A figure in the report; `alt` says in words what it shows; `anchor` is that of the section that it belongs to."""
+    """
+    A figure of the run; `alt` says in words what it shows; `anchor` is that of the section that it belongs to. Where it has a chart in
+    the report, which shows the same, it is a file only.
+    """
     path: str
     title: str
     alt: str
     anchor: str = ""
+    has_chart: bool = True
 
     @property
     def source(self):
@@ -67,9 +64,10 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     try:
         run = run_folder.read_run(options.run)
+        library = None if options.no_html else report_page.find_library()
         pictures = draw_all(run)
         if not options.no_html:
-            write_report(run, pictures)
+            report_page.write_report(run, pictures, latency.read_latencies(run), library)
         for picture in pictures:
             print(picture.path)
         if not options.no_html:
@@ -169,7 +167,7 @@ def _draw_returned(run):
         for number, part in enumerate(several, 1):
             yield Picture(returned.draw_prices(run, part, f"{name}-price-{number}" if len(several) > 1 else f"{name}-price"),
                           f"What giving back costs · {group.name}" + _part(number, several),
-                          "A dot per row and way: memory kept, time over stock, time of asking, time of building anew")
+                          "A dot per row and way: memory kept, time over stock, time of asking, time of building anew", has_chart=False)
 
 
 def _draw_held(run):
@@ -213,7 +211,7 @@ def _draw_survivors(run):
         if survivors.find_histograms(series):
             name = _slug(name, "histogram", taken=taken)
             yield Picture(survivors.draw_histograms(run, series, name), f"How many blocks hold an arena · {series.name}",
-                          "Arenas by their blocks in use after the frees, measured and binomial")
+                          "Arenas by their blocks in use after the frees, measured and binomial", has_chart=False)
 
 
 def _draw_latencies(run, latencies):
@@ -239,24 +237,6 @@ def _draw_canary(run):
         yield Picture(canary.draw(run, "steadiness"), "The canary before each sample",
                       f"Ratio of each piece to its median by sample; {dirty} of {len(run.readings)} samples are dirty",
                       findings_steadiness.ANCHOR)
-
-
-def write_report(run, pictures):
-    """Writes RUN/report.html, complete or not at all."""
-    templates = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates")
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(templates), autoescape=True, trim_blocks=True,
-                                     lstrip_blocks=True)
-    html = environment.get_template("report.html.j2").render(
-        run=run, machine=run.machine, shards=machines.say(run), words=words, pictures=pictures, steadiness=findings_steadiness.read_section(run), articles=findings.read_articles(run),
-        versions=words.versions(cell for experiment in run.experiments for cell in experiment.cells),
-        sections=[*findings_returned.read_sections(run), *findings_collection.read_sections(run), *findings.read_lifetimes(run),
-                  *findings.read_replays(run), *findings.read_idles(run), *findings_pages.read_sections(run),
-                  *findings_ledger.read_sections(run), *findings_census.read_sections(run), *findings.read_troubles(run)])
-
-    def write(path):
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(html)
-    style.write_file(os.path.join(run.folder, "report.html"), write)
 
 
 if __name__ == "__main__":

@@ -119,7 +119,9 @@ class Programs(Scratch):
         self.assertEqual([(cell["host"], cell["status"]) for cell in show(run_folder)],
                          [("objects", "ok"), ("python3", "ok")])
         self.assertTrue(os.path.exists(ran), "another list_lifetime.py ran")
-        self.assertIn(b"drawn by the copy", read(run_folder + "/report.html"))
+        report = read(run_folder + "/report.html")
+        self.assertTrue(b"drawn by the copy" in report)
+        self.assertTrue(b'id="library"' in report, "the charting library was not installed")
 
     def test_the_malloc_to_preload_serves_a_program(self):
         (library,) = glob.glob(self.copy_of_prefix() + "/lib*/**/libtidemark-pymalloc.so", recursive=True)

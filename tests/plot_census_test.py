@@ -444,7 +444,7 @@ class Maps(Folder):
         self.assertEqual(fill[17, column], 1 / 7)
         marks = address_map.bin_marks(phase, grid)
         self.assertEqual(numpy.flatnonzero(marks == address_map.PIN).tolist(), [column])
-        image, thick = address_map.paint(phase, grid, address_map._choose_hues([phase]))
+        image, thick = address_map.paint(phase, grid, address_map.choose_hues([phase]))
         seen = image[thick * 17, column].astype(int) - image[thick * 16, column]
         self.assertGreater(abs(seen).max(), 75, "one block of 7 is hardly seen beside free pools")
 
