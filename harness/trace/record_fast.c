@@ -20,10 +20,23 @@ struct plain {
     uint64_t *region;        /* of the map */
     uintptr_t region_number; /* 0: none yet */
     uint64_t tag;            /* a name of this thread's, without ordinal */
-    uint8_t *operations, *sizes, *ends;
+    int has_stacks;
+    uint8_t *operations, *sizes, *ends, *stacks;
     uint32_t events, most;
     uint64_t makes;
 };
+
+/* The second word of what is made, where there are stacks. */
+static inline void put_stack(struct plain *plain)
+{
+    struct event_code *code = plain->code;
+    const uint32_t stack =
+        (uint32_t)atomic_load_explicit(&plain->chunk->words[++plain->at], memory_order_relaxed);
+
+    plain->stacks =
+        varint_put(plain->stacks, varint_from_signed((int64_t)stack - (int64_t)code->stack));
+    code->stack = stack;
+}
 
 static inline int put_malloc(struct plain *plain, uint64_t *place, uint64_t word)
 {
@@ -44,6 +57,8 @@ static inline int put_malloc(struct plain *plain, uint64_t *place, uint64_t word
     *plain->operations++ = (uint8_t)(operation << EVENT_ARGUMENT_BITS | argument);
     *place = plain->tag | code->born++;
     plain->makes++;
+    if (plain->has_stacks)
+        put_stack(plain);
     return 1;
 }
 
@@ -114,13 +129,17 @@ static int begin(struct plain *plain, struct record_collector *collector,
         .end = RECORD_CHUNK_WORDS - RECORD_MOST_WORDS + 1,
         .code = &writer->code,
         .tag = record_pack_name(source->name, 0),
+        .has_stacks = (collector->with & RECORD_WITH_STACKS) != 0,
         .operations = writer->columns[EVENT_COLUMN_OPERATIONS].bytes +
                       writer->columns[EVENT_COLUMN_OPERATIONS].used,
         .sizes =
             writer->columns[EVENT_COLUMN_SIZES].bytes + writer->columns[EVENT_COLUMN_SIZES].used,
         .ends = writer->columns[EVENT_COLUMN_ENDS].bytes + writer->columns[EVENT_COLUMN_ENDS].used,
+        .stacks = writer->columns[EVENT_COLUMN_STACKS].bytes,
         .events = writer->events,
         .most = writer->events + (room < AT_ONCE ? room : AT_ONCE)};
+    if (plain->has_stacks)
+        plain->stacks += writer->columns[EVENT_COLUMN_STACKS].used;
     return 0;
 }
 
@@ -134,6 +153,9 @@ static void write_back(const struct plain *plain, struct record_collector *colle
         (size_t)(plain->operations - columns[EVENT_COLUMN_OPERATIONS].bytes);
     columns[EVENT_COLUMN_SIZES].used = (size_t)(plain->sizes - columns[EVENT_COLUMN_SIZES].bytes);
     columns[EVENT_COLUMN_ENDS].used = (size_t)(plain->ends - columns[EVENT_COLUMN_ENDS].bytes);
+    if (plain->has_stacks)
+        columns[EVENT_COLUMN_STACKS].used =
+            (size_t)(plain->stacks - columns[EVENT_COLUMN_STACKS].bytes);
     writer->events = plain->events;
     source->position = plain->at;
     collector->counts.events += taken;
@@ -146,7 +168,8 @@ static void write_back(const struct plain *plain, struct record_collector *colle
 static int may_be_plain(const struct record_collector *collector,
                         const struct record_source *source)
 {
-    if (collector->with || source->first == RECORD_NO_CHUNK || source->moving || !source->writer)
+    if (collector->with & RECORD_WITH_TIMES || source->first == RECORD_NO_CHUNK || source->moving ||
+        !source->writer)
         return 0;
     return !record_chunk_at(collector->shared, source->first)->is_stamped &&
            (source->writer->events == 0 || source->writer->code.time_ns >= source->clock_ns);
