@@ -4,6 +4,7 @@
  * apart.
  */
 #define _GNU_SOURCE
+#include <dlfcn.h>
 #include <mcheck.h>
 #include <pthread.h>
 #include <signal.h>
@@ -133,6 +134,34 @@ static void call_many(void)
     }
 }
 
+#ifdef RECORDED_STATIC
+static void reload(char *const *files)
+{
+    (void)files; /* nothing is loaded into it */
+}
+#else
+/* A hundred blocks of each of two libraries, of which the second comes to where the first was.
+ * Prints whether it did. */
+static void reload(char *const *files)
+{
+    uintptr_t places[2] = {0};
+
+    for (size_t i = 0; i < 2; i++) {
+        void *library = dlopen(files[i], RTLD_NOW | RTLD_LOCAL);
+        void *found = library ? dlsym(library, "reloaded_ask") : NULL;
+        void *(*ask)(size_t);
+        if (!found)
+            abort();
+        memcpy(&ask, &found, sizeof ask);
+        places[i] = (uintptr_t)found;
+        for (size_t j = 0; j < BLOCKS; j++)
+            free(ask(OWN + 100 + i));
+        dlclose(library);
+    }
+    puts(places[0] == places[1] ? "same place" : "another place");
+}
+#endif
+
 /* --- Signals, on signal_malloc.c: no other malloc lets a handler call it. --- */
 
 static volatile sig_atomic_t signals, told_apart, in_realloc, burst;
@@ -199,6 +228,8 @@ int main(int argc, char **argv)
         fork_once();
     else if (strcmp(what, "many") == 0)
         call_many();
+    else if (strcmp(what, "reload") == 0 && argc > 3)
+        reload(argv + 2);
     else if (strcmp(what, "signals") == 0)
         be_interrupted(IN_HANDLER);
     else if (strcmp(what, "bursts") == 0)

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import unittest
+import unittest.mock
 
 import sys
 sys.path.insert(0, "tests")
@@ -17,6 +18,7 @@ from tidemark_run import TIDEMARK, Scratch, tidemark  # noqa: E402
 PROGRAM = os.environ["RECORDED_PROGRAM"]
 STATIC = os.environ["RECORDED_STATIC"]
 SIGNAL_MALLOC = os.environ["SIGNAL_MALLOC"]
+RELOADED = os.environ["RELOADED_MODULES"].split(":")
 RECORDED = re.compile(r"(\d+) events of (\d+) threads? in (\d+) process(?:es)?")
 
 
@@ -139,6 +141,41 @@ class Programs(Recording):
     def test_few_bytes_are_kept_of_an_event(self):
         said = self.record(PROGRAM, "many")
         self.assertLess(float(re.search(r"([\d.]+) bytes an event", said).group(1)), 0.5)
+
+
+class Stacks(Recording):
+    """Those that are walked by our own rules are those of libunwind."""
+
+    def sites(self, *arguments, unwinder=None):
+        with unittest.mock.patch.dict(os.environ, {"TIDEMARK_UNWINDER": unwinder} if unwinder else {}):
+            self.record(*arguments, options=("--stacks",))
+        return sorted((site["bytes"], site["blocks"], site["stack"]) for site in self.trace()["sites"])
+
+    def check(self, *arguments):
+        own = self.sites(*arguments)
+        self.assertGreater(len(own), 0)
+        self.assertEqual(own, self.sites(*arguments, unwinder="libunwind"))
+        return own
+
+    def test_of_a_program_in_c(self):
+        self.check(PROGRAM, "each")
+
+    def test_of_threads(self):
+        self.check(PROGRAM, "threads")
+        self.check(PROGRAM, "many-threads")
+
+    def test_of_an_interpreter(self):
+        self.check("python3", "-S", "-E", "-c", "import json; x = [json.dumps([i] * 1000) for i in range(2000)]")
+
+    def test_of_a_library_that_comes_to_where_another_was(self):
+        ran = tidemark("record", "-o", self.folder("a.trace"), "--stacks", "--", PROGRAM, "reload", *RELOADED)
+        self.assertEqual(ran.returncode, 0, ran.stderr)
+        self.assertEqual(ran.stdout.strip(), "same place", "else nothing is checked here")
+        site = next(site for site in self.trace()["sites"] if site["bytes"] == 100 * (7100 + 7101))
+        self.assertEqual(site["blocks"], 200)
+        self.assertTrue(site["stack"][1].startswith("reload "), site)
+        self.assertTrue(site["stack"][2].startswith("main "), site)
+        self.assertTrue(site["stack"][-1].startswith("_start"), site)
 
 
 class Signals(Recording):

@@ -19,6 +19,7 @@ struct hook_request {
     size_t bytes;
     size_t alignment; /* of HOOK_ALIGNED */
     void *caller;
+    const void *frame; /* __builtin_frame_address(0) of the function that returns there */
 };
 
 /* The library's file, for messages. */

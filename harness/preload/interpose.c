@@ -14,11 +14,16 @@
 
 enum { LEAST_ALIGNMENT = sizeof(void *) };
 
+/* Of the function that it stands in. */
+#define REQUEST(KIND, BYTES, ALIGNMENT)                                                            \
+    {                                                                                              \
+        KIND, BYTES, ALIGNMENT, __builtin_return_address(0), __builtin_frame_address(0)            \
+    }
+
 #define MADE(KIND, BLOCK, BYTES, ALIGNMENT)                                                        \
     do {                                                                                           \
         if (BLOCK) {                                                                               \
-            const struct hook_request made = {KIND, BYTES, ALIGNMENT,                              \
-                                              __builtin_return_address(0)};                        \
+            const struct hook_request made = REQUEST(KIND, BYTES, ALIGNMENT);                      \
             hook_made(&made, BLOCK);                                                               \
         }                                                                                          \
     } while (0)
@@ -76,7 +81,7 @@ static void *resize(void *block, const struct hook_request *request)
 
 void *realloc(void *ptr, size_t size)
 {
-    const struct hook_request request = {HOOK_MALLOC, size, 0, __builtin_return_address(0)};
+    const struct hook_request request = REQUEST(HOOK_MALLOC, size, 0);
 
     return resize(ptr, &request);
 }
@@ -89,7 +94,7 @@ void *reallocarray(void *ptr, size_t nmemb, size_t size)
         errno = ENOMEM;
         return NULL;
     }
-    const struct hook_request request = {HOOK_MALLOC, all, 0, __builtin_return_address(0)};
+    const struct hook_request request = REQUEST(HOOK_MALLOC, all, 0);
     return resize(ptr, &request);
 }
 

@@ -9,6 +9,7 @@
 #include "harness/sites/capture.h"
 #include "harness/sites/control.h"
 #include "harness/sites/recorder.h"
+#include "harness/sites/stack_walk.h"
 #include "harness/sites/stream.h"
 
 #include <errno.h>
@@ -102,21 +103,15 @@ static int records(void)
     return atomic_load_explicit(&is_recording, memory_order_relaxed) && !is_inside;
 }
 
-static void enter(void *block, size_t bytes, void *return_address)
+static void enter(void *block, const struct hook_request *request)
 {
-    uintptr_t frames[STACK_MOST_FRAMES];
     const int error = errno;
 
     is_inside = 1;
-    size_t depth = capture_unwind(return_address, frames, STACK_MOST_FRAMES);
-    if (depth == 0) {
-        /* Code that no unwinder knows: at least who called. */
-        frames[0] = (uintptr_t)return_address;
-        depth = 1;
-    }
-    const struct block_entry entry = {.address = (uintptr_t)block,
-                                      .bytes = bytes,
-                                      .stack = stack_tree_find(&recorder.stacks, frames, depth)};
+    const struct block_entry entry = {
+        .address = (uintptr_t)block,
+        .bytes = request->bytes,
+        .stack = stack_walk_find(&recorder.stacks, request->caller, request->frame)};
     recorder_add(&recorder, &entry);
     if (atomic_load_explicit(&control->requests, memory_order_relaxed) !=
         atomic_load_explicit(&requests_met, memory_order_relaxed))
@@ -128,7 +123,7 @@ static void enter(void *block, size_t bytes, void *return_address)
 void hook_made(const struct hook_request *request, void *block)
 {
     if (records())
-        enter(block, request->bytes, request->caller);
+        enter(block, request);
 }
 
 /* Takes the block out before its place may be given to another thread. Without an address when it
@@ -253,7 +248,7 @@ static void begin(void)
         atomic_store(&control->error, error);
         return;
     }
-    capture_init();
+    stack_walk_init();
     stream =
         (struct stream){.recorder = &recorder, .path = stream_path, .unwinder = capture_unwinder()};
     began_ns = now_ns();

@@ -70,8 +70,8 @@ static size_t home_of(uintptr_t address, uint32_t parent, size_t mask)
 }
 
 /* The place of the node, or the free one where it belongs. */
-static size_t find_place(const struct stack_tree *tree, struct stack_index *index,
-                         uintptr_t address, uint32_t parent)
+static inline size_t find_place(const struct stack_tree *tree, struct stack_index *index,
+                                uintptr_t address, uint32_t parent)
 {
     size_t at = home_of(address, parent, index->mask);
 
@@ -122,7 +122,7 @@ static uint32_t add_node(struct stack_tree *tree, uintptr_t address, uint32_t pa
     return count;
 }
 
-static uint32_t find_node(struct stack_tree *tree, uintptr_t address, uint32_t parent)
+uint32_t stack_tree_child(struct stack_tree *tree, uint32_t parent, uintptr_t address)
 {
     struct stack_index *index = atomic_load_explicit(&tree->index, memory_order_acquire);
     size_t at = find_place(tree, index, address, parent);
@@ -152,7 +152,7 @@ uint32_t stack_tree_find(struct stack_tree *tree, const uintptr_t *frames, size_
     if (shared > 0)
         node = last.nodes[shared - 1];
     for (size_t i = shared; i < depth; i++) {
-        node = find_node(tree, frames[depth - 1 - i], node);
+        node = stack_tree_child(tree, node, frames[depth - 1 - i]);
         if (node == 0) {
             last.depth = i;
             return 0;

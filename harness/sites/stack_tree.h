@@ -44,6 +44,10 @@ int stack_tree_init(struct stack_tree *tree);
  */
 uint32_t stack_tree_find(struct stack_tree *tree, const uintptr_t *frames, size_t depth);
 
+/* The node of the stack `parent` with a frame more, inward of it; 0 when there is no memory for it.
+ * Thread-safe. Costs one look-up. */
+uint32_t stack_tree_child(struct stack_tree *tree, uint32_t parent, uintptr_t address);
+
 /* Counts a block of `bytes` for the stack `node`. Thread-safe. */
 static inline void stack_tree_count(struct stack_tree *tree, uint32_t node, uint64_t bytes)
 {

@@ -17,8 +17,7 @@
  */
 #define _GNU_SOURCE
 #include "harness/preload/hooks.h"
-#include "harness/sites/capture.h"
-#include "harness/sites/stack_tree.h"
+#include "harness/sites/stack_walk.h"
 #include "harness/trace/record_shared.h"
 
 #include <errno.h>
@@ -280,19 +279,14 @@ static void tell_nodes(void)
 }
 
 /* A handler that interrupted a store leaves telling its nodes to what stores its call. */
-__attribute__((noinline)) static uint32_t find_stack(void *caller, int may_tell)
+__attribute__((noinline)) static uint32_t find_stack(const struct hook_request *request,
+                                                     int may_tell)
 {
-    uintptr_t frames[STACK_MOST_FRAMES];
     const int error = errno;
     const sig_atomic_t state = self.state;
 
     self.state = state | INSIDE;
-    size_t depth = capture_unwind(caller, frames, STACK_MOST_FRAMES);
-    if (depth == 0) {
-        frames[0] = (uintptr_t)caller;
-        depth = 1;
-    }
-    const uint32_t stack = stack_tree_find(&stacks, frames, depth);
+    const uint32_t stack = stack_walk_find(&stacks, request->caller, request->frame);
     if (may_tell && stack >= nodes_told)
         tell_nodes();
     self.state = state;
@@ -336,7 +330,7 @@ static inline struct told makes(enum record_kind kind, const void *block,
     const int has_stack = block && with & RECORD_WITH_STACKS;
 
     return (struct told){.kind = kind,
-                         .stack = has_stack ? find_stack(request->caller, may_tell) : 0,
+                         .stack = has_stack ? find_stack(request, may_tell) : 0,
                          .block = block,
                          .size = request->bytes,
                          .alignment = request->alignment};
@@ -727,7 +721,7 @@ static int begin(void)
         if (stack_tree_init(&stacks) != 0)
             return -1;
         nodes_told = 1; /* the root has no address */
-        capture_init();
+        stack_walk_init();
     }
     if (pthread_key_create(&at_thread_end, end_thread) != 0 ||
         pthread_atfork(before_fork, NULL, in_child) != 0 || make_gate() != 0)
