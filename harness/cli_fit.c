@@ -72,11 +72,17 @@ const struct argp cli_fit_parser = {
         "Write how many blocks of which size live how long in a trace, and nothing else of it: no "
         "order, no names, no stacks, no times. `tidemark replay PARAMS` makes a program of that "
         "shape and runs it as it would the trace."
-        "\vOf the process with the most calls, as in a replay. Of each thread, and of each of 64 "
-        "stretches of equal numbers of blocks, the sizes are "
-        "kept in classes of 1/32 with their mean, the lifetimes in four classes a doubling, "
-        "counted in blocks that the thread makes meanwhile. A block is freed by who made it, a "
-        "realloc is a malloc and a free, and all threads start at once.\n\n"
+        "\vOf the process with the most calls, as in a replay. The life of each thread is cut into "
+        "64 parts of equal numbers of blocks (of fewer, where a part would have less than 64), and "
+        "each part where most is alive in it. Of each of these stretches, sizes are kept in "
+        "classes "
+        "of 1/32 with their bytes; of a block that outlives its stretch that in which it ends, of "
+        "any other the lifetime, in four classes a doubling, counted in blocks that the thread "
+        "makes "
+        "meanwhile. So what is alive where stretches meet is what it was, and in between it is no "
+        "more. A realloc of 64 KiB and more is one in the program too, a smaller one a malloc and "
+        "a "
+        "free. A block is freed by who made it, and all threads start at once.\n\n"
         "Printed and kept in PARAMS is how many bytes are alive at the most in the trace and in "
         "the program of its shape, where threads take turns, a call each. A peak that differs by "
         "more than 10 %, of that or with --check of resident memory, is told as such: what the "
@@ -118,17 +124,20 @@ static void tell(const json_t *fit, const char *output)
     const json_t *threads = json_object_get(fit, "threads");
     const json_int_t left_out = json_integer_value(json_object_get(fit, "left_out"));
     json_int_t blocks = 0;
-    size_t i, classes = 0;
+    size_t i, kinds = 0;
     const json_t *thread;
 
     json_array_foreach(threads, i, thread)
     {
         blocks += json_integer_value(json_object_get(thread, "blocks"));
-        classes += json_array_size(json_object_get(thread, "cells")) / 4;
+        kinds += json_array_size(json_object_get(thread, "passing")) / 4 +
+                 json_array_size(json_object_get(thread, "staying")) / 4 +
+                 json_array_size(json_object_get(thread, "moving")) / 7;
     }
-    fprintf(stderr, "tidemark fit: %s: %lld blocks of %zu thread%s in %zu classes\n", output,
-            (long long)blocks, json_array_size(threads), json_array_size(threads) == 1 ? "" : "s",
-            classes);
+    fprintf(stderr, "tidemark fit: %s: %lld blocks of %zu thread%s, of %zu kinds, %zu bytes\n",
+            output, (long long)blocks, json_array_size(threads),
+            json_array_size(threads) == 1 ? "" : "s", kinds,
+            json_dumpb(fit, NULL, 0, JSON_COMPACT));
     if (left_out > 0)
         fprintf(stderr, "tidemark fit: %lld threads that make fewer blocks are left out\n",
                 (long long)left_out);

@@ -1,13 +1,16 @@
 /*
- * A trace from anywhere, through what `tidemark trace` and `tidemark replay` do with it. An input
- * is a byte and the rest: 'f' and a whole file; or anything else and blocks of events, each behind
- * two bytes of its length, which are put into a file with good checksums, since no fuzzer finds
- * those. Leaves out the replay itself, which trusts what was compiled.
+ * A trace or a fit from anywhere, through what `tidemark trace`, `tidemark replay` and `tidemark
+ * fit` do with it. An input is a byte and the rest: 'f' and a whole file; 'j' and a fit; or
+ * anything else and blocks of events, each behind two bytes of its length, which are put into a
+ * file with good checksums, since no fuzzer finds those. Leaves out the replay itself, which trusts
+ * what was compiled.
  */
 #define _GNU_SOURCE
 #include "tests/fuzz/fuzz.h"
 
+#include "harness/trace/flat_peak.h"
 #include "harness/trace/trace_compile.h"
+#include "harness/trace/trace_fit.h"
 #include "harness/trace/trace_summary.h"
 #include "workloads/flat_trace.h"
 
@@ -16,7 +19,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 64, MOST_WORDS = 1 << 20, CHUNKS = 8, MOST_SITES = 10 };
+enum { PATH_BYTES = 64, MOST_BLOCKS = 1 << 16, CHUNKS = 8, MOST_SITES = 10 };
 
 static void name_file(char *path, int fd)
 {
@@ -57,6 +60,77 @@ static void compile(const struct trace_index *index, struct trace_reader *reader
     close(fd);
 }
 
+/* --- Fits. --- */
+
+/* Whether all blocks of a fit are few: what it may say of many takes memory and time. */
+static int is_small(const json_t *fit)
+{
+    static const struct {
+        const char *name;
+        size_t fields;
+    } rows[] = {{"passing", 4}, {"staying", 4}, {"moving", 7}};
+    json_int_t blocks = 0;
+    size_t i, at;
+    const json_t *thread, *number;
+
+    json_array_foreach(json_object_get(fit, "threads"), i, thread)
+    {
+        for (size_t sort = 0; sort < sizeof rows / sizeof rows[0]; sort++) {
+            json_array_foreach(json_object_get(thread, rows[sort].name), at, number)
+            {
+                const json_int_t count =
+                    at % rows[sort].fields == 3 ? json_integer_value(number) : 0;
+                if (count > MOST_BLOCKS)
+                    return 0;
+                blocks += count > 0 ? count : 0;
+            }
+        }
+    }
+    return blocks <= MOST_BLOCKS;
+}
+
+/* A program that was made was checked (flat_check.h); it has all that the fit says. */
+static void compile_fit(const json_t *fit, int is_own)
+{
+    char error[TRACE_ERROR_BYTES] = "";
+    struct trace_compiled compiled;
+    uint64_t peak = 0;
+    const int fd = memfd_create("fuzz", MFD_CLOEXEC);
+
+    FUZZ_CHECK(fd >= 0);
+    const int failed = trace_fit_compile(fit, FIT_SEED, fd, &compiled, error);
+    FUZZ_CHECK(!failed || error[0]);
+    FUZZ_CHECK(!failed || !is_own);
+    if (!failed) {
+        check_compiled(fd, &compiled);
+        FUZZ_CHECK(compiled.makes >= 1 && compiled.ends <= compiled.makes);
+        FUZZ_CHECK(flat_peak(fd, &peak) == 0 && peak > 0);
+    }
+    close(fd);
+}
+
+static void read_fit(const uint8_t *data, size_t length)
+{
+    json_t *fit = json_loadb((const char *)data, length, 0, NULL);
+
+    if (is_small(fit))
+        compile_fit(fit, 0);
+    json_decref(fit);
+}
+
+/* A fit that was made can be read. */
+static void fit(const struct trace_index *index, struct trace_reader *reader)
+{
+    char error[TRACE_ERROR_BYTES] = "";
+    json_t *made =
+        index->makes ? trace_fit_make(index, reader, trace_largest_process(index), error) : NULL;
+
+    FUZZ_CHECK(made || error[0] || !index->makes);
+    if (made && json_array_size(json_object_get(made, "threads")) > 0 && is_small(made))
+        compile_fit(made, 1);
+    json_decref(made);
+}
+
 /* The names are libdw's to look for. */
 static void leave_unnamed(json_t *document, const char *root)
 {
@@ -78,6 +152,7 @@ static void sum_up(struct trace_index *index, struct trace_reader *reader)
     json_decref(trace_sites_to_json(sites, MOST_SITES, leave_unnamed));
     trace_sites_free(sites);
     compile(index, reader);
+    fit(index, reader);
 }
 
 static void read_trace(const char *path)
@@ -141,6 +216,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
         name_file(path, fd);
         read_trace(path);
         close(fd);
+        return 0;
+    }
+    if (data[0] == 'j') {
+        read_fit(data + 1, length - 1);
         return 0;
     }
     snprintf(path, sizeof path, "/tmp/tidemark-fuzz-%d.trace", (int)getpid());
