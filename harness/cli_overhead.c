@@ -1,5 +1,7 @@
 /* tidemark overhead: what the harness adds. Leaves out the measuring (harness/overhead.h). */
+#define _GNU_SOURCE
 #include "harness/cli.h"
+#include "harness/interrupts.h"
 #include "harness/json_file.h"
 #include "harness/overhead.h"
 #include "harness/overhead_record.h"
@@ -82,12 +84,18 @@ const struct argp cli_overhead_parser = {
            "factors numbers and does hardly anything but malloc and free. All that a command takes "
            "counts, until its file is written; `record_program` is the part that the program "
            "itself waits for. It reads nothing, what it writes is thrown away, and its status must "
-           "be 0.\n\n"
+           "be 0. The trace is then replayed on `null`, whose calls cost next to nothing: "
+           "`replay_null` is how many operations a second, all threads together, `replay_bytes` "
+           "what is resident when that replay begins, less what is resident with a trace of a few "
+           "calls, over the operations of the trace; n/a below 1 MiB. Both are n/a for a trace "
+           "with a block above 1 MiB, of which `null` has none.\n\n"
+           "Ctrl-C, SIGTERM and SIGHUP end what runs, with all that it started, and leave no file: "
+           "the figures of the rounds that were done are printed, and that it was interrupted.\n\n"
            "Example:\n"
            "  tidemark overhead\n"
            "  tidemark overhead --rounds 20 --size 256MiB --json\n"
            "  tidemark overhead --record --rounds 6 -- python3 script.py\n\n"
-           "Exit status: 0 measured; 1 it could not be; 2 usage.",
+           "Exit status: 0 measured; 1 it could not be; 2 usage; 130 interrupted.",
 };
 
 static double number_in(const json_t *figure, const char *key)
@@ -95,15 +103,22 @@ static double number_in(const json_t *figure, const char *key)
     return json_number_value(json_object_get(figure, key));
 }
 
+static int is_least(const json_t *figure)
+{
+    return json_is_true(json_object_get(figure, "aim_is_least"));
+}
+
 /* A median alone meets no aim: its interval has to. */
 static const char *verdict(const json_t *figure)
 {
     if (!json_is_number(json_object_get(figure, "low")))
         return "too few rounds to tell (6 give an interval)";
-    if (number_in(figure, "high") <= number_in(figure, "aim"))
+    const double aim = number_in(figure, "aim"), low = number_in(figure, "low"),
+                 high = number_in(figure, "high");
+    if (is_least(figure) ? low >= aim : high <= aim)
         return "met";
-    return number_in(figure, "low") > number_in(figure, "aim") ? "not met here"
-                                                               : "cannot tell: more rounds";
+    return (is_least(figure) ? high < aim : low > aim) ? "not met here"
+                                                       : "cannot tell: more rounds";
 }
 
 static void print_figure(const json_t *figure)
@@ -113,36 +128,60 @@ static void print_figure(const json_t *figure)
     if (json_is_number(json_object_get(figure, "low")))
         printf(" [%.2f, %.2f]", number_in(figure, "low"), number_in(figure, "high"));
     if (json_is_number(json_object_get(figure, "aim")))
-        printf("  aim: at most %g; %s", number_in(figure, "aim"), verdict(figure));
+        printf("  aim: at %s %g; %s", is_least(figure) ? "least" : "most", number_in(figure, "aim"),
+               verdict(figure));
     printf("\n%-24s %s\n", "", json_text(figure, "summary"));
+}
+
+static void print_all(const struct overhead_cli *cli, const json_t *all)
+{
+    size_t i;
+    const json_t *figure;
+
+    if (!cli->json) {
+        json_array_foreach(all, i, figure) print_figure(figure);
+        return;
+    }
+    json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+    putchar('\n');
+}
+
+/* Whatever came of it. Returns an exit status. */
+static int measure(const struct overhead_cli *cli, const struct program_paths *paths)
+{
+    char error[OVERHEAD_ERROR_BYTES] = "";
+    unsigned done = 0;
+    struct interrupts interrupts;
+
+    interrupts_catch(&interrupts);
+    json_t *all = cli->records ? overhead_record_measure(cli->command, cli->options.rounds, paths,
+                                                         &done, error)
+                               : overhead_measure(&cli->options, paths, &done, error);
+    const int is_interrupted = *interrupts_noted() != 0;
+    interrupts_release(&interrupts);
+    if (all)
+        print_all(cli, all);
+    json_decref(all);
+    if (is_interrupted && done < cli->options.rounds) {
+        fprintf(stderr, "tidemark overhead: interrupted; %u of %u rounds were done%s\n", done,
+                cli->options.rounds, done ? ", and the figures are those of them" : "");
+        return CLI_INTERRUPTED;
+    }
+    if (!all)
+        fprintf(stderr, "tidemark overhead: %s\n", error);
+    return all ? CLI_OK : CLI_FAILED;
 }
 
 int cli_overhead(int argc, char **argv)
 {
     struct overhead_cli cli = {.options = {.rounds = 10, .resident_bytes = 1u << 30}};
     struct program_paths paths;
-    char error[OVERHEAD_ERROR_BYTES] = "";
-    size_t i;
-    const json_t *figure;
 
     argp_parse(&cli_overhead_parser, argc, argv, ARGP_IN_ORDER, NULL, &cli);
     if (cli_refuse_sanitized("overhead"))
         return CLI_FAILED;
     if (cli_find_programs("overhead", &paths) != CLI_OK)
         return CLI_FAILED;
-    json_t *all = cli.records
-                      ? overhead_record_measure(cli.command, cli.options.rounds, &paths, error)
-                      : overhead_measure(&cli.options, &paths, error);
-    if (!all) {
-        fprintf(stderr, "tidemark overhead: %s\n", error);
-        return CLI_FAILED;
-    }
-    if (cli.json) {
-        json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
-        putchar('\n');
-    } else {
-        json_array_foreach(all, i, figure) print_figure(figure);
-    }
-    json_decref(all);
-    return cli_finish("overhead", CLI_OK);
+    const int status = measure(&cli, &paths);
+    return cli_finish("overhead", status);
 }

@@ -7,6 +7,7 @@
 #include "harness/overhead.h"
 
 #include "harness/clock.h"
+#include "harness/interrupts.h"
 #include "harness/json_file.h"
 #include "harness/machine.h"
 #include "harness/overhead_figure.h"
@@ -106,11 +107,10 @@ struct measurement {
     struct progress progress;
     double values[FIGURES][MOST_ROUNDS];
     size_t counts[FIGURES];
+    size_t done_counts[FIGURES]; /* of rounds that came to their end */
+    unsigned rounds_done;
     char *error;
 };
-
-static volatile sig_atomic_t
-    never_interrupted; /* Ctrl-C ends this command at once: nothing is stored */
 
 static void add(struct measurement *measurement, enum figure figure, double value)
 {
@@ -365,9 +365,10 @@ static json_t *own_memory(void)
 
     if (procfs_read_status(getpid(), &status) != 0)
         return json_null();
-    return json_pack("{s:s, s:s, s:s, s:f, s:i, s:n, s:n, s:n}", "name", "parent_memory", "summary",
-                     "the harness's own high-water mark, the sampler's ring included", "unit", "MB",
-                     "median", (double)status.peak_bytes / 1e6, "n", 1, "low", "high", "aim");
+    return json_pack("{s:s, s:s, s:s, s:f, s:i, s:n, s:n, s:n, s:b}", "name", "parent_memory",
+                     "summary", "the harness's own high-water mark, the sampler's ring included",
+                     "unit", "MB", "median", (double)status.peak_bytes / 1e6, "n", 1, "low", "high",
+                     "aim", "aim_is_least", 0);
 }
 
 static int measure_rounds(struct measurement *measurement)
@@ -382,14 +383,32 @@ static int measure_rounds(struct measurement *measurement)
             round ? clock_seconds_since(began_ns) / round * (rounds - round) : 5.0 * rounds;
         progress_show(&measurement->progress, "a pair of children, with and without the sampler");
         failed = run_round(measurement, round);
+        if (*interrupts_noted())
+            break;
+        memcpy(measurement->done_counts, measurement->counts, sizeof measurement->counts);
+        measurement->rounds_done += !failed;
         measurement->progress.done++;
     }
     progress_end(&measurement->progress);
-    return failed;
+    return *interrupts_noted() ? 0 : failed;
+}
+
+static json_t *to_json(struct measurement *measurement)
+{
+    json_t *all = json_array();
+
+    for (int figure = 0; figure < FIGURES; figure++) {
+        if (measurement->done_counts[figure] > 0)
+            json_array_append_new(all, overhead_figure_to_json(&figures[figure],
+                                                               measurement->values[figure],
+                                                               measurement->done_counts[figure]));
+    }
+    json_array_append_new(all, own_memory());
+    return all;
 }
 
 json_t *overhead_measure(const struct overhead_options *options, const struct program_paths *paths,
-                         char *error)
+                         unsigned *rounds_done, char *error)
 {
     static struct measurement measurement; /* too large for a stack */
     json_t *all = NULL;
@@ -405,18 +424,12 @@ json_t *overhead_measure(const struct overhead_options *options, const struct pr
     measurement.settings = (struct sample_settings){.plan = &measurement.plan,
                                                     .sampler = &measurement.sampler,
                                                     .paths = paths,
-                                                    .interrupted = &never_interrupted};
+                                                    .interrupted = interrupts_noted()};
     machine_choose_cpus(&measurement.settings.child_cpu, &measurement.settings.sampler_cpu);
-    if (make_plan(&measurement) == 0 && measure_rounds(&measurement) == 0) {
-        all = json_array();
-        for (int figure = 0; figure < FIGURES; figure++) {
-            if (measurement.counts[figure] > 0)
-                json_array_append_new(all, overhead_figure_to_json(&figures[figure],
-                                                                   measurement.values[figure],
-                                                                   measurement.counts[figure]));
-        }
-        json_array_append_new(all, own_memory());
-    }
+    if (make_plan(&measurement) == 0 && measure_rounds(&measurement) == 0 &&
+        measurement.rounds_done > 0)
+        all = to_json(&measurement);
+    *rounds_done = measurement.rounds_done;
     plan_free(&measurement.plan);
     sampler_destroy(&measurement.sampler);
     return all;

@@ -18,11 +18,13 @@ struct overhead_options {
 
 /*
  * Measures and returns a new array of objects, which the caller owns: `name`, `summary`, `unit`,
- * `median`, `low`, `high` (null below six rounds), `aim` (null where there is none), `n`. Takes
- * some eight seconds a round at 1 GiB, with progress on stderr. NULL with a message in `error`; an
- * interrupt is such an error.
+ * `median`, `low`, `high` (null below six rounds), `aim` (null where there is none), `aim_is_least`
+ * (the aim is at least that; else at most), `n`. Takes some eight seconds a round at 1 GiB, with
+ * progress on stderr. `*rounds_done` is as many as were asked for, or fewer where it was
+ * interrupted (harness/interrupts.h): the figures are those of these rounds alone. NULL with a
+ * message in `error`, also where it was interrupted in the first.
  */
 json_t *overhead_measure(const struct overhead_options *options, const struct program_paths *paths,
-                         char *error);
+                         unsigned *rounds_done, char *error);
 
 #endif

@@ -14,9 +14,9 @@ json_t *overhead_figure_to_json(const struct overhead_figure *figure, double *va
 {
     const struct median_interval interval = statistics_median(values, count);
 
-    return json_pack("{s:s, s:s, s:s, s:f, s:i, s:o, s:o, s:o}", "name", figure->name, "summary",
-                     figure->summary, "unit", figure->unit, "median", interval.median, "n",
-                     (int)count, "low", real_or_null(interval.has_interval, interval.low), "high",
-                     real_or_null(interval.has_interval, interval.high), "aim",
-                     real_or_null(figure->aim > 0, figure->aim));
+    return json_pack("{s:s, s:s, s:s, s:f, s:i, s:o, s:o, s:o, s:b}", "name", figure->name,
+                     "summary", figure->summary, "unit", figure->unit, "median", interval.median,
+                     "n", (int)count, "low", real_or_null(interval.has_interval, interval.low),
+                     "high", real_or_null(interval.has_interval, interval.high), "aim",
+                     real_or_null(figure->aim > 0, figure->aim), "aim_is_least", figure->is_least);
 }

@@ -10,7 +10,8 @@
 
 struct overhead_figure {
     const char *name, *summary, *unit;
-    double aim; /* at most; 0: none */
+    double aim;   /* at most; 0: none */
+    int is_least; /* 1: the aim is that at least */
 };
 
 /* As harness/overhead.h has it, of `count` values, which are sorted. The caller owns it.

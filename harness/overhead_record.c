@@ -6,7 +6,9 @@
 #include "harness/overhead_record.h"
 
 #include "harness/clock.h"
+#include "harness/interrupts.h"
 #include "harness/overhead_figure.h"
+#include "harness/overhead_replay.h"
 #include "harness/process.h"
 #include "harness/program.h"
 #include "harness/progress.h"
@@ -36,6 +38,8 @@ enum figure {
     RECORDED_BYTES,
     STACKS_BYTES,
     HEAPTRACK_BYTES,
+    REPLAY_SPEED,
+    REPLAY_BYTES,
     FIGURES
 };
 
@@ -50,6 +54,10 @@ static const struct overhead_figure figures[FIGURES] = {
     [STACKS_BYTES] = {"record_stacks_bytes", "the same with call stacks", "B", 0},
     [HEAPTRACK_BYTES] = {"heaptrack_bytes", "heaptrack's file, over the same number of events", "B",
                          0},
+    [REPLAY_SPEED] = {"replay_null", "operations of the trace's replay on `null`, a second", "M/s",
+                      100, 1},
+    [REPLAY_BYTES] = {"replay_bytes", "what the replay holds for itself, for each operation", "B",
+                      16},
 };
 
 struct comparison {
@@ -57,13 +65,17 @@ struct comparison {
     const struct program_paths *paths;
     char folder[FOLDER_BYTES];
     double values[FIGURES][MOST_ROUNDS];
+    size_t counts[FIGURES];
     unsigned round;
+    char not_replayed[OVERHEAD_ERROR_BYTES]; /* of the last round; empty: it was */
     char *error;
 };
 
 /* What one mode of a round came to. */
 struct outcome {
     double seconds, program_seconds, file_bytes, events;
+    struct overhead_replay replay; /* all 0: not measured, and why not: */
+    char not_replayed[OVERHEAD_ERROR_BYTES];
 };
 
 static int refuse(const struct comparison *comparison, int failed, const char *what)
@@ -134,7 +146,7 @@ static int run_words(const struct comparison *comparison, const char *const *pre
 
     if (!words)
         return refuse(comparison, -ENOMEM, strerror(ENOMEM));
-    const struct process_request request = {.argv = words};
+    const struct process_request request = {.argv = words, .own_group = 1};
     const uint64_t began_ns = clock_monotonic_ns();
     int failed = process_run(&request, &status);
     outcome->seconds = clock_seconds_since(began_ns);
@@ -169,6 +181,15 @@ static double take_files(const struct comparison *comparison)
     return bytes;
 }
 
+/* What cannot be replayed on `null`, as blocks above its slot of 1 MiB, has no such figures. */
+static int replay(const struct comparison *comparison, const char *file, struct outcome *outcome)
+{
+    if (overhead_replay_measure(file, outcome->events, comparison->paths, &outcome->replay,
+                                outcome->not_replayed) == 0)
+        outcome->not_replayed[0] = '\0';
+    return *interrupts_noted() ? refuse(comparison, -EINTR, "interrupted") : 0;
+}
+
 static int run_recorded(const struct comparison *comparison, unsigned with, struct outcome *outcome)
 {
     char file[FOLDER_BYTES + 16], error[PROGRAM_ERROR_BYTES] = "";
@@ -176,7 +197,7 @@ static int run_recorded(const struct comparison *comparison, unsigned with, stru
 
     snprintf(file, sizeof file, "%s/trace", comparison->folder);
     const struct record_program request = {
-        .argv = comparison->argv, .file = file, .with = with, .level = LEVEL};
+        .argv = comparison->argv, .file = file, .with = with, .level = LEVEL, .is_ours = 1};
     const uint64_t began_ns = clock_monotonic_ns();
     const int failed = record_program_run(&request, comparison->paths, &result, error);
     outcome->seconds = clock_seconds_since(began_ns);
@@ -187,7 +208,7 @@ static int run_recorded(const struct comparison *comparison, unsigned with, stru
                                         : "the program ended with a status that is not 0");
     outcome->program_seconds = (double)result.program_ns / 1e9;
     outcome->events = (double)result.counts.events;
-    return 0;
+    return with ? 0 : replay(comparison, file, outcome);
 }
 
 static int run_mode(const struct comparison *comparison, enum mode mode, struct outcome *outcome)
@@ -214,15 +235,17 @@ static int run_mode(const struct comparison *comparison, enum mode mode, struct 
 
 static void add(struct comparison *comparison, enum figure figure, double value)
 {
-    comparison->values[figure][comparison->round] = value;
+    comparison->values[figure][comparison->counts[figure]++] = value;
 }
 
 static int run_round(struct comparison *comparison, int modes)
 {
-    struct outcome outcomes[MODES] = {{0}};
+    struct outcome outcomes[MODES] = {0};
     int failed = 0;
 
     for (int i = 0; i < modes && !failed; i++) {
+        if (*interrupts_noted())
+            return -EINTR;
         const int mode = (i + (int)comparison->round) % modes;
         failed = run_mode(comparison, (enum mode)mode, &outcomes[mode]);
     }
@@ -238,6 +261,12 @@ static int run_round(struct comparison *comparison, int modes)
     add(comparison, RECORDED_BYTES, outcomes[RECORDED].file_bytes / events);
     add(comparison, STACKS_BYTES, outcomes[WITH_STACKS].file_bytes / events);
     add(comparison, HEAPTRACK_BYTES, outcomes[HEAPTRACK].file_bytes / events);
+    snprintf(comparison->not_replayed, sizeof comparison->not_replayed, "%s",
+             outcomes[RECORDED].not_replayed);
+    if (outcomes[RECORDED].replay.million_per_second > 0)
+        add(comparison, REPLAY_SPEED, outcomes[RECORDED].replay.million_per_second);
+    if (outcomes[RECORDED].replay.operation_bytes > 0)
+        add(comparison, REPLAY_BYTES, outcomes[RECORDED].replay.operation_bytes);
     return 0;
 }
 
@@ -253,19 +282,21 @@ static int has_heaptrack(void)
     return 0;
 }
 
-static json_t *to_json(struct comparison *comparison, unsigned rounds, int modes)
+static json_t *to_json(struct comparison *comparison, int modes)
 {
     json_t *all = json_array();
 
     for (int figure = 0; figure < FIGURES; figure++) {
         const int is_heaptracks = figure == HEAPTRACK_TIME || figure == HEAPTRACK_BYTES;
-        if (modes == MODES || !is_heaptracks)
-            json_array_append_new(
-                all, overhead_figure_to_json(&figures[figure], comparison->values[figure], rounds));
+        if (comparison->counts[figure] > 0 && (modes == MODES || !is_heaptracks))
+            json_array_append_new(all, overhead_figure_to_json(&figures[figure],
+                                                               comparison->values[figure],
+                                                               comparison->counts[figure]));
     }
     return all;
 }
 
+/* `comparison->round` is then how many were done. */
 static int run_rounds(struct comparison *comparison, unsigned rounds, int modes)
 {
     struct progress progress;
@@ -273,20 +304,34 @@ static int run_rounds(struct comparison *comparison, unsigned rounds, int modes)
     int failed = 0;
 
     progress_init(&progress, rounds);
-    for (unsigned round = 0; round < rounds && !failed; round++) {
+    for (unsigned round = 0; round < rounds && !failed && !*interrupts_noted(); round++) {
         progress.left_seconds =
             round ? clock_seconds_since(began_ns) / round * (rounds - round) : 30.0 * rounds;
         progress_show(&progress, "the program as it is, recorded, with stacks, under heaptrack");
         comparison->round = round;
         failed = run_round(comparison, modes);
+        comparison->round += !failed;
         progress.done++;
     }
     progress_end(&progress);
-    return failed;
+    return *interrupts_noted() ? 0 : failed;
+}
+
+/* Why there are figures that there are not. */
+static void tell_missing(const struct comparison *comparison)
+{
+    if (comparison->not_replayed[0])
+        fprintf(stderr, "tidemark overhead: replay_null and replay_bytes are n/a: %s\n",
+                comparison->not_replayed);
+    else if (comparison->counts[REPLAY_BYTES] == 0)
+        fputs("tidemark overhead: replay_bytes is n/a: the replay of so short a trace holds less "
+              "than 1 MiB\n",
+              stderr);
 }
 
 json_t *overhead_record_measure(char *const *argv, unsigned rounds,
-                                const struct program_paths *paths, char *error)
+                                const struct program_paths *paths, unsigned *rounds_done,
+                                char *error)
 {
     static struct comparison comparison; /* too large for a stack */
     static char sites[PROGRAM_PATH_BYTES],
@@ -310,5 +355,8 @@ json_t *overhead_record_measure(char *const *argv, unsigned rounds,
     const int failed = run_rounds(&comparison, rounds, modes);
     take_files(&comparison);
     rmdir(comparison.folder);
-    return failed ? NULL : to_json(&comparison, rounds, modes);
+    *rounds_done = comparison.round;
+    if (!failed && comparison.round > 0)
+        tell_missing(&comparison);
+    return failed || comparison.round == 0 ? NULL : to_json(&comparison, modes);
 }

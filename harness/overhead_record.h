@@ -11,10 +11,12 @@
  * Runs a program four times a round, one after another, the first of a round in turn: as it is,
  * recorded, recorded with its call stacks, and under heaptrack. `argv` is what is run, NULL: our
  * factoring (workloads/cfrac.c), which does hardly anything but malloc and free. It reads nothing,
- * what it writes is thrown away, and it ends with status 0. Returns as overhead_measure. One at a
- * time.
+ * what it writes is thrown away, and it ends with status 0. The trace is then replayed on `null`
+ * (harness/overhead_replay.h). Returns as overhead_measure; of an interrupt nothing is left,
+ * neither files nor processes. One at a time.
  */
 json_t *overhead_record_measure(char *const *argv, unsigned rounds,
-                                const struct program_paths *paths, char *error);
+                                const struct program_paths *paths, unsigned *rounds_done,
+                                char *error);
 
 #endif

@@ -75,7 +75,7 @@ static int run_preloaded(const struct program_paths *paths, const char *const *a
         copied[i] = strdup(argv[i]);
         failed = copied[i] ? 0 : -ENOMEM;
     }
-    const struct snapshot_program request = {.argv = copied};
+    const struct snapshot_program request = {.argv = copied, .is_ours = 1};
     if (!failed &&
         (snapshot_program_run(&request, paths, &status, &document, said) != SNAPSHOT_DONE ||
          status != 0 || !document))

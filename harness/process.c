@@ -6,6 +6,7 @@
 #include "harness/process.h"
 
 #include "harness/clock.h"
+#include "harness/interrupts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,8 +25,19 @@ static volatile sig_atomic_t interrupted;
 static void pass_on(int number)
 {
     interrupted = 1;
+    interrupts_note();
     if (running_pid)
         kill((pid_t)running_pid, number);
+    if (running_pid < 0)
+        alarm(INTERRUPT_PATIENCE_SECONDS);
+}
+
+/* A group that did not end in time. */
+static void on_alarm(int number)
+{
+    (void)number;
+    if (running_pid < 0)
+        kill((pid_t)running_pid, SIGKILL);
 }
 
 /* A pipe whose read end is kept, filling `text` with the end of what comes. */
@@ -148,7 +160,8 @@ static void end_group(pid_t leader)
 
 int process_run(const struct process_request *request, int *wait_status)
 {
-    struct sigaction action = {.sa_handler = pass_on}, old_int, old_term, old_hup;
+    struct sigaction action = {.sa_handler = pass_on}, expire = {.sa_handler = on_alarm}, old_int,
+                     old_term, old_hup, old_alarm;
     struct capture output, errors = {.read_fd = -1, .write_fd = -1};
     pid_t parent = getpid();
     int error = capture_open(&output, request->output, request->output_bytes);
@@ -163,6 +176,7 @@ int process_run(const struct process_request *request, int *wait_status)
     sigaction(SIGINT, &action, &old_int);
     sigaction(SIGTERM, &action, &old_term);
     sigaction(SIGHUP, &action, &old_hup);
+    sigaction(SIGALRM, &expire, &old_alarm);
     pid_t pid = error ? -1 : fork();
     if (pid == 0)
         become(request, &output, &errors, parent);
@@ -171,6 +185,8 @@ int process_run(const struct process_request *request, int *wait_status)
     if (pid > 0 && request->own_group)
         setpgid(pid, pid); /* in both, so that neither waits for the other */
     running_pid = pid < 0 ? 0 : request->own_group ? -pid : pid;
+    if (interrupted && running_pid < 0)
+        pass_on(SIGTERM); /* it came before there was one to pass it to */
     close_fd(&output.write_fd);
     close_fd(&errors.write_fd);
     if (pid > 0) {
@@ -188,6 +204,8 @@ int process_run(const struct process_request *request, int *wait_status)
     sigaction(SIGINT, &old_int, NULL);
     sigaction(SIGTERM, &old_term, NULL);
     sigaction(SIGHUP, &old_hup, NULL);
+    alarm(0);
+    sigaction(SIGALRM, &old_alarm, NULL);
     return error ? error : interrupted ? -EINTR : 0;
 }
 

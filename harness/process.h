@@ -18,7 +18,8 @@ struct process_request {
     char *errors; /* the same for stderr */
     size_t errors_bytes;
     uint64_t timeout_ns; /* it is killed after so long; 0: it may take as long as it likes */
-    int own_group;       /* 1: a process group of its own, which is killed with it */
+    int own_group;       /* 1: a process group of its own, which is killed with it, and two seconds
+                            after a signal that it was to end by */
     /* Called with each piece of stdout as it comes, where `output` is given; NULL: not. */
     void (*on_output)(void *context, const char *bytes, size_t count);
     void *context; /* of on_output */
@@ -27,6 +28,7 @@ struct process_request {
 /*
  * Runs it and waits. Returns 0 with the wait(2) status in `wait_status`, or a negative errno when
  * it could not be started. A SIGINT, SIGTERM or SIGHUP to this process meanwhile is passed on, and
+ * noted (harness/interrupts.h), and
  * -EINTR returned once the program has ended. -ETIMEDOUT when it was killed after its time. One at
  * a time.
  */

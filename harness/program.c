@@ -5,6 +5,8 @@
 #define _GNU_SOURCE
 #include "harness/program.h"
 
+#include "harness/interrupts.h"
+
 #include "harness/clock.h"
 
 #include <errno.h>
@@ -28,6 +30,20 @@ static void pass_on(int number)
 {
     if (passed_to)
         kill((pid_t)passed_to, number);
+}
+
+/* Of a program that is ours to end; if it does not within a while, SIGALRM kills it. */
+static void pass_to_group(int number)
+{
+    interrupts_note();
+    pass_on(number);
+    alarm(INTERRUPT_PATIENCE_SECONDS);
+}
+
+static void kill_group(int number)
+{
+    (void)number;
+    pass_on(SIGKILL);
 }
 
 /* --- What is preloaded. --- */
@@ -110,16 +126,30 @@ int program_preload(struct environment *added, const struct program_paths *paths
 
 /* --- The program. --- */
 
-_Noreturn static void become(const struct program_run *run, const struct sigaction *before)
+_Noreturn static void become(const struct program_run *run, const struct sigaction *before,
+                             const struct sigaction *before_alarm)
 {
+    sigaction(SIGALRM, before_alarm, NULL);
     for (size_t i = 0; i < SIGNALS; i++)
         sigaction(signals[i], &before[i], NULL);
+    if (run->is_ours)
+        setpgid(0, 0);
     for (size_t i = 0; i < run->added->count; i++)
         putenv(run->added->variables[i]);
     execvp(run->argv[0], run->argv);
     fprintf(stderr, "tidemark %s: cannot execute %s: %s\n", run->name, run->argv[0],
             strerror(errno));
     _exit(EXIT_NOT_EXECUTED);
+}
+
+/* Until it is reaped its number is that of its group. */
+static void end_group(pid_t leader)
+{
+    siginfo_t info;
+
+    while (waitid(P_PID, (id_t)leader, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR)
+        continue;
+    kill(-leader, SIGKILL);
 }
 
 static int wait_for(const struct program_run *run, pid_t pid)
@@ -138,6 +168,8 @@ static int wait_for(const struct program_run *run, pid_t pid)
         if (ready == 0)
             again = run->on_tick(run->context);
     }
+    if (run->is_ours)
+        end_group(pid);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         continue;
     if (pid_fd >= 0)
@@ -147,20 +179,29 @@ static int wait_for(const struct program_run *run, pid_t pid)
 
 int program_run(const struct program_run *run, int *exit_status)
 {
-    const struct sigaction ignore = {.sa_handler = SIG_IGN}, pass = {.sa_handler = pass_on};
-    struct sigaction before[SIGNALS];
+    const struct sigaction ignore = {.sa_handler = SIG_IGN},
+                           pass = {.sa_handler = run->is_ours ? pass_to_group : pass_on},
+                           expire = {.sa_handler = kill_group};
+    struct sigaction before[SIGNALS], before_alarm;
 
     for (size_t i = 0; i < SIGNALS; i++)
-        sigaction(signals[i], i < 2 ? &ignore : &pass, &before[i]);
+        sigaction(signals[i], i < 2 && !run->is_ours ? &ignore : &pass, &before[i]);
+    sigaction(SIGALRM, &expire, &before_alarm);
     fflush(NULL);
     const pid_t pid = fork();
     if (pid == 0)
-        become(run, before);
+        become(run, before, &before_alarm);
     const int error = pid < 0 ? -errno : 0;
-    passed_to = error ? 0 : pid;
+    if (!error && run->is_ours)
+        setpgid(pid, pid); /* in both, so that neither waits for the other */
+    passed_to = error ? 0 : run->is_ours ? -pid : pid;
+    if (!error && run->is_ours && *interrupts_noted())
+        pass_to_group(SIGTERM); /* it came before there was one to pass it to */
     if (!error)
         *exit_status = wait_for(run, pid);
     passed_to = 0;
+    alarm(0);
+    sigaction(SIGALRM, &before_alarm, NULL);
     for (size_t i = 0; i < SIGNALS; i++)
         sigaction(signals[i], &before[i], NULL);
     return error;

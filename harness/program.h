@@ -41,13 +41,16 @@ struct program_run {
     /* Returns 0, or 1 to be called once more at once. */
     int (*on_tick)(void *context);
     void *context;
+    /* 1: it has a process group of its own. Ctrl-C, SIGTERM and SIGHUP are noted
+     * (harness/interrupts.h) and end the group, and what is left of that ends with the program. */
+    int is_ours;
 };
 
 /*
- * Runs it to its end. A terminal sends Ctrl-C to the program as well, which decides what it means:
- * this process ignores it meanwhile, and passes SIGTERM and SIGHUP on. Returns 0 with the program's
- * status as a shell has it (128 + n for signal n, 127 when it cannot be executed), or a negative
- * errno. One at a time.
+ * Runs it to its end. Where it is not ours a terminal sends Ctrl-C to the program as well, which
+ * decides what it means: this process ignores it meanwhile, and passes SIGTERM and SIGHUP on.
+ * Returns 0 with the program's status as a shell has it (128 + n for signal n, 127 when it cannot
+ * be executed), or a negative errno. One at a time.
  */
 int program_run(const struct program_run *run, int *exit_status);
 

@@ -90,7 +90,8 @@ static int run(struct started *started, int *exit_status)
                                         .added = &started->added,
                                         .tick_ns = started->request->every_ns,
                                         .on_tick = ask_for_snapshot,
-                                        .context = started};
+                                        .context = started,
+                                        .is_ours = started->request->is_ours};
 
     return program_run(&program, exit_status);
 }

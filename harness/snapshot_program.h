@@ -16,6 +16,7 @@ struct snapshot_program {
     const char *row;     /* the allocator that it runs on; NULL: its own */
     const char *program; /* only a program of this name is recorded; NULL: the first */
     uint64_t every_ns;   /* between two snapshots; 0: one at the end alone */
+    int is_ours;         /* as struct program_run has it */
 };
 
 /*

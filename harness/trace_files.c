@@ -247,6 +247,15 @@ json_t *trace_files_describe(const struct trace_files *files)
     return all;
 }
 
+uint64_t trace_files_operations(const struct trace_files *files)
+{
+    uint64_t operations = 0;
+
+    for (size_t i = 0; i < files->count; i++)
+        operations += files->files[i].compiled.operations;
+    return operations;
+}
+
 void trace_files_close(struct trace_files *files)
 {
     if (!files)

@@ -23,6 +23,9 @@ int trace_files_prepare(struct plan *plan, char *error);
  * owns it. `files` may be NULL. */
 json_t *trace_files_describe(const struct trace_files *files);
 
+/* Operations of all of them, each once. */
+uint64_t trace_files_operations(const struct trace_files *files);
+
 void trace_files_close(struct trace_files *files);
 
 /* A new file without a name in TMPDIR, or /tmp. Returns its descriptor, for the caller to close, or

@@ -8,6 +8,8 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
+import time
 import unittest
 import unittest.mock
 
@@ -355,6 +357,101 @@ class Overhead(Scratch):
         self.assertAlmostEqual(figures["record_events"], 890e-6, delta=50e-6)
         self.assertLessEqual(figures["record_program"], figures["record"])
         self.assertTrue(all(value > 0 for value in figures.values()), figures)
+
+    def test_a_trace_without_large_blocks_is_replayed_on_null(self):
+        script = "for _ in range(8): [str(number) for number in range(100000)]"
+        ran = self.overhead("--", "env", "PYTHONMALLOC=malloc", sys.executable, "-S", "-c", script)
+        figures = {figure["name"]: figure for figure in json.loads(ran.stdout)}
+        speed, held = figures["replay_null"], figures["replay_bytes"]
+        self.assertEqual((speed["unit"], speed["aim"], speed["aim_is_least"]), ("M/s", 100, True))
+        self.assertEqual((held["unit"], held["aim"], held["aim_is_least"]), ("B", 16, False))
+        self.assertTrue(0.5 < speed["median"] < 5000, speed)
+        # A word of 8 bytes each, and 16 for each of the 100,000 blocks that are alive at once, of 1.6 million operations.
+        self.assertAlmostEqual(held["median"], 8 + 16 / 16, delta=0.7)
+        shown = tidemark("overhead", "--record", "--rounds", "1", "--", "env", "PYTHONMALLOC=malloc", sys.executable, "-S", "-c", script)
+        self.assertRegex(shown.stdout, r"replay_null .* M/s +aim: at least 100; too few rounds")
+        self.assertRegex(shown.stdout, r"replay_bytes .* B +aim: at most 16; too few rounds")
+
+    def test_what_null_cannot_replay_is_told(self):
+        said = self.overhead("--", PROGRAM, "each").stderr
+        self.assertIn("replay_null and replay_bytes are n/a: the replay on null: ", said)
+        self.assertIn("Cannot allocate memory", said)
+
+    def test_a_trace_too_short_to_tell_what_it_holds_is_told(self):
+        ran = self.overhead("--", "sh", "-c", ":")
+        self.assertIn("replay_bytes is n/a: the replay of so short a trace holds less than 1 MiB", ran.stderr)
+        self.assertIn("replay_null", [figure["name"] for figure in json.loads(ran.stdout)])
+
+    def interrupted(self, number, *arguments, until):
+        """What it came to, when the signal was sent once that was on its stderr, or there, as a file."""
+        with subprocess.Popen([TIDEMARK, "overhead", "--json", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              env={**os.environ, "TMPDIR": self.scratch}, start_new_session=True) as started:
+            try:
+                said = ""
+                if os.path.isabs(until):
+                    self.wait_for(lambda: os.path.exists(until))
+                while not os.path.isabs(until) and until not in said:
+                    line = started.stderr.readline()
+                    self.assertTrue(line, said)
+                    said += line
+                started.send_signal(number)
+                output, errors = started.communicate(timeout=60)
+            finally:
+                if started.poll() is None:
+                    os.killpg(started.pid, signal.SIGKILL)
+        self.assertEqual(started.returncode, 130, errors)
+        return output, said + errors
+
+    def wait_for(self, condition):
+        deadline = time.monotonic() + 60
+        while not condition():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
+
+    def test_an_interrupt_keeps_the_rounds_that_were_done(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            output, said = self.interrupted(number, "--record", "--rounds", "90", "--", sys.executable, "-S", "-c", "list(range(100000))",
+                                            until="[3/90]")
+            figures = {figure["name"]: figure["n"] for figure in json.loads(output)}
+            done = figures["record"]
+            self.assertTrue(2 <= done < 90, figures)
+            self.assertEqual({figures[name] for name in ("program", "record_stacks", "record_bytes", "replay_null")}, {done})
+            self.assertIn(f"tidemark overhead: interrupted; {done} of 90 rounds were done, and the figures are those of them\n", said)
+            self.assertEqual(os.listdir(self.scratch), [])
+
+    def test_an_interrupt_ends_all_that_runs_and_leaves_nothing(self):
+        # Neither the shell nor what it started ends by the signal.
+        script = "trap '' INT TERM HUP; sleep 1000 & echo $! $$ > \"$0.new\"; mv \"$0.new\" \"$0\"; wait; sleep 1000"
+        with tempfile.TemporaryDirectory() as folder:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                told = os.path.join(folder, str(number))
+                output, said = self.interrupted(number, "--record", "--rounds", "9", "--", "sh", "-c", script, told, until=told)
+                self.assertEqual(output, "")
+                self.assertTrue(said.endswith("tidemark overhead: interrupted; 0 of 9 rounds were done\n"), said)
+                self.assertEqual(os.listdir(self.scratch), [])
+                with open(told, encoding="ascii") as file:
+                    for process in file.read().split():
+                        self.wait_for(lambda process=process: not os.path.exists("/proc/" + process))
+
+    def test_an_interrupt_while_it_is_recorded_leaves_nothing_either(self):
+        # As it is, the program is over at once; recorded, it stays.
+        script = "case $LD_PRELOAD in *record*) echo $$ > \"$0.new\"; mv \"$0.new\" \"$0\"; exec sleep 1000;; esac"
+        with tempfile.TemporaryDirectory() as folder:
+            told = os.path.join(folder, "told")
+            output, _ = self.interrupted(signal.SIGINT, "--record", "--rounds", "9", "--", "sh", "-c", script, told, until=told)
+            self.assertEqual((output, os.listdir(self.scratch)), ("", []))
+            with open(told, encoding="ascii") as file:
+                process = file.read().strip()
+            self.wait_for(lambda: not os.path.exists("/proc/" + process))
+
+    def test_an_interrupt_of_the_harness_s_own_figures_keeps_rounds_too(self):
+        output, said = self.interrupted(signal.SIGINT, "--rounds", "90", "--size", "16MiB", until="[2/90]")
+        figures = {figure["name"]: figure["n"] for figure in json.loads(output)}
+        done = figures["sampling"]
+        self.assertTrue(1 <= done < 90, figures)
+        self.assertEqual({figures[name] for name in ("loop", "parent_cpu", "phase_boundary", "latency_call", "snapshot_pair")}, {done})
+        self.assertIn(f"tidemark overhead: interrupted; {done} of 90 rounds were done, and the figures are those of them\n", said)
+        self.assertEqual(os.listdir(self.scratch), [])
 
     def test_what_the_program_writes_is_thrown_away_and_it_reads_nothing(self):
         script = "import sys; print(1); print(2, file=sys.stderr); sys.exit(sys.stdin.read() != '')"

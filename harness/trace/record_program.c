@@ -149,7 +149,8 @@ static int run(struct recording *recording, struct record_result *result, char *
                                         .added = &recording->added,
                                         .tick_ns = TICK_NS,
                                         .on_tick = collect,
-                                        .context = recording};
+                                        .context = recording,
+                                        .is_ours = recording->request->is_ours};
     const uint64_t began_ns = clock_monotonic_ns();
     int failed = program_run(&program, &result->exit_status);
 

@@ -14,6 +14,7 @@ struct record_program {
     const char *file;  /* is replaced at the end; until then the trace is at FILE.partial */
     unsigned with;     /* RECORD_WITH_... */
     int level;         /* of zstd, 1 to 19 */
+    int is_ours;       /* as struct program_run has it */
 };
 
 /* What came of it. */
