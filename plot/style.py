@@ -77,7 +77,7 @@ def machine_caption(run, cells=(), count=True):
     libraries = [version for version in words.versions(cells) if version != machine.get("libc")]
     git = machine.get("git")
     memory = machine.get("memory_bytes")
-    where = ([f"measured on {len(places)} machines, experiments on other ones than each other: "
+    where = ([f"Measured on {len(places)} machines, one for each experiment: "
               + "; ".join(map(machines.describe, places))] if len(places) > 1 else
              [f"{known('cpu')}, {known('cores')} cores" + (f", {memory / 2**30:.1f} GiB" if memory else ""), known("kernel")])
     parts = [*where, known("libc"), f"THP {known('thp')}", *libraries, f"tidemark {known('tidemark')}" + (f" ({git})" if git else ""),
