@@ -18,6 +18,7 @@ sys.dont_write_bytecode = True
 
 import plot_test  # noqa: E402  (puts plot/ on the path)
 from plot_test import MB, Folder, change_json, list_lifetime, make_run, read, write  # noqa: E402
+import terminals  # noqa: E402
 from tidemark_run import TIDEMARK, tidemark  # noqa: E402
 
 import numpy  # noqa: E402
@@ -25,7 +26,6 @@ import numpy  # noqa: E402
 import advice_words  # noqa: E402
 import advise  # noqa: E402
 import dominance  # noqa: E402
-import inference  # noqa: E402
 import processes  # noqa: E402
 import run_folder  # noqa: E402
 from dominance import CERTAIN, MAY, MAYBE, NOT, OFF, ON, Ratio  # noqa: E402
@@ -68,18 +68,14 @@ class Pairs(unittest.TestCase):
         ratio = dominance.paired_ratio(numpy.array([1.0, 2, 3, 4, 5]), numpy.ones(5))
         self.assertEqual(ratio, seen(3.0, 1.0, 5.0))
 
-    def test_the_interval_holds_the_truth_as_often_as_it_says_and_a_bootstrap_does_not(self):
+    def test_the_interval_holds_the_truth_as_often_as_it_says(self):
         """Two equal rows, a round slows both: why ratios have exact intervals (docs/advise.md)."""
-        exact = bootstrap = 0
-        with mock.patch("inference.RESAMPLES", 499):
-            for seed in range(300):
-                one, other = values_of([(1.0, 1, 1)] * 2, blocks=6, noise=0.03, seed=seed)[0]
-                ratio = dominance.paired_ratio(one, other)
-                exact += ratio.low <= 1 <= ratio.high
-                ratio = inference.difference(other, one, [(index, index) for index in range(6)]).ratio
-                bootstrap += ratio.low <= 1 <= ratio.high
+        exact = 0
+        for seed in range(300):
+            one, other = values_of([(1.0, 1, 1)] * 2, blocks=6, noise=0.03, seed=seed)[0]
+            ratio = dominance.paired_ratio(one, other)
+            exact += ratio.low <= 1 <= ratio.high
         self.assertGreaterEqual(exact / 300, 0.95 - 3 * math.sqrt(0.95 * 0.05 / 300))
-        self.assertLess(bootstrap / 300, 0.92)
 
     def test_the_answers_of_the_rule(self):
         same, better, worse, open_to_both = sure(1), sure(0.8, 0.7, 0.9), sure(1.2, 1.1, 1.3), sure(0.97, 0.9, 1.1)
@@ -364,6 +360,8 @@ class Command(Folder):
         self.assertIn("cannot write to stdout: No space left on device", ran.stderr)
 
     def on_terminal(self, **environment):
+        if lacks := terminals.find():
+            self.skipTest("not run: " + lacks)
         process, terminal = pty.fork()
         if process == 0:
             os.execve(TIDEMARK, ["tidemark", "advise", self.folder], {**os.environ, "TERM": "xterm", **environment})

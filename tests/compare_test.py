@@ -23,6 +23,7 @@ import compare  # noqa: E402
 import inference  # noqa: E402
 import measured  # noqa: E402
 import verdict  # noqa: E402
+import terminals  # noqa: E402
 from tidemark_run import TIDEMARK, Scratch, tidemark  # noqa: E402
 
 MS, MIB = 10**6, 2**20
@@ -412,11 +413,10 @@ class Command(Made):
         return shown
 
     def test_colour_is_for_terminals_that_want_it(self):
+        if lacks := terminals.find():
+            self.skipTest("not run: " + lacks)
         folder = self.make("run", [("a", [MS] * 8), ("b", [2 * MS] * 8)])
-        try:
-            self.assertIn(b"\033[31mworse\033[0m", self.shown_on_a_terminal(folder))
-        except OSError as error:
-            self.skipTest(f"not run: there is no pseudo-terminal here: {error}")
+        self.assertIn(b"\033[31mworse\033[0m", self.shown_on_a_terminal(folder))
         self.assertNotIn(b"\033", self.shown_on_a_terminal(folder, NO_COLOR="1"))
         self.assertNotIn(b"\033", self.shown_on_a_terminal(folder, TERM="dumb"))
 

@@ -15,6 +15,7 @@ import unittest
 import pyte
 
 sys.path.insert(0, "tests")
+import terminals  # noqa: E402
 from tidemark_run import PLAIN, TIDEMARK, Scratch, tidemark  # noqa: E402
 
 RUN = ("run", "-w", "list_lifetime:n=200k", "--no-control", *PLAIN)
@@ -27,6 +28,8 @@ class Terminal:
     or a frame that is too large shows as that."""
 
     def __init__(self, *arguments, columns=80, rows=24, out=subprocess.PIPE, **environment):
+        if lacks := terminals.find():
+            raise unittest.SkipTest("not run: " + lacks)
         self.main, side = pty.openpty()
         self.screen = pyte.Screen(WIDE, HIGH)
         self.stream = pyte.ByteStream(self.screen)
