@@ -44,20 +44,20 @@ enum figure {
 };
 
 static const struct overhead_figure figures[FIGURES] = {
-    [PLAIN_SECONDS] = {"program", "the program as it is, from start to end", "s", 0},
-    [EVENTS] = {"record_events", "blocks that it made, moved and ended, as recorded", "M", 0},
-    [RECORDED_TIME] = {"record", "`tidemark record`, over the program as it is", "x", 1.5},
-    [PROGRAM_TIME] = {"record_program", "of that until the program ended", "x", 0},
-    [STACKS_TIME] = {"record_stacks", "`tidemark record --stacks`", "x", 3},
-    [HEAPTRACK_TIME] = {"heaptrack", "`heaptrack`, which takes call stacks", "x", 0},
-    [RECORDED_BYTES] = {"record_bytes", "the trace, for each event", "B", 2},
-    [STACKS_BYTES] = {"record_stacks_bytes", "the same with call stacks", "B", 0},
+    [PLAIN_SECONDS] = {"program", "the program as it is, from start to end", "s", 0, 0},
+    [EVENTS] = {"record_events", "blocks that it made, moved and ended, as recorded", "M", 0, 0},
+    [RECORDED_TIME] = {"record", "`tidemark record`, over the program as it is", "x", 1.5, 0},
+    [PROGRAM_TIME] = {"record_program", "of that until the program ended", "x", 0, 0},
+    [STACKS_TIME] = {"record_stacks", "`tidemark record --stacks`", "x", 3, 0},
+    [HEAPTRACK_TIME] = {"heaptrack", "`heaptrack`, which takes call stacks", "x", 0, 0},
+    [RECORDED_BYTES] = {"record_bytes", "the trace, for each event", "B", 2, 0},
+    [STACKS_BYTES] = {"record_stacks_bytes", "the same with call stacks", "B", 0, 0},
     [HEAPTRACK_BYTES] = {"heaptrack_bytes", "heaptrack's file, over the same number of events", "B",
-                         0},
+                         0, 0},
     [REPLAY_SPEED] = {"replay_null", "operations of the trace's replay on `null`, a second", "M/s",
                       100, 1},
     [REPLAY_BYTES] = {"replay_bytes", "what the replay holds for itself, for each operation", "B",
-                      16},
+                      16, 0},
 };
 
 struct comparison {

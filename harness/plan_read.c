@@ -322,7 +322,7 @@ static int check_shards(const struct place *place, struct plan *plan)
         return -ENOMEM;
     for (size_t i = 0; i < plan->cell_count; i++) {
         struct place at = {.object = json_array_get(cells, i), .error = place->error};
-        uint64_t shard;
+        uint64_t shard = 0;
         snprintf(at.where, sizeof at.where, "cells[%zu].", i);
         if (read_number(&at, "shard", 1, SHARDS_MOST, &shard) != 0)
             return -EINVAL;
@@ -339,7 +339,7 @@ static int read_shard(const struct place *place, struct plan *plan)
     struct place at = {.object = json_object_get(place->object, "shard"),
                        .where = "shard.",
                        .error = place->error};
-    uint64_t index, count;
+    uint64_t index = 0, count = 0;
 
     if (!at.object)
         return 0;
