@@ -136,23 +136,15 @@ void cli_samples_free(struct cli_samples *read);
 int cli_name_workload(char *word, size_t bytes, const char *name, const char *value);
 
 /*
- * Executes a script of plot/ with these arguments, up to NULL, under an interpreter that has what
- * it draws with. Returns the script's own exit status; CLI_FAILED, with a message on stderr, where
- * it has none, CLI_INTERRUPTED after a signal.
+ * Executes a script of plot/ with these words, up to NULL, under an interpreter that has what it
+ * draws with. Returns the script's own exit status; CLI_FAILED, with a message on stderr, where it
+ * has none, CLI_INTERRUPTED after a signal.
  */
-int cli_run_script_with(const char *command, const char *script, const char *const *arguments);
+int cli_run_script(const char *command, const char *script, const char *const *words);
 
-/* Executes a script of plot/ under an interpreter that has what it draws with, with one argument,
- * or two. Returns an exit status, with a message on stderr. */
-int cli_run_script(const char *command, const char *script, const char *input, const char *output);
-
-/*
- * Executes a script of plot/ under the same interpreter with `count` words. Returns 0 with its own
- * exit status in `status`, or an exit status of this program's, with a message on stderr, where it
- * could not be started or was killed.
- */
-int cli_run_script_words(const char *command, const char *script, const char *const *words,
-                         size_t count, int *status);
+/* Executes a script of plot/ that draws `input` into `output`, or where it sees fit (NULL). Returns
+ * CLI_OK, CLI_FAILED or CLI_INTERRUPTED, with a message on stderr. */
+int cli_draw(const char *command, const char *script, const char *input, const char *output);
 
 /* Draws the report of a run: executes plot/report.py under an interpreter that has matplotlib and
  * jinja2. Returns an exit status. */

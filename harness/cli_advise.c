@@ -78,31 +78,18 @@ const struct argp cli_advise_parser = {
         "asked for; 130 interrupted.",
 };
 
+/* The run comes behind "--": a folder may begin with a dash. */
 static int fill(struct script_words *words, const struct advise_options *options, char *error)
 {
-    int failed = 0;
-
     if (options->json)
-        failed = script_words_add(words, "--json");
-    if (!failed && options->weights)
-        failed = script_words_add_value(words, "--weights", options->weights);
-    if (!failed && options->workload)
-        return script_words_add_workload(words, options->workload, error);
-    if (failed)
-        snprintf(error, GRAMMAR_ERROR_BYTES, "%s", strerror(-failed));
-    return failed;
-}
-
-/* It comes behind "--": a folder may begin with a dash. */
-static int add_run(struct script_words *words, const char *run, char *error)
-{
-    int failed = script_words_add(words, "--");
-
-    if (!failed)
-        failed = script_words_add(words, run);
-    if (failed)
-        snprintf(error, GRAMMAR_ERROR_BYTES, "%s", strerror(-failed));
-    return failed;
+        script_words_add(words, "--json");
+    if (options->weights)
+        script_words_add_value(words, "--weights", options->weights);
+    if (options->workload && script_words_add_workload(words, options->workload, error) != 0)
+        return -1;
+    script_words_add(words, "--");
+    script_words_add(words, options->run);
+    return script_words_check(words, error);
 }
 
 int cli_advise(int argc, char **argv)
@@ -114,13 +101,12 @@ int cli_advise(int argc, char **argv)
     int status;
 
     argp_parse(&cli_advise_parser, argc, argv, 0, NULL, &options);
-    if (fill(&words, &options, error) != 0 || add_run(&words, options.run, error) != 0)
+    if (fill(&words, &options, error) != 0)
         status = cli_usage_error("advise", error);
     else if (cli_find_programs("advise", &paths) != CLI_OK)
         status = CLI_FAILED;
     else
-        status =
-            cli_run_script_with("advise", paths.advise_script, (const char *const *)words.words);
+        status = cli_run_script("advise", paths.advise_script, (const char *const *)words.words);
     script_words_free(&words);
     return status;
 }

@@ -2,8 +2,11 @@
  * tidemark compare: is one run, or one allocator, better or worse than another? Leaves out reading
  * and statistics, which are Python's with SciPy (plot/compare.py).
  */
+#define _GNU_SOURCE
 #include "harness/cli.h"
+#include "harness/script_words.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,45 +17,35 @@ enum { COMPARE_WORSE = 1, COMPARE_UNTOLD = 3, COMPARE_FAILED = 4 };
 /* The script's own statuses are higher by so much: Python ends with 1 by itself where it fails. */
 enum { SCRIPT_STATUS = 10 };
 
-enum { OPTION_METRIC = 256, OPTION_THRESHOLD, MOST_WORDS = 256, WORD_BYTES = 2048 };
+enum { OPTION_METRIC = 256, OPTION_THRESHOLD };
 
 /* As plot/measured.py has them. */
 #define METRICS                                                                                    \
     "time|cpu|peak|retained|given-back|of-freed|give-back-50|give-back-90|rebuild|faults|micro"
 
 struct compare_options {
-    const char *words[MOST_WORDS]; /* of the script; the rest is its text */
-    size_t count, runs, rows;
-    char text[MOST_WORDS][WORD_BYTES];
-    size_t used;
+    struct script_words words;
+    size_t runs, rows;
 };
 
 static void add(struct argp_state *state, const char *word)
 {
     struct compare_options *options = state->input;
 
-    if (options->count == MOST_WORDS)
-        argp_error(state, "too many words");
-    options->words[options->count++] = word;
+    script_words_add(&options->words, word);
 }
 
-static void add_pair(struct argp_state *state, const char *flag, const char *value)
-{
-    add(state, flag);
-    add(state, value);
-}
-
-/* A copy of `length` bytes of text that lives as long as the options. */
-static const char *keep(struct argp_state *state, const char *text, size_t length)
+/* OPTION=VALUE, of `length` bytes of text. */
+static void add_value(struct argp_state *state, const char *option, const char *value,
+                      size_t length)
 {
     struct compare_options *options = state->input;
+    char *copy = strndup(value, length);
 
-    if (options->used == MOST_WORDS || length >= WORD_BYTES)
-        argp_error(state, "'%.60s...' is too long", text);
-    char *copy = options->text[options->used++];
-    memcpy(copy, text, length);
-    copy[length] = '\0';
-    return copy;
+    if (!copy)
+        argp_failure(state, COMPARE_FAILED, ENOMEM, "%s", option);
+    script_words_add_value(&options->words, option, copy);
+    free(copy);
 }
 
 static int is_metric(const char *name, size_t length)
@@ -72,7 +65,7 @@ static void add_metrics(struct argp_state *state, const char *list)
         const size_t length = strcspn(list, ",");
         if (!is_metric(list, length))
             argp_error(state, "--metric: '%.*s' is none of " METRICS, (int)length, list);
-        add_pair(state, "--metric", keep(state, list, length));
+        add_value(state, "--metric", list, length);
         if (!list[length])
             return;
         list += length + 1;
@@ -90,12 +83,7 @@ static void add_rows(struct argp_state *state, const char *list)
             length += list[length] == '\\' && list[length + 1] ? 2 : 1;
         if (length == 0)
             argp_error(state, "-a: a row is missing in '%s'", list);
-        /* One word: a row that begins with a dash is no option. */
-        char *row = options->text[options->used];
-        if (options->used++ == MOST_WORDS ||
-            snprintf(row, WORD_BYTES, "--row=%.*s", (int)length, list) >= WORD_BYTES)
-            argp_error(state, "-a: '%.60s...' is too long", list);
-        add(state, row);
+        add_value(state, "--row", list, length);
         options->rows++;
         if (!list[length])
             return;
@@ -112,17 +100,20 @@ static void add_threshold(struct argp_state *state, const char *argument)
         argp_error(state, "--threshold: '%s' is no share from 0%% to 100%% (written 2%% or 0.5%%)",
                    argument);
     snprintf(number, sizeof number, "%.17g", percent / 100);
-    add_pair(state, "--threshold", keep(state, number, strlen(number)));
+    add_value(state, "--threshold", number, strlen(number));
 }
 
 static void check(struct argp_state *state)
 {
     const struct compare_options *options = state->input;
+    char error[GRAMMAR_ERROR_BYTES];
 
     if (options->runs == 0)
         argp_error(state, "which runs? The baseline first");
     if (options->runs == 1 && options->rows == 1)
         argp_error(state, "-a with one run takes two rows or more, the baseline first");
+    if (script_words_check(&options->words, error) != 0)
+        argp_error(state, "%s", error);
 }
 
 static error_t parse(int key, char *argument, struct argp_state *state)
@@ -134,7 +125,7 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         add_rows(state, argument);
         return 0;
     case 'w':
-        add_pair(state, "--workload", argument);
+        add_value(state, "--workload", argument, strlen(argument));
         return 0;
     case OPTION_METRIC:
         add_metrics(state, argument);
@@ -229,16 +220,16 @@ static int status_of(int script)
 
 int cli_compare(int argc, char **argv)
 {
-    static struct compare_options options;
+    struct compare_options options = {.runs = 0};
     struct program_paths paths;
-    int script = 0;
+    int status = COMPARE_FAILED;
 
     argp_parse(&cli_compare_parser, argc, argv, 0, NULL, &options);
-    if (cli_find_programs("compare", &paths) != CLI_OK)
-        return COMPARE_FAILED;
-    const int failed = cli_run_script_words("compare", paths.compare_script, options.words,
-                                            options.count, &script);
-    if (failed)
-        return failed == CLI_INTERRUPTED ? CLI_INTERRUPTED : COMPARE_FAILED;
-    return status_of(script);
+    if (cli_find_programs("compare", &paths) == CLI_OK) {
+        const char *const *words = (const char *const *)options.words.words;
+        const int script = cli_run_script("compare", paths.compare_script, words);
+        status = script == CLI_INTERRUPTED ? CLI_INTERRUPTED : status_of(script);
+    }
+    script_words_free(&options.words);
+    return status;
 }

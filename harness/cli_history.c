@@ -195,6 +195,7 @@ const struct argp cli_history_parser = {
         "written; 2 usage, or nothing in the file is as asked for; 130 interrupted.",
 };
 
+/* What a user names comes behind "--": it may begin with a dash. */
 static int fill(struct script_words *words, const struct history_options *options, char *error)
 {
     const struct {
@@ -203,34 +204,20 @@ static int fill(struct script_words *words, const struct history_options *option
         {"--db", options->db},         {"--label", options->version}, {"--allocator", options->row},
         {"--metric", options->metric}, {"--order", options->order},   {"--output", options->output},
     };
-    int failed = 0;
 
-    for (size_t i = 0; i < sizeof given / sizeof given[0] && !failed; i++) {
+    for (size_t i = 0; i < sizeof given / sizeof given[0]; i++) {
         if (given[i].value)
-            failed = script_words_add_value(words, given[i].option, given[i].value);
+            script_words_add_value(words, given[i].option, given[i].value);
     }
-    if (!failed && options->json)
-        failed = script_words_add(words, "--json");
-    if (!failed && options->workload)
-        return script_words_add_workload(words, options->workload, error);
-    if (failed)
-        snprintf(error, GRAMMAR_ERROR_BYTES, "%s", strerror(-failed));
-    return failed;
-}
-
-/* What a user names comes behind "--": it may begin with a dash. */
-static int add_action(struct script_words *words, const struct history_options *options,
-                      char *error)
-{
-    int failed = script_words_add(words, "--");
-
-    if (!failed)
-        failed = script_words_add(words, options->action);
-    if (!failed && options->run)
-        failed = script_words_add(words, options->run);
-    if (failed)
-        snprintf(error, GRAMMAR_ERROR_BYTES, "%s", strerror(-failed));
-    return failed;
+    if (options->json)
+        script_words_add(words, "--json");
+    if (options->workload && script_words_add_workload(words, options->workload, error) != 0)
+        return -1;
+    script_words_add(words, "--");
+    script_words_add(words, options->action);
+    if (options->run)
+        script_words_add(words, options->run);
+    return script_words_check(words, error);
 }
 
 int cli_history(int argc, char **argv)
@@ -242,13 +229,12 @@ int cli_history(int argc, char **argv)
     int status;
 
     argp_parse(&cli_history_parser, argc, argv, 0, NULL, &options);
-    if (fill(&words, &options, error) != 0 || add_action(&words, &options, error) != 0)
+    if (fill(&words, &options, error) != 0)
         status = cli_usage_error("history", error);
     else if (cli_find_programs("history", &paths) != CLI_OK)
         status = CLI_FAILED;
     else
-        status =
-            cli_run_script_with("history", paths.history_script, (const char *const *)words.words);
+        status = cli_run_script("history", paths.history_script, (const char *const *)words.words);
     script_words_free(&words);
     return status;
 }

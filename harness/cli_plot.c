@@ -36,12 +36,12 @@ static int refresh_summary(const char *command, const char *path)
     return failed ? CLI_FAILED : CLI_OK;
 }
 
-int cli_run_script_words(const char *command, const char *script, const char *const *words,
-                         size_t count, int *status)
+int cli_run_script(const char *command, const char *script, const char *const *words)
 {
     char versions[160];
     const char *interpreter;
     const int missing = plot_python_find(&interpreter, versions, sizeof versions);
+    size_t count = 0;
 
     if (missing == -EINTR)
         return CLI_INTERRUPTED;
@@ -52,14 +52,15 @@ int cli_run_script_words(const char *command, const char *script, const char *co
                 command);
         return CLI_FAILED;
     }
+    while (words[count])
+        count++;
     const char **argv = calloc(count + 4, sizeof *argv);
     if (!argv)
         return CLI_FAILED;
     argv[0] = interpreter;
     argv[1] = "-B";
     argv[2] = script;
-    for (size_t i = 0; i < count; i++)
-        argv[3 + i] = words[i];
+    memcpy(argv + 3, words, count * sizeof *argv);
     struct process_request request = {.argv = argv};
     int wait_status = 0;
     int error = process_run(&request, &wait_status);
@@ -70,31 +71,16 @@ int cli_run_script_words(const char *command, const char *script, const char *co
     if (error)
         fprintf(stderr, "tidemark %s: cannot start %s: %s\n", command, interpreter,
                 strerror(-error));
-    if (error || !WIFEXITED(wait_status))
-        return CLI_FAILED;
-    *status = WEXITSTATUS(wait_status);
-    return CLI_OK;
+    return error || !WIFEXITED(wait_status) ? CLI_FAILED : WEXITSTATUS(wait_status);
 }
 
-int cli_run_script_with(const char *command, const char *script, const char *const *arguments)
+int cli_draw(const char *command, const char *script, const char *input, const char *output)
 {
-    size_t count = 0;
-    int status = 0;
-
-    while (arguments[count])
-        count++;
-    const int failed = cli_run_script_words(command, script, arguments, count, &status);
-    return failed ? failed : status;
-}
-
-int cli_run_script(const char *command, const char *script, const char *input, const char *output)
-{
-    const char *const words[] = {input, output};
-    int status = 0;
-    const int failed = cli_run_script_words(command, script, words, output ? 2 : 1, &status);
+    const char *const words[] = {input, output, NULL};
+    const int status = cli_run_script(command, script, words);
 
     /* Its own statuses are not this command's: a drawing that failed is a failure. */
-    return failed ? failed : status != 0 ? CLI_FAILED : CLI_OK;
+    return status == CLI_OK || status == CLI_INTERRUPTED ? status : CLI_FAILED;
 }
 
 int cli_draw_report(const char *command, const char *path)
@@ -106,7 +92,7 @@ int cli_draw_report(const char *command, const char *path)
         return failed;
     if (cli_find_programs(command, &paths) != CLI_OK)
         return CLI_FAILED;
-    return cli_run_script(command, paths.report_script, path, NULL);
+    return cli_draw(command, paths.report_script, path, NULL);
 }
 
 const struct argp cli_plot_parser = {

@@ -78,7 +78,6 @@ int cli_selftest(int argc, char **argv)
     struct selftest_options options = {0};
     struct program_paths paths;
     char self[PROGRAM_PATH_BYTES];
-    int script = 0;
 
     argp_parse(&cli_selftest_parser, argc, argv, 0, NULL, &options);
     if (cli_refuse_sanitized("selftest"))
@@ -91,7 +90,7 @@ int cli_selftest(int argc, char **argv)
         return CLI_FAILED;
     }
     self[length] = '\0';
-    const char *words[MOST_WORDS] = {self, paths.planted_library};
+    const char *words[MOST_WORDS + 1] = {self, paths.planted_library};
     size_t count = 2;
     if (options.quick)
         words[count++] = "--quick";
@@ -101,9 +100,5 @@ int cli_selftest(int argc, char **argv)
         words[count++] = "--output";
         words[count++] = options.output;
     }
-    const int failed =
-        cli_run_script_words("selftest", paths.selftest_script, words, count, &script);
-    if (failed)
-        return failed;
-    return script == 0 ? CLI_OK : CLI_FAILED;
+    return cli_run_script("selftest", paths.selftest_script, words);
 }

@@ -106,7 +106,7 @@ static int draw(const char *figure, const json_t *document)
     if (close(fd) != 0 || status != CLI_OK)
         status = fail("the temporary file could not be written");
     else
-        status = cli_run_script("trace", paths.trace_script, name, figure);
+        status = cli_draw("trace", paths.trace_script, name, figure);
     unlink(name);
     return status;
 }

@@ -7,44 +7,41 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int add_owned(struct script_words *words, char *word)
+/* Takes `word`; NULL: there was no memory for it. */
+static void add_owned(struct script_words *words, char *word)
 {
-    if (!word)
-        return -ENOMEM;
-    if (words->count == SCRIPT_WORDS) {
+    if (!words->failed && !word)
+        words->failed = -ENOMEM;
+    if (!words->failed && words->count == SCRIPT_WORDS)
+        words->failed = -E2BIG;
+    if (words->failed)
         free(word);
-        return -E2BIG;
-    }
-    words->words[words->count++] = word;
-    return 0;
+    else
+        words->words[words->count++] = word;
 }
 
-int script_words_add(struct script_words *words, const char *word)
+void script_words_add(struct script_words *words, const char *word)
 {
-    return add_owned(words, strdup(word));
+    add_owned(words, strdup(word));
 }
 
-int script_words_add_value(struct script_words *words, const char *option, const char *value)
+void script_words_add_value(struct script_words *words, const char *option, const char *value)
 {
     char *word;
 
-    if (asprintf(&word, "%s=%s", option, value) < 0)
-        return -ENOMEM;
-    return add_owned(words, word);
+    add_owned(words, asprintf(&word, "%s=%s", option, value) < 0 ? NULL : word);
 }
 
-static int add_values(struct script_words *words, const struct workload_words *asked, size_t index)
+static void add_values(struct script_words *words, const struct workload_words *asked, size_t index)
 {
     const struct parameter *parameter = &asked->workload->parameters[index];
     char value[WORKLOAD_TEXT_BYTES], named[WORKLOAD_TEXT_BYTES + 64];
-    int failed = 0;
 
-    for (size_t i = 0; i < asked->value_counts[index] && !failed; i++) {
+    for (size_t i = 0; i < asked->value_counts[index]; i++) {
         parameter_format(parameter, asked->values[index][i], value, sizeof value);
         snprintf(named, sizeof named, "%.63s=%s", parameter->name, value);
-        failed = script_words_add_value(words, "--parameter", named);
+        script_words_add_value(words, "--parameter", named);
     }
-    return failed;
 }
 
 int script_words_add_workload(struct script_words *words, const char *text, char *error)
@@ -53,14 +50,19 @@ int script_words_add_workload(struct script_words *words, const char *text, char
 
     if (grammar_parse_workload(&asked, text, SIZE_QUICK, error) != 0)
         return -EINVAL;
-    int failed = script_words_add_value(words, "--workload", asked.workload->name);
-    for (size_t i = 0; asked.workload->parameters[i].name && !failed; i++) {
+    script_words_add_value(words, "--workload", asked.workload->name);
+    for (size_t i = 0; asked.workload->parameters[i].name; i++) {
         if (grammar_names_parameter(text, asked.workload->parameters[i].name))
-            failed = add_values(words, &asked, i);
+            add_values(words, &asked, i);
     }
-    if (failed)
-        snprintf(error, GRAMMAR_ERROR_BYTES, "'%.64s': %s", text, strerror(-failed));
-    return failed;
+    return 0;
+}
+
+int script_words_check(const struct script_words *words, char *error)
+{
+    if (words->failed)
+        snprintf(error, GRAMMAR_ERROR_BYTES, "the options: %s", strerror(-words->failed));
+    return words->failed;
 }
 
 void script_words_free(struct script_words *words)

@@ -17,14 +17,13 @@ sys.dont_write_bytecode = True
 import numpy  # noqa: E402
 
 import advice_words  # noqa: E402
+import command  # noqa: E402
 import dominance  # noqa: E402
 import processes  # noqa: E402
 import words  # noqa: E402
-from checked import RunError  # noqa: E402
 from dominance import AXES, CERTAIN, MAY, ON  # noqa: E402
 from model import Way  # noqa: E402
 
-NOTHING_ASKED_FOR = 2  # exit status: usage
 NARROWEST, WIDEST = 60, 110  # of text on a terminal
 FIELDS = ("time_ns", "peak_bytes", "retained_bytes")  # of AXES, in JSON
 
@@ -375,7 +374,7 @@ def _order_json(comparison, weights):
 # --- The command. ----------------------------------------------------------------------------------------------------------
 
 def read_weights(text):
-    """Exponents for AXES out of "time=1,peak=0.5"; an axis that is not named has 0. Raises ValueError for a user."""
+    """Exponents for AXES out of "time=1,peak=0.5"; an axis that is not named has 0. Raises command.Usage."""
     found = dict.fromkeys(AXES, 0.0)
     for part in text.split(","):
         name, equals, value = part.partition("=")
@@ -384,11 +383,11 @@ def read_weights(text):
         except ValueError:
             number = -1.0
         if name not in AXES or not equals or not 0 <= number <= 1000:
-            raise ValueError(f"'{words.plain(part)}' in --weights: wanted {', '.join(f'{axis}=NUMBER' for axis in AXES)}, "
+            raise command.Usage(f"'{words.plain(part)}' in --weights: wanted {', '.join(f'{axis}=NUMBER' for axis in AXES)}, "
                              "each from 0 to 1000")
         found[name] = number
     if not any(found.values()):
-        raise ValueError("--weights: one of them has to be above 0")
+        raise command.Usage("--weights: one of them has to be above 0")
     return tuple(found.values())
 
 
@@ -416,35 +415,23 @@ def main(arguments=None):
     parser.add_argument("--weights")
     add_filter(parser)
     options = parser.parse_args(arguments)
-    try:
-        weights = None if options.weights is None else read_weights(options.weights)
-    except ValueError as error:
-        return _fail(error, NOTHING_ASKED_FOR)
+    return command.run("advise", lambda: _answer(options))
+
+
+def _answer(options):
+    weights = None if options.weights is None else read_weights(options.weights)
     is_asked = read_filter(options)
-    try:
-        run = processes.read(options.run)
-        advice = advise(run, lambda cell: is_asked(cell.workload, cell.params))
-        if not advice.experiments:
-            return _fail(f"no cell of {options.run} is as asked for; it has: "
-                         + ("; ".join(dict.fromkeys(words.workload(cell.workload, cell.params) for cell in run.cells)) or "none"),
-                         NOTHING_ASKED_FOR)
-        if options.json:
-            json.dump(to_json(advice, weights), sys.stdout, indent=1)
-            sys.stdout.write("\n")
-        else:
-            print_advice(advice, weights, Printer(sys.stdout))
-        sys.stdout.flush()
-    except RunError as error:
-        return _fail(error, 1)
-    except OSError as error:
-        sys.stdout = None  # nothing is left to be flushed at exit
-        return _fail(f"cannot write to stdout: {error.strerror}", 1)
+    run = processes.read(options.run)
+    advice = advise(run, lambda cell: is_asked(cell.workload, cell.params))
+    if not advice.experiments:
+        there = dict.fromkeys(words.workload(cell.workload, cell.params) for cell in run.cells)
+        raise command.Usage(f"no cell of {options.run} is as asked for; it has: {'; '.join(there) or 'none'}")
+    if options.json:
+        json.dump(to_json(advice, weights), sys.stdout, indent=1)
+        sys.stdout.write("\n")
+    else:
+        print_advice(advice, weights, Printer(sys.stdout))
     return 0
-
-
-def _fail(error, status):
-    print(f"tidemark advise: {error}", file=sys.stderr)
-    return status
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import re
 import sys
 from dataclasses import dataclass, field
 
+import command
 import inference
 import measured
 import verdict
@@ -28,10 +29,6 @@ WIDTH = {"rows": 34, "metric": 12}
 COLOURS = {verdict.BETTER: "32", WORSE: "31", UNKNOWN: "33", verdict.SAME: "0"}
 EXAMPLE = """example:
   plot/compare.py results/before results/after --metric time --metric peak --threshold 0.02"""
-
-
-class Usage(Exception):
-    """Nothing in the runs is as it was asked for; the text is for the user."""
 
 
 @dataclass
@@ -63,7 +60,7 @@ class Comparison:
 # --- what is compared -------------------------------------------------------------------------------------------------------
 
 def compare(paths, metrics=(), rows=(), workloads=(), threshold=0.01):
-    """(comparisons, warnings) of two runs, or of the rows of one. Raises RunError or Usage."""
+    """(comparisons, warnings) of two runs, or of the rows of one. Raises RunError or command.Usage."""
     recordings = [measured.read(path) for path in paths]
     metrics = list(metrics) or [_usual_metric(recordings)]
     warnings = _check_runs(recordings) if len(recordings) == 2 else []
@@ -77,7 +74,7 @@ def compare(paths, metrics=(), rows=(), workloads=(), threshold=0.01):
         _judge(found, threshold)
         comparisons += found
     if not comparisons:
-        raise Usage(_nothing(recordings, rows, workloads))
+        raise command.Usage(_nothing(recordings, rows, workloads))
     return comparisons, list(dict.fromkeys(warnings))
 
 
@@ -209,7 +206,7 @@ def _micro_sides(recordings, rows):
         named = list(rows) or list(recording.benchmarks)
         missing = [row for row in named if row not in recording.benchmarks]
         if missing:
-            raise Usage(f"{recording.path} has no micro-benchmarks of {', '.join(map(words.plain, missing))}; it has "
+            raise command.Usage(f"{recording.path} has no micro-benchmarks of {', '.join(map(words.plain, missing))}; it has "
                         + ", ".join(map(words.plain, recording.benchmarks)))
         return [((recording, named[0]), (recording, row)) for row in named[1:]]
     first, second = recordings
@@ -409,25 +406,15 @@ def main():
     parser.add_argument("--threshold", type=float, default=0.01, help="a share")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
-    try:
-        comparisons, warnings = compare(asked.runs, asked.metric, asked.row, asked.workload, asked.threshold)
-    except RunError as error:
-        print(f"tidemark compare: {error}", file=sys.stderr)
-        return TOLD["failed"]
-    except Usage as error:
-        print(f"tidemark compare: {error}", file=sys.stderr)
-        return TOLD["usage"]
-    try:
-        if asked.json:
-            print(json.dumps(as_json(comparisons, warnings, asked.threshold), indent=2, allow_nan=False))
-        else:
-            print_table(comparisons, warnings, asked.threshold, is_coloured(sys.stdout, os.environ), sys.stdout)
-        sys.stdout.flush()
-    except OSError as error:
-        # What is left in its buffer would be written, and complained of, once more at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        print(f"tidemark compare: cannot write to stdout: {error.strerror}", file=sys.stderr)
-        return TOLD["failed"]
+    return command.run("compare", lambda: _answer(asked), TOLD["usage"], TOLD["failed"])
+
+
+def _answer(asked):
+    comparisons, warnings = compare(asked.runs, asked.metric, asked.row, asked.workload, asked.threshold)
+    if asked.json:
+        print(json.dumps(as_json(comparisons, warnings, asked.threshold), indent=2, allow_nan=False))
+    else:
+        print_table(comparisons, warnings, asked.threshold, is_coloured(sys.stdout, os.environ), sys.stdout)
     return status_of(comparisons)
 
 

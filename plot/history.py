@@ -14,6 +14,7 @@ from dataclasses import dataclass
 sys.dont_write_bytecode = True
 
 import change_points  # noqa: E402
+import command  # noqa: E402
 import history_store  # noqa: E402
 import inference  # noqa: E402
 import processes  # noqa: E402
@@ -21,7 +22,6 @@ import words  # noqa: E402
 from advise import add_filter, read_filter  # noqa: E402
 from checked import RunError  # noqa: E402
 
-USAGE = 2
 MOST_LABEL = 80
 FORMS = (".png", ".svg")
 
@@ -149,10 +149,6 @@ def shorten_labels(labels):
 
 # --- The commands. ---------------------------------------------------------------------------------------------------------
 
-class Usage(Exception):
-    """Nothing is as it was asked for; the text is for the user."""
-
-
 def add(options):
     if options.db is None:
         history_store.make_folder(_path(options))
@@ -185,10 +181,10 @@ def show_list(options):
 def remove(options):
     number = options.run.isascii() and options.run.isdigit() and len(options.run) < 19 and int(options.run)
     if not number:
-        raise Usage(f"'{words.plain(options.run)}' is no number of a run; `tidemark history list` shows them")
+        raise command.Usage(f"'{words.plain(options.run)}' is no number of a run; `tidemark history list` shows them")
     with history_store.opened(_path(options), write=os.path.lexists(_path(options))) as connection:
         if not history_store.remove(connection, number):
-            raise Usage(f"{_path(options)}: there is no run {number}")
+            raise command.Usage(f"{_path(options)}: there is no run {number}")
     print(f"{_path(options)}: run {number} is gone")
 
 
@@ -235,7 +231,7 @@ def _read_drawn(options):
     drawn = [one for one in (evaluate(one, metric, options.order == "version") for one in series) if one.points]
     if not drawn:
         there = "; ".join(sorted(seen)[:40])
-        raise Usage(f"{_path(options)}: nothing in it is as asked for" + (" and has such a figure" if series else "")
+        raise command.Usage(f"{_path(options)}: nothing in it is as asked for" + (" and has such a figure" if series else "")
                     + f"; it has: {there or 'no run'}" + (" ..." if len(seen) > 40 else ""))
     return sorted(drawn, key=lambda one: (one.series.key[:3], one.series.key[3:], one.series.machine_id)), metric
 
@@ -284,22 +280,7 @@ def main(arguments=None):
     parser.add_argument("--json", action="store_true")
     add_filter(parser)
     options = parser.parse_args(arguments)
-    try:
-        COMMANDS[options.command](options)
-        sys.stdout.flush()
-    except Usage as error:
-        return _fail(error, USAGE)
-    except RunError as error:
-        return _fail(error, 1)
-    except OSError as error:
-        sys.stdout = None  # nothing is left to be flushed at exit
-        return _fail(f"cannot write to stdout: {error.strerror}", 1)
-    return 0
-
-
-def _fail(error, status):
-    print(f"tidemark history: {error}", file=sys.stderr)
-    return status
+    return command.run("history", lambda: COMMANDS[options.command](options) or 0)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """
 The values of a run's cells, a number per process, for every figure that runs are compared by (METRICS); and of Google
-Benchmark's JSON, a number per repetition. Read from samples.jsonl, plan.json and machine.json alone, through checked.py.
+Benchmark's JSON, a number per repetition. They come from processes.py and checked.py.
 It leaves out what follows from them (inference.py, verdict.py). Odd input is a RunError that names the file and the line.
 """
 import json
@@ -9,12 +9,12 @@ import re
 import reprlib
 from dataclasses import dataclass, field
 
-from checked import MIB, NUMBER, RunError, get, read_json, read_lines
+import processes
+from checked import MIB, RunError, get, read_json
 from google_benchmark import ns_per_item
-from run_folder import MOST_CELLS, MOST_MICRO, read_key, read_machine
+from run_folder import MOST_MICRO
 from words import duration, parameters, plain, way_short
 
-MOST_SAMPLES = 2000  # of a cell: as many rounds as a plan may have, each run once more
 MOST_VALUES = 2000   # of a benchmark
 LABEL = re.compile(r"([^=+@:,/\\]+)=", re.ASCII)
 MILLISECOND = 10**6
@@ -49,7 +49,6 @@ METRICS = {metric.name: metric for metric in (
 )}
 MICRO = Metric("micro", "", "ns", 1e-3, "an item of a micro-benchmark")
 RETURNABLE = "returnable_bytes"  # below 1 MiB nothing is said of when it went back
-COLUMNS = (RETURNABLE, *dict.fromkeys(name for metric in METRICS.values() for name in (metric.column, metric.instead) if name))
 
 
 @dataclass(frozen=True)
@@ -72,15 +71,11 @@ class Kind:
 
 
 @dataclass
-class Sample:
-    """One process that came to its end: when it ran, and its figures by column, None where it has none."""
-    place: tuple  # its round, and how often that was run before
-    figures: dict
-
-
-@dataclass
 class Cell:
-    """A row of an experiment; `failed` has the reasons of the samples that did not come to their end, n/a apart."""
+    """
+    A row of an experiment: `samples` are the processes that came to their end, `failed` has the reasons of those that did not,
+    n/a apart.
+    """
     kind: Kind
     row: str
     is_control: bool
@@ -134,7 +129,7 @@ def values_of(cell, metric):
         if number is None:
             return None
         found.append(max(number, metric.least))
-    return Values(found, [sample.place for sample in cell.samples], instead) if found else None
+    return Values(found, [sample.block for sample in cell.samples], instead) if found else None
 
 
 def pairs_of(first, second):
@@ -193,54 +188,19 @@ def _last(version):
 # --- reading ----------------------------------------------------------------------------------------------------------------
 
 def _read_folder(folder):
-    path = os.path.join(folder, "plan.json")
-    plan = read_json(path, dict)
-    if get(plan, "format", NUMBER, path) != 1:
-        raise RunError(f"{path}: format {reprlib.repr(plan['format'])}; this program reads format 1")
-    if len(get(plan, "cells", list, path)) > MOST_CELLS:
-        raise RunError(f"{path}: it has more than {MOST_CELLS} cells")
-    cells = [_read_cell(record, f"{path}: cell {index}") for index, record in enumerate(plan["cells"])]
+    run = processes.read(folder)
     machine_path = os.path.join(folder, "machine.json")
-    machine = read_machine(machine_path)
-    get(machine, "libraries", dict, machine_path) if machine.get("libraries") is not None else None
-    if cells:
-        _read_samples(os.path.join(folder, "samples.jsonl"), cells)
+    get(run.machine, "libraries", dict, machine_path) if run.machine.get("libraries") is not None else None
     benchmarks, contexts = _read_micro(os.path.join(folder, "micro"))
-    return Recording(folder, plan, machine, cells, benchmarks, contexts)
+    return Recording(folder, run.plan, run.machine, [_cell_of(cell) for cell in run.cells], benchmarks, contexts)
 
 
-def _read_cell(record, where):
-    workload, params, row, host, idle_ns, control, way = read_key(record, where)
-    reason = get(record, "not_available", str, where, optional=True) if "not_available" in record else None
-    return Cell(Kind(workload, params, host, idle_ns, way), row, control, not_available=reason)
-
-
-def _read_samples(path, cells):
-    seen = set()
-    for where, record in read_lines(path):
-        index = get(record, "cell", int, where)
-        if not 0 <= index < len(cells):
-            raise RunError(f"{where}: 'cell' is {index}, but plan.json has {len(cells)} cells")
-        place = (get(record, "round", int, where, least=0), get(record, "repeat", int, where, least=0) if "repeat" in record else 0)
-        if (index, place) in seen:
-            raise RunError(f"{where}: cell {index} has round {place[0]}, repeat {place[1]} twice")
-        seen.add((index, place))
-        _add_sample(cells[index], record, place, where)
-
-
-def _add_sample(cell, record, place, where):
-    status = get(record, "status", str, where)
-    if status == "ok":
-        cell.samples.append(Sample(place, {name: get(record, name, NUMBER, where, optional=True)
-                                           for name in COLUMNS if name in record}))
-    else:
-        reason = get(record, "reason", str, where, optional=True) if "reason" in record else None
-        if status == "n/a":
-            cell.not_available = cell.not_available or reason or "not available"
-        else:
-            cell.failed.append(f"{plain(status)}: {reason}" if reason else plain(status))
-    if len(cell.samples) + len(cell.failed) > MOST_SAMPLES:
-        raise RunError(f"{where}: the cell has more than {MOST_SAMPLES} samples")
+def _cell_of(cell):
+    kind = Kind(cell.workload, json.dumps(cell.params), cell.host, cell.idle_ns, cell.way)
+    ended = [process for process in cell.processes if process.status != "ok"]
+    missing = next((process.reason or "not available" for process in ended if process.status == "n/a"), None)
+    failed = [": ".join(filter(None, (plain(process.status), process.reason))) for process in ended if process.status != "n/a"]
+    return Cell(kind, cell.allocator, cell.control, cell.good, failed, cell.not_available or missing)
 
 
 def _read_micro(folder):

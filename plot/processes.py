@@ -14,14 +14,17 @@ from checked import NUMBER, RunError, get, get_flag, read_bytes, read_json, read
 from checked import MOST_BYTES, MOST_LINES_BYTES
 from model import Way
 
-# Of a process, as samples.jsonl has them; None unless it came to its end, or where it has no such figure.
+# Of a process, as samples.jsonl has them; None unless it came to its end, or where it has no such figure. FIGURES are those that a
+# history keeps: other programs read them there by name.
 FIGURES = ("wall_ns", "cpu_ns", "baseline_bytes", "peak_bytes", "retained_bytes", "return_ratio", "return_ratio_live")
+ALL_FIGURES = (*FIGURES, "returnable_bytes", "give_back_50_ns", "give_back_90_ns", "watched_ns", "rebuild_ns", "minor_faults")
+MOST_SAMPLES = 2000  # of a cell: as many rounds as a plan may have, each run once more
 OWN = "tidemark-child"  # the provider of what an allocator of tidemark's own serves
 
 
 @dataclass
 class Process:
-    """One sample: `figures` by name as FIGURES has them. A block is what was measured side by side: a round, or its repeat."""
+    """One sample: `figures` by name as ALL_FIGURES has them. A block is what was measured side by side: a round, or its repeat."""
     number: int
     block: tuple
     status: str
@@ -94,6 +97,7 @@ class Measured:
     plan_hash: str
     hash: str
     finished: bool
+    plan: dict
     machine: dict
     cells: list
 
@@ -107,32 +111,28 @@ class Measured:
 
 def read(folder):
     """The Measured of a run folder. Raises RunError."""
-    if not os.path.isdir(folder):
-        raise RunError(f"{folder}: no such folder")
-    path = os.path.join(folder, "plan.json")
+    path, plan = run_folder.read_plan(folder)
     plan_bytes = read_bytes(path, MOST_BYTES)
-    plan = read_json(path, dict)
-    if get(plan, "format", NUMBER, path) != 1:
-        raise RunError(f"{path}: format {plan['format']!r}; this program reads format 1")
-    if len(get(plan, "cells", list, path)) > run_folder.MOST_CELLS:
-        raise RunError(f"{path}: it has more than {run_folder.MOST_CELLS} cells")
     cells = [_read_cell(record, index, f"{path}: cell {index}") for index, record in enumerate(plan["cells"])]
     _shorten_rows(cells)
     samples = os.path.join(folder, "samples.jsonl")
+    samples_bytes = read_bytes(samples, MOST_LINES_BYTES) if cells else b""  # one of micro-benchmarks alone has no such file
     seen = set()
-    for where, record in read_lines(samples):
+    for where, record in read_lines(samples) if cells else ():
         index, process = get(record, "cell", int, where), _read_process(record, where)
         if not 0 <= index < len(cells):
             raise RunError(f"{where}: 'cell' is {index}, but plan.json has {len(cells)} cells")
         if (index, process.block) in seen:
             raise RunError(f"{where}: cell {index} has round {process.block[0]}, repeat {process.block[1]} twice")
+        if len(cells[index].processes) == MOST_SAMPLES:
+            raise RunError(f"{where}: the cell has more than {MOST_SAMPLES} samples")
         seen.add((index, process.block))
         cells[index].processes.append(process)
     machine = run_folder.read_machine(os.path.join(folder, "machine.json"))
     finished = machine.get("finished") is not None and not get_flag(machine, "interrupted", "machine.json")
     return Measured(folder, os.path.basename(os.path.abspath(folder)), get(plan, "suite", str, path, optional=True),
-                    hashlib.sha256(plan_bytes).hexdigest(), _hash(plan_bytes, read_bytes(samples, MOST_LINES_BYTES)), finished,
-                    machine, cells)
+                    hashlib.sha256(plan_bytes).hexdigest(), _hash(plan_bytes, samples_bytes), finished,
+                    plan, machine, cells)
 
 
 def _hash(plan, samples):
@@ -161,10 +161,9 @@ def _read_process(record, where):
     text = lambda name: get(record, name, str, where, optional=True) if name in record else None
     providers = get(record, "providers", dict, where, optional=True) if "providers" in record else None
     repeat = get(record, "repeat", int, where, least=0) if "repeat" in record else 0
-    figures = dict.fromkeys(FIGURES)
+    figures = dict.fromkeys(ALL_FIGURES)
     if status == "ok":
-        figures = {name: get(record, name, NUMBER, where, optional=True) for name in FIGURES if name in record}
-        figures = {name: figures.get(name) for name in FIGURES}
+        figures.update((name, get(record, name, NUMBER, where, optional=True)) for name in ALL_FIGURES if name in record)
     return Process(get(record, "sample", int, where, least=0), (get(record, "round", int, where, least=0), repeat), status,
                    text("reason"), bool(get_flag(record, "dirty", where)), text("started") or "", text("version") or "",
                    (providers or {}).get("object") == OWN, figures)

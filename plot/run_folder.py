@@ -38,14 +38,7 @@ THPS = ("system", "on", "off")
 
 def read_run(folder):
     """All of a run but its curves. Raises RunError."""
-    if not os.path.isdir(folder):
-        raise RunError(f"{folder}: no such folder")
-    path = os.path.join(folder, "plan.json")
-    plan = read_json(path, dict)
-    if get(plan, "format", NUMBER, path) != 1:
-        raise RunError(f"{path}: format {plan['format']!r}; this program reads format 1")
-    if len(get(plan, "cells", list, path)) > MOST_CELLS:
-        raise RunError(f"{path}: it has more than {MOST_CELLS} cells")
+    path, plan = read_plan(folder)
     planned = [read_key(cell, f"{path}: cell {index}") for index, cell in enumerate(plan["cells"])]
     machine = read_machine(os.path.join(folder, "machine.json"))
     shards = machines.read_shards(plan, machine, folder)
@@ -135,6 +128,19 @@ def _group(cells):
 
 def _tell(way, is_one_of_several):
     return dataclasses.replace(way, told=is_one_of_several or way != Way())
+
+
+def read_plan(folder):
+    """(path, record) of a run's plan, with as many cells as a plan may have. Raises RunError."""
+    if not os.path.isdir(folder):
+        raise RunError(f"{folder}: no such folder")
+    path = os.path.join(folder, "plan.json")
+    plan = read_json(path, dict)
+    if get(plan, "format", NUMBER, path) != 1:
+        raise RunError(f"{path}: format {reprlib.repr(plan['format'])}; this program reads format 1")
+    if len(get(plan, "cells", list, path)) > MOST_CELLS:
+        raise RunError(f"{path}: it has more than {MOST_CELLS} cells")
+    return path, plan
 
 
 def read_machine(path):

@@ -14,7 +14,7 @@ import time
 import unittest
 
 sys.path.insert(0, "tests")
-from tidemark_run import PLAIN, SMALL, TIDEMARK, Scratch, show, tidemark  # noqa: E402
+from tidemark_run import PLAIN, SMALL, TIDEMARK, Scratch, read_samples, show, tidemark  # noqa: E402
 
 MICRO = os.path.join(os.path.dirname(TIDEMARK), "tidemark-micro")
 
@@ -150,8 +150,7 @@ class Runs(Scratch):
         self.assertEqual(ran.returncode, 0, ran.stderr)
         self.assertIn("[4/4]", ran.stderr)
         self.assertIn(self.folder(), ran.stdout)
-        with open(self.folder() + "/samples.jsonl", encoding="utf-8") as file:
-            samples = [json.loads(line) for line in file]
+        samples = read_samples(self.folder())
         self.assertEqual([sample["sample"] for sample in samples], [0, 1, 2, 3])
         self.assertEqual({sample["status"] for sample in samples}, {"ok"})
         with gzip.open(self.folder() + "/curves/000000.csv.gz", "rt") as file:
@@ -210,8 +209,7 @@ class Runs(Scratch):
 
     def test_the_same_seed_gives_the_same_operations_on_every_row(self):
         tidemark("run", *SMALL, "-a", "glibc", "-a", "mimalloc", "--rounds", "1", "-o", self.folder())
-        with open(self.folder() + "/samples.jsonl", encoding="utf-8") as file:
-            samples = [json.loads(line) for line in file]
+        samples = read_samples(self.folder())
         self.assertEqual(samples[0]["checksum"], samples[1]["checksum"])
         self.assertEqual(samples[0]["operations"], samples[1]["operations"])
         self.assertGreater(samples[0]["operations"], 0)
@@ -329,8 +327,7 @@ class Noise(Scratch):
     """The canary before each sample, the memory before the first one, and the A/A controls."""
 
     def samples(self):
-        with open(self.folder("run/samples.jsonl"), encoding="utf-8") as file:
-            return [json.loads(line) for line in file]
+        return read_samples(self.folder())
 
     def machine(self):
         with open(self.folder("run/machine.json"), encoding="utf-8") as file:

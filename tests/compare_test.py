@@ -483,7 +483,7 @@ class Hostile(Made):
 
     def test_more_samples_than_a_plan_may_have_are_refused(self):
         self.good()
-        self.refuse("samples.jsonl", b"".join(json.dumps({"cell": 0, "round": turn, "repeat": 0, "status": "ok", "wall_ns": 1}).encode() + b"\n"
+        self.refuse("samples.jsonl", b"".join(json.dumps({"sample": turn, "cell": 0, "round": turn, "repeat": 0, "dirty": False, "status": "ok", "wall_ns": 1}).encode() + b"\n"
                                               for turn in range(2001)), "more than 2000 samples")
 
     def test_what_is_no_file_keeps_nobody_waiting(self):

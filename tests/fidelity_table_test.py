@@ -14,7 +14,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, "tests")
-from tidemark_run import TIDEMARK, Scratch, tidemark  # noqa: E402
+from tidemark_run import TIDEMARK, Scratch, read_samples, tidemark  # noqa: E402
 
 RUN = "results/fidelity"
 RECORDED = "harness/recorded.json"
@@ -143,8 +143,7 @@ class Planted(Scratch):
                  and cell["allocator"] == row and cell["host"] == host]
         self.assertEqual(len(cells), 1)
         path = os.path.join(folder, "samples.jsonl")
-        with open(path, encoding="utf-8") as file:
-            samples = [json.loads(line) for line in file]
+        samples = read_samples(folder)
         with open(path, "w", encoding="utf-8") as file:
             for sample in samples:
                 if sample["cell"] != cells[0] or change(sample) is not False:

@@ -23,7 +23,7 @@ sys.dont_write_bytecode = True
 
 import plot_test  # noqa: E402  (puts plot/ on the path)
 from plot_test import png_size, read, write  # noqa: E402
-from tidemark_run import TIDEMARK, Scratch, not_run, tidemark  # noqa: E402
+from tidemark_run import TIDEMARK, Scratch, not_run, read_samples, tidemark  # noqa: E402
 
 import numpy  # noqa: E402
 from scipy import stats  # noqa: E402
@@ -204,8 +204,7 @@ class Kept(Scratch):
 class Files(Kept):
     def test_every_value_of_a_run_is_kept(self):
         self.history("add", "results/reference")
-        with open("results/reference/samples.jsonl", encoding="utf-8") as lines:
-            samples = [json.loads(line) for line in lines]
+        samples = read_samples("results/reference")
         kept = self.query("SELECT sample.number, cell.place, sample.round, sample.repeat, status, wall_ns, cpu_ns, baseline_bytes, peak_bytes, "
                           "retained_bytes, return_ratio, return_ratio_live FROM sample JOIN cell ON cell.id = sample.cell ORDER BY number")
         names = ("sample", "cell", "round", "repeat", "status", "wall_ns", "cpu_ns", "baseline_bytes", "peak_bytes", "retained_bytes",

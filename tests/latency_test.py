@@ -11,7 +11,7 @@ import sys
 import unittest
 
 sys.path.insert(0, "tests")
-from tidemark_run import Scratch, not_run, refuse_seccomp, tidemark  # noqa: E402
+from tidemark_run import Scratch, not_run, read_samples, refuse_seccomp, tidemark  # noqa: E402
 
 QUIET = ("--warm-up", "0", "--no-repeats", "--rounds", "1", "--no-control", "--passes", "latency")
 CALLS = 50_000
@@ -138,8 +138,7 @@ class Latency(Scratch):
         return self.compile("slow.so" if is_slow else "fast.so", PLANTED % is_slow, "-shared", "-fPIC", "-fno-builtin")
 
     def samples(self):
-        with open(self.folder("run/samples.jsonl"), encoding="utf-8") as lines:
-            return [json.loads(line) for line in lines]
+        return read_samples(self.folder())
 
 
 class Calls(Latency):

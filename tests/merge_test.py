@@ -13,7 +13,7 @@ import unittest
 import zlib
 
 sys.path.insert(0, "tests")
-from tidemark_run import PLAIN, TIDEMARK, Scratch, show, tidemark  # noqa: E402
+from tidemark_run import PLAIN, TIDEMARK, Scratch, read_record, read_samples, show, tidemark  # noqa: E402
 
 # Three units, of two experiments each, on two rows; six rounds, so that each workload has a control.
 PLAN = ("-w", "list_lifetime:n=20k|30k", "-w", "del_collect:n=20k", "-a", "pymalloc,glibc", "--return", "stock,eager",
@@ -36,16 +36,6 @@ def setUpModule():
     measured = scratch.name
     for index in range(1, SHARDS + 1):
         run_shard(os.path.join(measured, str(index)), index, SHARDS)
-
-
-def read(path):
-    with open(path, encoding="utf-8") as file:
-        return json.load(file)
-
-
-def read_samples(run):
-    with open(os.path.join(run, "samples.jsonl"), encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
 
 
 def content(folder):
@@ -80,7 +70,7 @@ class Merge(Scratch):
     def edit(self, index, name, change):
         """Changes a file of JSON, and writes down that plan.json is that of the run."""
         path = os.path.join(self.shard(index), name)
-        value = read(path)
+        value = read_record(path)
         change(value)
         with open(path, "w", encoding="utf-8") as file:
             json.dump(value, file)
@@ -108,7 +98,7 @@ class Merge(Scratch):
 
 class Shards(Merge):
     def test_each_shard_has_the_whole_plan_and_its_own_part_of_the_samples(self):
-        plans = [read(os.path.join(shard, "plan.json")) for shard in self.shards()]
+        plans = [read_record(os.path.join(shard, "plan.json")) for shard in self.shards()]
         taken = []
         for index, (plan, shard) in enumerate(zip(plans, self.shards()), 1):
             self.assertEqual((plan["shard"]["index"], plan["shard"]["count"]), (index, SHARDS))
@@ -132,7 +122,7 @@ class Shards(Merge):
                          % len(read_samples(self.shard(1)) + read_samples(self.shard(2)) + read_samples(self.shard(3))))
 
     def test_what_another_shard_has_is_said_to_be_there(self):
-        cells = read(os.path.join(self.shard(2), "plan.json"))["cells"]
+        cells = read_record(os.path.join(self.shard(2), "plan.json"))["cells"]
         for cell, shown in zip(cells, show(self.shard(2))):
             self.assertEqual((shown["status"], shown["reason"]), ("ok", None) if cell["shard"] == 2 else
                              ("n/a", "not measured here: shard %d of 3 has it" % cell["shard"]))
@@ -205,7 +195,7 @@ class Merged(Merge):
     def test_a_merged_run_has_every_sample_of_the_plan_with_its_curve_and_passes(self):
         merged = self.merge()
         self.assertEqual(merged.returncode, 0, merged.stderr)
-        plan, samples = read(self.folder("merged/plan.json")), read_samples(self.folder("merged"))
+        plan, samples = read_record(self.folder("merged/plan.json")), read_samples(self.folder("merged"))
         self.assertEqual(sorted((sample["cell"], sample["round"]) for sample in samples),
                          sorted((cell, number) for number, turn in enumerate(plan["order"]) for cell in turn))
         self.assertEqual([sample["sample"] for sample in samples], list(range(len(samples))))
@@ -240,15 +230,15 @@ class Merged(Merge):
 
     def test_its_plan_is_that_of_the_shards_and_says_which_were_merged(self):
         self.merge()
-        plan, own = read(self.folder("merged/plan.json")), read(os.path.join(self.shard(1), "plan.json"))
-        limits = [read(os.path.join(shard, "plan.json"))["memory_limit_bytes"] for shard in self.shards()]
+        plan, own = read_record(self.folder("merged/plan.json")), read_record(os.path.join(self.shard(1), "plan.json"))
+        limits = [read_record(os.path.join(shard, "plan.json"))["memory_limit_bytes"] for shard in self.shards()]
         self.assertEqual(plan["shard"], {"count": 3, "limit_is_default": True, "merged": [1, 2, 3]})
         self.assertEqual(plan["memory_limit_bytes"], min(limits))
         for each in (plan, own):
             del each["shard"], each["memory_limit_bytes"]
         self.assertEqual(plan, own)
         with open(self.folder("merged/plan.json"), "rb") as file:
-            self.assertEqual(read(self.folder("merged/machine.json"))["plan"], "%08x" % zlib.crc32(file.read()))
+            self.assertEqual(read_record(self.folder("merged/machine.json"))["plan"], "%08x" % zlib.crc32(file.read()))
 
     def test_any_order_gives_the_same_bytes(self):
         for to, order in (("merged", (1, 2, 3)), ("again", (3, 1, 2)), ("once-more", (2, 3, 1))):
@@ -274,8 +264,8 @@ class Merged(Merge):
         self.assertEqual(merged.returncode, 0, merged.stderr)
         self.assertIn("warning: cpu is", merged.stderr)
         self.assertIn("warning: cores is", merged.stderr)
-        machine = read(self.folder("merged/machine.json"))
-        own = read(os.path.join(self.shard(1), "machine.json"))
+        machine = read_record(self.folder("merged/machine.json"))
+        own = read_record(os.path.join(self.shard(1), "machine.json"))
         self.assertEqual(machine["cpu"], own["cpu"])
         self.assertEqual(machine["machines"], 2)
         self.assertEqual([(shard["shard"], shard["host_name"], shard["machine"], shard["cores"])
@@ -307,7 +297,7 @@ class Merged(Merge):
         with open(self.folder("merged/report.html"), encoding="utf-8") as file:
             report = file.read()
         self.assertTrue("Measured on 2 machines" in report)
-        for cell in read(self.folder("merged/plan.json"))["cells"]:
+        for cell in read_record(self.folder("merged/plan.json"))["cells"]:
             self.assertTrue("on %s" % ("south" if cell["shard"] == 2 else "north") in report)
         self.assertTrue("other machines than each other" in report)
 
@@ -331,11 +321,11 @@ class Partial(Merge):
         merged = self.merge(self.shard(2), options=("--partial",))
         self.assertEqual(merged.returncode, 0, merged.stderr)
         self.assertIn("warning: 2 of 3 shards are missing: 1, 3", merged.stderr)
-        cells = read(self.folder("merged/plan.json"))["cells"]
+        cells = read_record(self.folder("merged/plan.json"))["cells"]
         self.assertEqual([cell["reason"] for cell in show(self.folder("merged"))],
                          [None if cell["shard"] == 2 else "not measured here: shard %d of 3 was not merged" % cell["shard"]
                           for cell in cells])
-        self.assertIsNone(read(self.folder("merged/machine.json"))["finished"])
+        self.assertIsNone(read_record(self.folder("merged/machine.json"))["finished"])
         self.assertIn("this run was merged of a part of its shards", tidemark("show", self.folder("merged")).stderr)
 
     def test_an_unfinished_shard_is_refused_unless_partial(self):
@@ -402,7 +392,7 @@ class Refused(Merge):
         self.assert_refused("plan.json: memory_limit_bytes is 1073741824 in")
 
     def test_another_binary_is_refused(self):
-        programs = read(os.path.join(self.shard(2), "machine.json"))["programs"]
+        programs = read_record(os.path.join(self.shard(2), "machine.json"))["programs"]
         self.edit(2, "machine.json", lambda machine: machine["programs"].update({"tidemark-child": "00000000"}))
         self.assert_refused("machine.json: programs: the CRC-32 of tidemark-child is \"%s\" in" % programs["tidemark-child"],
                             "and \"00000000\" in")
@@ -479,7 +469,7 @@ class Hostile(Merge):
     """What is in a shard's folder is read with nothing believed, and no file outside it comes into the merged run."""
 
     def test_fields_that_are_not_as_they_should_be_are_refused(self):
-        good = read(os.path.join(self.shard(1), "plan.json"))
+        good = read_record(os.path.join(self.shard(1), "plan.json"))
         for change in (lambda plan: plan.update(shard=7), lambda plan: plan["shard"].update(index=0),
                        lambda plan: plan["shard"].update(index=4), lambda plan: plan["shard"].update(count=10**12),
                        lambda plan: plan["shard"].update(index="1"), lambda plan: plan["cells"][0].pop("shard"),

@@ -15,7 +15,7 @@ import time
 import unittest
 
 sys.path.insert(0, "tests")
-from tidemark_run import Scratch, tidemark  # noqa: E402
+from tidemark_run import Scratch, read_samples, tidemark  # noqa: E402
 
 PAGE = 4096
 MIB = 2**20
@@ -305,8 +305,7 @@ class RealRows(Pages):
 
     def test_what_is_retained_is_what_was_measured(self):
         self.run_into("-w", "list_lifetime:n=300k", "-a", "glibc", "-a", "pymalloc", "--idle", "1ms")
-        with open(self.folder("run/samples.jsonl"), encoding="utf-8") as file:
-            samples = [json.loads(line) for line in file]
+        samples = read_samples(self.folder())
         for sample in samples:
             for measured, phase in zip(sample["phases"], self.read(sample["cell"])["phases"]):
                 growth = measured["rss_bytes"] - sample["baseline_bytes"]

@@ -10,7 +10,7 @@ import unittest
 
 import sys
 sys.path.insert(0, "tests")
-from tidemark_run import PLAIN, Scratch, run_into, tidemark  # noqa: E402
+from tidemark_run import PLAIN, Scratch, read_samples, run_into, tidemark  # noqa: E402
 
 # By program: a command that it needs, its package, phases of its driver, and the least and most of its peak in MB.
 PROGRAMS = {
@@ -37,8 +37,7 @@ def read_run(folder):
     """Cells and samples, in that order."""
     with open(os.path.join(folder, "plan.json"), encoding="utf-8") as file:
         cells = json.load(file)["cells"]
-    with open(os.path.join(folder, "samples.jsonl"), encoding="utf-8") as file:
-        return cells, [json.loads(line) for line in file]
+    return cells, read_samples(folder)
 
 
 class Programs(Scratch):

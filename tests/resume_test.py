@@ -11,7 +11,7 @@ import unittest
 import zlib
 
 sys.path.insert(0, "tests")
-from tidemark_run import PLAIN, SMALL, TIDEMARK, Scratch, tidemark  # noqa: E402
+from tidemark_run import PLAIN, SMALL, TIDEMARK, Scratch, read_samples, tidemark  # noqa: E402
 
 
 class Resume(Scratch):
@@ -67,8 +67,7 @@ class Resume(Scratch):
                                TIDEMARK], capture_output=True, text=True, check=False)
 
     def samples(self):
-        with open(self.folder("run/samples.jsonl"), encoding="utf-8") as file:
-            return [json.loads(line) for line in file]
+        return read_samples(self.folder())
 
     def content(self):
         found = {}

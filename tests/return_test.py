@@ -6,7 +6,7 @@ import sys
 import unittest
 
 sys.path.insert(0, "tests")
-from tidemark_run import Scratch, measure_samples, not_run, run_into, show, tidemark  # noqa: E402
+from tidemark_run import Scratch, measure_samples, not_run, read_samples, run_into, show, tidemark  # noqa: E402
 
 RETURNING = os.environ["RETURNING"]
 NEVER, AT_ONCE, LATER = RETURNING, RETURNING + "+after_ms:0", RETURNING + "+after_ms:200"
@@ -44,8 +44,7 @@ class Curves(Scratch):
         cls.kept = tempfile.TemporaryDirectory()
         cls.addClassCleanup(cls.kept.cleanup)
         cls.run_folder = run_into(cls.kept.name, *BULK, "-a", ",".join((NEVER, AT_ONCE, LATER)), "--return", "idle", "--idle", "1.2s")
-        with open(os.path.join(cls.run_folder, "samples.jsonl"), encoding="utf-8") as lines:
-            samples = [json.loads(line) for line in lines]
+        samples = read_samples(cls.run_folder)
         with open(os.path.join(cls.run_folder, "plan.json"), encoding="utf-8") as plan:
             rows = [cell["allocator"] for cell in json.load(plan)["cells"]]
         cls.samples = {rows[sample["cell"]]: sample for sample in samples}

@@ -16,7 +16,7 @@ import tempfile
 import time
 
 sys.path.insert(0, "tests")
-from tidemark_run import TIDEMARK  # noqa: E402
+from tidemark_run import TIDEMARK, read_record, read_samples  # noqa: E402
 
 NOT_RUN = 77
 EXAMPLE = os.path.abspath("docs/examples/cluster")
@@ -194,16 +194,6 @@ class Slurm:
         wait_for("the end of all jobs: %s" % self.jobs(), seconds, lambda: not self.jobs())
 
 
-def read(path):
-    with open(path, encoding="utf-8") as file:
-        return json.load(file)
-
-
-def samples_of(run):
-    with open(os.path.join(run, "samples.jsonl"), encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
-
-
 def logs(out):
     """What the jobs said, for a failure."""
     said = []
@@ -233,11 +223,11 @@ def check_merged(out):
     run = os.path.join(out, "run")
     check(os.path.exists(os.path.join(run, "plan.json")), "there is no merged run", out)
     planned = subprocess.run([TIDEMARK, "run", *PLAN.split(), "--dry-run"], capture_output=True, text=True, check=True)
-    plan, samples, machine = read(run + "/plan.json"), samples_of(run), read(run + "/machine.json")
+    plan, samples, machine = read_record(run + "/plan.json"), read_samples(run), read_record(run + "/machine.json")
     check("%d samples," % len(samples) in planned.stdout, "it has %d samples; planned: %s" % (len(samples), planned.stdout), out)
     check(sorted((sample["cell"], sample["round"]) for sample in samples)
           == sorted((cell, number) for number, turn in enumerate(plan["order"]) for cell in turn), "samples are not the plan's", out)
-    check({cell["status"] for cell in read(run + "/summary.json")} == {"ok"}, "a cell is not ok", out)
+    check({cell["status"] for cell in read_record(run + "/summary.json")} == {"ok"}, "a cell is not ok", out)
     check(plan["shard"]["merged"] == list(range(1, SHARDS + 1)), "not all shards were merged", out)
     check([shard["host_name"] for shard in machine["shards"]] == [socket.gethostname()] * SHARDS, "another host's name", out)
     check([shard["samples"] > 0 for shard in machine["shards"]] == [True, True, False], "another share of the samples", out)
@@ -265,13 +255,13 @@ def test_what_was_stopped_is_handed_in_once_more_and_finished(slurm, folder):
     first = next(job.split()[0] for job in slurm.jobs() if job.split()[0].endswith("_1"))
     slurm.ask("scancel", "--batch", "--signal=TERM", first)
     slurm.wait_for_jobs()
-    before = samples_of(os.path.join(out, "shard-1"))
-    check(read(os.path.join(out, "shard-1", "machine.json"))["interrupted"], "the shard was not stopped", out)
+    before = read_samples(os.path.join(out, "shard-1"))
+    check(read_record(os.path.join(out, "shard-1", "machine.json"))["interrupted"], "the shard was not stopped", out)
     check(not os.path.exists(os.path.join(out, "run")), "an unfinished shard was merged", out)
     check("shard 1 of 3 did not finish" in logs(out), "merge does not say what lacks", out)
     slurm.submit(out)
     slurm.wait_for_jobs()
-    check(samples_of(os.path.join(out, "shard-1"))[:len(before)] == before, "what was measured was measured again", out)
+    check(read_samples(os.path.join(out, "shard-1"))[:len(before)] == before, "what was measured was measured again", out)
     check_merged(out)
 
 

@@ -64,14 +64,23 @@ def measure(folder, *arguments):
     return show(run_into(folder, *arguments))
 
 
+def read_record(path):
+    """What a file of JSON holds."""
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def read_samples(run):
+    """The samples of a run folder, in the order measured."""
+    with open(os.path.join(run, "samples.jsonl"), encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
 def measure_samples(folder, *arguments, status=0):
     """The samples of a new run, which ends with `status`, each with its cell of the plan; without controls."""
     run = run_into(folder, *arguments, status=status)
-    with open(os.path.join(run, "plan.json"), encoding="utf-8") as plan:
-        cells = json.load(plan)["cells"]
-    with open(os.path.join(run, "samples.jsonl"), encoding="utf-8") as lines:
-        samples = [json.loads(line) for line in lines]
-    return [(cells[sample["cell"]], sample) for sample in samples if not cells[sample["cell"]]["control"]]
+    cells = read_record(os.path.join(run, "plan.json"))["cells"]
+    return [(cells[sample["cell"]], sample) for sample in read_samples(run) if not cells[sample["cell"]]["control"]]
 
 
 def show(run):

@@ -8,7 +8,7 @@ import time
 import unittest
 
 sys.path.insert(0, "tests")
-from tidemark_run import PLAIN, TIDEMARK, Scratch, show, tidemark  # noqa: E402
+from tidemark_run import PLAIN, TIDEMARK, Scratch, read_samples, show, tidemark  # noqa: E402
 
 SMALL = ("-w", "list_lifetime:n=20k", "--idle", "20ms", "-a", "glibc,pymalloc", *PLAIN)
 # No interval of a time is that narrow, and every one of the peak is narrower than that.
@@ -26,8 +26,7 @@ class Until(Scratch):
             return json.load(file)
 
     def samples(self):
-        with open(self.folder("run/samples.jsonl"), encoding="utf-8") as file:
-            return [json.loads(line) for line in file]
+        return read_samples(self.folder())
 
     def places(self):
         return [(sample["cell"], sample["round"]) for sample in self.samples()]
