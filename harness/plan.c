@@ -170,6 +170,12 @@ static int is_same(const struct cell *a, const struct cell *b)
            strcmp(a->row.text, b->row.text) == 0 && a->is_control == b->is_control;
 }
 
+/* Its room doubles: it is a power of two. */
+static int is_full(const struct plan *plan)
+{
+    return (plan->cell_count & (plan->cell_count - 1)) == 0;
+}
+
 static int append_cell(struct plan *plan, const struct cell *cell)
 {
     for (size_t i = 0; i < plan->cell_count; i++) {
@@ -178,11 +184,13 @@ static int append_cell(struct plan *plan, const struct cell *cell)
     }
     if (plan->cell_count == PLAN_MOST_CELLS)
         return -E2BIG;
-    struct cell *grown = reallocarray(plan->cells, plan->cell_count + 1, sizeof *cell);
-
-    if (!grown)
-        return -ENOMEM;
-    plan->cells = grown;
+    if (is_full(plan)) {
+        struct cell *grown =
+            reallocarray(plan->cells, plan->cell_count ? 2 * plan->cell_count : 1, sizeof *cell);
+        if (!grown)
+            return -ENOMEM;
+        plan->cells = grown;
+    }
     plan->cells[plan->cell_count++] = *cell;
     return 0;
 }

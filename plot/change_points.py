@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 import numpy
-from scipy import stats
+import scipy  # scipy.stats is read when it is first used: it takes a second
 
 import inference
 
@@ -136,5 +136,5 @@ def _measure(values, cuts, cut):
     step = float(after.mean() - before.mean())
     if error <= ROUNDING * float(numpy.abs(values).max()):
         return Change(cut, step, step, step, 0.0 if step else 1.0)
-    reach = float(stats.t.ppf((1 + inference.CONFIDENCE) / 2, freedom)) * error
-    return Change(cut, step, step - reach, step + reach, float(2 * stats.t.sf(abs(step) / error, freedom)))
+    reach = float(scipy.stats.t.ppf((1 + inference.CONFIDENCE) / 2, freedom)) * error
+    return Change(cut, step, step - reach, step + reach, float(2 * scipy.stats.t.sf(abs(step) / error, freedom)))

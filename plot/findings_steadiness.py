@@ -18,7 +18,7 @@ def read_section(run):
     places = machines.several(run)
     paragraphs = [_say_dirty(run), *([_say_warm_up(run.machine.get("warm_up"))] if not places else
                                      [f"On {place.name}: {_say_warm_up(place.record.get('warm_up'))}" for place in places]),
-                  "A row measured twice, as if it were two (A/A):" if items else
+                  *_say_until(run), "A row measured twice, as if it were two (A/A):" if items else
                   "This run has no A/A control, a row measured twice: from six rounds and two rows on it shows what noise alone "
                   "does."]
     return Section(ANCHOR, TITLE, paragraphs, items)
@@ -36,6 +36,24 @@ def _say_dirty(run):
     if not run.repeat_dirty:
         return text + "This run was told to take no sample once more."
     return text + (f"Their rounds were run once more, {repeats} samples. All are kept and count in every figure here.")
+
+
+def _say_until(run):
+    """Paragraphs on the rounds that --until asked for, with each row whose interval stayed wider."""
+    cells = [cell for experiment in run.experiments for cell in experiment.cells if cell.until]
+    if not cells:
+        return []
+    wide = [cell for cell in cells if not cell.until.reached]
+    text = (f"Rounds were added until half the interval is at most {words.percent_small(cells[0].until.share)} of the median: "
+            f"{len(cells) - len(wide)} of {len(cells)} rows came to that")
+    return [f"{text}; not {'; '.join(map(_say_wide, wide))}." if wide else text + "."]
+
+
+def _say_wide(cell):
+    stopped = {"rounds": "inconclusive at the bound of rounds", "time": "inconclusive at the bound of time",
+               None: "not narrow yet"}[cell.until.cap]
+    widths = [f"±{words.percent_small(width)} in {name}" for name, width in cell.until.widths.items() if width is not None]
+    return f"{words.row(cell)} in {words.experiment(cell)} ({', '.join([stopped, *widths])})"
 
 
 def _say_warm_up(warm_up):

@@ -9,7 +9,7 @@ import warnings
 from dataclasses import dataclass
 
 import numpy
-from scipy import stats
+import scipy  # scipy.stats is read when it is first used: it takes a second
 
 CONFIDENCE = 0.95
 RESAMPLES = 4999   # of a bootstrap: its 2.5 % point is then the 125th value, which moves by some 4 % of the interval's width
@@ -114,8 +114,8 @@ def course(values):
         return Course(0.0, 1.0, None, outliers)
     order = numpy.arange(len(values))
     middle = _median(values)
-    slope = stats.theilslopes(values, order).slope * (len(values) - 1) / middle if middle else None
-    return Course(None if slope is None else float(slope), stats.kendalltau(order, values).pvalue.item(), _autocorrelation(values),
+    slope = scipy.stats.theilslopes(values, order).slope * (len(values) - 1) / middle if middle else None
+    return Course(None if slope is None else float(slope), scipy.stats.kendalltau(order, values).pvalue.item(), _autocorrelation(values),
                   outliers)
 
 
@@ -126,9 +126,9 @@ def least_probability(first, second):
 
 def _interval_rank(count):
     """How many values to leave out at each end: the most that keep 95 %; None where no pair does."""
-    rank = int(stats.binom.ppf((1 - CONFIDENCE) / 2, count, 0.5)) - 1
+    rank = int(scipy.stats.binom.ppf((1 - CONFIDENCE) / 2, count, 0.5)) - 1
     # ppf gives the first k with P(B <= k) of 2.5 % or more; where that is met exactly k itself will do.
-    if 2 * stats.binom.cdf(rank + 1, count, 0.5) <= 1 - CONFIDENCE:
+    if 2 * scipy.stats.binom.cdf(rank + 1, count, 0.5) <= 1 - CONFIDENCE:
         rank += 1
     return rank if rank >= 0 else None
 
@@ -139,7 +139,7 @@ def _mann_whitney(first, second):
     ties = len(numpy.unique(numpy.concatenate((first, second)))) < count
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # all values equal: a division by their spread, and p = 1
-        found = stats.mannwhitneyu(second, first, alternative="two-sided", method="asymptotic" if ties or count > MOST_EXACT else "exact")
+        found = scipy.stats.mannwhitneyu(second, first, alternative="two-sided", method="asymptotic" if ties or count > MOST_EXACT else "exact")
     if not math.isfinite(found.pvalue):
         return _Test(found.statistic, numpy.float64(1.0))
     return found
@@ -158,7 +158,7 @@ def _ratio(first, second, together, resamples):
         return Interval(value)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # SciPy warns of values that are all equal, of which more below
-        found = stats.bootstrap((first, second), ratio_of, paired=together, vectorized=True, n_resamples=resamples,
+        found = scipy.stats.bootstrap((first, second), ratio_of, paired=together, vectorized=True, n_resamples=resamples,
                                 method="BCa", random_state=SEED, batch=max(1, MOST_RESAMPLED // len(first)))
     # BCa corrects by what happens to the figure without each value in turn, which for a median of few is too much: by itself it held
     # 90 % of six pairs (tests/inference_test.py). So it is never narrower than the plain percentiles, which held 95. Where memory is

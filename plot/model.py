@@ -93,6 +93,7 @@ class Cell:
     way: Way = Way()
     machine: str = ""
     prices: object = None  # of given_back.py
+    until: object = None   # an Until where further rounds were asked for
 
     @property
     def good(self):
@@ -120,6 +121,18 @@ class Cell:
             if phase.name == "idle":
                 return before.resident_mb - phase.resident_mb
         return None
+
+
+@dataclass
+class Until:
+    """
+    What came of rounds that were to narrow a cell's intervals: `widths`, half of each as a share of its median, by the word of
+    --until-of, None without an interval; `cap`: "rounds" or "time", the bound at which it stopped before, None otherwise.
+    """
+    share: float
+    reached: bool
+    cap: str
+    widths: dict
 
 
 @dataclass

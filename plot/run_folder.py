@@ -18,7 +18,7 @@ import machines
 import pages
 import words
 from checked import MIB, NUMBER, RunError, decode, get, get_flag, read_json, read_lines, read_packed
-from model import Cell, Control, Curve, Experiment, Figure, Phase, Reading, Run, Sample, Way
+from model import Cell, Control, Curve, Experiment, Figure, Phase, Reading, Run, Sample, Until, Way
 
 MB = 1e6
 SECOND = 1e9
@@ -34,6 +34,7 @@ MOST_PARKS = 64              # one at the end of each phase, and room
 MOST_MICRO = 1000
 MODES = ("stock", "idle", "eager", "purge", "pressure")
 THPS = ("system", "on", "off")
+UNTIL_WORDS = {"wall_ns": "time", "peak_bytes": "peak", "retained_bytes": "retained"}  # of --until-of
 
 
 def read_run(folder):
@@ -285,10 +286,23 @@ def _read_cell(record, samples, machine, where):
                 wall_s=figure("wall_ns", SECOND), peak_mb=figure("peak_bytes", MB),
                 retained_mb=figure("retained_bytes", MB), return_ratio=figure("return_ratio", 1),
                 return_ratio_live=figure("return_ratio_live", 1), since_last_free_s=figure("since_last_free_ns", SECOND),
-                prices=given_back.read_cell(record, known, where))
+                prices=given_back.read_cell(record, known, where), until=_read_until(record, where))
     _check_between(cell.wall_s, [sample.wall_s for sample in cell.good], f"{where}: wall_ns")
     _check_between(cell.retained_mb, [sample.retained_mb for sample in cell.good], f"{where}: retained_bytes")
     return cell
+
+
+def _read_until(record, where):
+    """None of a cell that can get no further rounds, and of a run without."""
+    if record.get("until") is None:
+        return None
+    until, where = get(record, "until", dict, where), f"{where}: until"
+    cap = get(until, "cap", str, where, optional=True)
+    if cap not in (None, "rounds", "time"):
+        raise RunError(f"{where}: 'cap' is {reprlib.repr(cap)}, wanted rounds, time or null")
+    widths = {word: get(until["half_widths"], name, NUMBER, f"{where}: half_widths", optional=True)
+              for name, word in UNTIL_WORDS.items() if name in get(until, "half_widths", dict, where)}
+    return Until(get(until, "share", NUMBER, where), bool(get_flag(until, "reached", where)), cap, widths)
 
 
 def _check_between(figure, values, where):

@@ -16,7 +16,7 @@ import tempfile
 from dataclasses import dataclass, replace
 
 import numpy
-from scipy import stats
+import scipy  # scipy.stats is read when it is first used: it takes a second
 
 import inference
 import measured
@@ -238,16 +238,16 @@ def _count(words, *wanted):
 
 def _at_most(what, found, of):
     """Fails where so many would come in less than one of twenty trials, were the share what it may be at the most."""
-    return _criterion(what, found, of, found <= ALARMS * of or stats.binomtest(found, of, ALARMS, "greater").pvalue >= 0.05)
+    return _criterion(what, found, of, found <= ALARMS * of or scipy.stats.binomtest(found, of, ALARMS, "greater").pvalue >= 0.05)
 
 
 def _at_least(what, found, of, judged=True):
-    return _criterion(what, found, of, (found >= FOUND * of or bool(stats.binomtest(found, of, FOUND, "less").pvalue >= 0.05))
+    return _criterion(what, found, of, (found >= FOUND * of or bool(scipy.stats.binomtest(found, of, FOUND, "less").pvalue >= 0.05))
                       if judged else None)
 
 
 def _criterion(what, found, of, passes):
-    bounds = stats.binomtest(found, of).proportion_ci(0.95, "exact")
+    bounds = scipy.stats.binomtest(found, of).proportion_ci(0.95, "exact")
     return {"what": what, "found": found, "of": of, "low": round(float(bounds.low), 4), "high": round(float(bounds.high), 4),
             "passes": None if passes is None else bool(passes)}
 

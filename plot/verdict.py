@@ -5,7 +5,7 @@ It leaves out the statistics (inference.py) and where values come from (measured
 import math
 from dataclasses import dataclass
 
-from scipy import stats
+import scipy  # scipy.stats is read when it is first used: it takes a second
 
 import inference
 
@@ -103,7 +103,7 @@ def _rounds_for_interval(difference, threshold):
 
 def _rounds_for_level(difference, family):
     """Until p is low enough, if the effect stays: the square of its place in the normal distribution grows with the rounds."""
-    here, wanted = (stats.norm.isf(min(p, 0.99) / 2) for p in (difference.probability, LEVEL / family))
+    here, wanted = (scipy.stats.norm.isf(min(p, 0.99) / 2) for p in (difference.probability, LEVEL / family))
     return math.ceil(min(difference.counts) * min(1e3, wanted / here) ** 2)
 
 

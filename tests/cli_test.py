@@ -523,10 +523,17 @@ class Setup(Scratch):
 
 
 class Overhead(unittest.TestCase):
-    def test_each_figure_of_the_harness_is_measured(self):
+    # What takes longer and what it is a part of, as (longer, part). Each is one reading, some milliseconds apart.
+    LONGER = (("snapshot_pair", "pair"), ("snapshot_pair_preload", "pair"), ("syscall_watched", "syscall"),
+              ("latency_call", "latency_clock"), ("latency_empty", "latency_clock"))
+
+    def measure(self):
         measured = tidemark("overhead", "--rounds", "1", "--size", "16MiB", "--json")
         self.assertEqual(measured.returncode, 0, measured.stderr)
-        figures = {figure["name"]: figure for figure in json.loads(measured.stdout)}
+        return {figure["name"]: figure for figure in json.loads(measured.stdout)}
+
+    def test_each_figure_of_the_harness_is_measured(self):
+        figures = self.measure()
         self.assertEqual(set(figures), {"loop", "pair_direct", "pair", "dispatch", "sampling", "parent_cpu",
                                         "phase_boundary", "phase_boundary_small", "parent_memory",
                                         "snapshot_pair", "snapshot_pair_preload", "snapshot_objects",
@@ -540,12 +547,14 @@ class Overhead(unittest.TestCase):
                                places=4)
         self.assertEqual([name for name, figure in figures.items() if figure["aim"] is not None],
                          ["dispatch", "sampling", "snapshot_objects", "snapshot_objects_preload"])
-        for name in ("snapshot_pair", "snapshot_pair_preload"):
-            self.assertGreater(figures[name]["median"], figures["pair"]["median"], "a pair that is recorded takes longer")
-        self.assertGreater(figures["syscall_watched"]["median"], figures["syscall"]["median"], "a call that is watched takes longer")
         for name in ("latency_call", "latency_empty"):
-            self.assertGreater(figures[name]["median"], figures["latency_clock"]["median"], "the clock is a part of timing")
             self.assertLess(figures[name]["median"], 1e5)
+        # The machine may have stood still in one reading of a pair: not in the same pair of three rounds.
+        swapped = set(self.LONGER)
+        for again in (lambda: figures, self.measure, self.measure):
+            found = again() if swapped else {}
+            swapped = {(longer, part) for longer, part in swapped if not found[longer]["median"] > found[part]["median"]}
+        self.assertEqual(swapped, set())
 
     @unittest.skipUnless(platform.machine() == "x86_64", "reads x86-64 code")
     def test_the_three_kinds_of_a_pair_call_as_they_say(self):

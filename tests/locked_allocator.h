@@ -9,10 +9,18 @@
 #include <pthread.h>
 
 static pthread_mutex_t recording_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_t recording_thread; /* the test's own */
+static int other_threads_called;   /* since that was set to 0 */
+
+static inline void lock_recording(void)
+{
+    pthread_mutex_lock(&recording_lock);
+    other_threads_called |= !pthread_equal(pthread_self(), recording_thread);
+}
 
 static inline void *locked_malloc(size_t bytes)
 {
-    pthread_mutex_lock(&recording_lock);
+    lock_recording();
     void *block = recording_malloc(bytes);
     pthread_mutex_unlock(&recording_lock);
     return block;
@@ -20,7 +28,7 @@ static inline void *locked_malloc(size_t bytes)
 
 static inline void *locked_calloc(size_t count, size_t bytes)
 {
-    pthread_mutex_lock(&recording_lock);
+    lock_recording();
     void *block = recording_calloc(count, bytes);
     pthread_mutex_unlock(&recording_lock);
     return block;
@@ -28,7 +36,7 @@ static inline void *locked_calloc(size_t count, size_t bytes)
 
 static inline void *locked_realloc(void *old, size_t bytes)
 {
-    pthread_mutex_lock(&recording_lock);
+    lock_recording();
     void *block = recording_realloc(old, bytes);
     pthread_mutex_unlock(&recording_lock);
     return block;
@@ -36,7 +44,7 @@ static inline void *locked_realloc(void *old, size_t bytes)
 
 static inline void *locked_aligned_alloc(size_t alignment, size_t bytes)
 {
-    pthread_mutex_lock(&recording_lock);
+    lock_recording();
     void *block = recording_aligned_alloc(alignment, bytes);
     pthread_mutex_unlock(&recording_lock);
     return block;
@@ -44,7 +52,7 @@ static inline void *locked_aligned_alloc(size_t alignment, size_t bytes)
 
 static inline void locked_free(void *block)
 {
-    pthread_mutex_lock(&recording_lock);
+    lock_recording();
     recording_free(block);
     pthread_mutex_unlock(&recording_lock);
 }

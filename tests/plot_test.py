@@ -736,6 +736,21 @@ class Steadiness(Folder):
             change(record)
         write(self.folder, "samples.jsonl", "".join(json.dumps(record) + "\n" for record in records))
 
+    def test_rounds_until_an_interval_is_narrow_are_told_with_what_was_inconclusive(self):
+        asked = [{"share": 0.02, "reached": True, "cap": None, "half_widths": {"wall_ns": 0.019}},
+                 {"share": 0.02, "reached": False, "cap": "rounds", "half_widths": {"wall_ns": 0.031, "peak_bytes": None}}, None]
+        make_run(self.folder, [list_lifetime(row, 20.0) for row in ("glibc", "mimalloc", "jemalloc")])
+        change_json(self.folder, "summary.json", lambda cells: [cell.update(until=until) for cell, until in zip(cells, asked)])
+        self.assertIn("Rounds were added until half the interval is at most 2.0 % of the median: 1 of 2 rows came to that; not mimalloc in "
+                      "list_lifetime: n=5M, how=del_collect, profile=3.11 (inconclusive at the bound of rounds, ±3.1 % in time).",
+                      self.text())
+
+    def test_a_bound_that_there_is_not_is_refused(self):
+        make_run(self.folder, [list_lifetime("glibc", 20.0)])
+        until = {"share": 0.02, "reached": False, "cap": "patience", "half_widths": {}}
+        change_json(self.folder, "summary.json", lambda cells: cells[0].update(until=until))
+        self.fails("summary.json: object 0: until: 'cap' is 'patience', wanted rounds, time or null")
+
     def test_a_quiet_run_says_so_and_draws_its_canary(self):
         make_run(self.folder, [list_lifetime("glibc", 20.0), list_lifetime("mimalloc", 9.0)])
         text = self.text()

@@ -31,7 +31,7 @@ void (*preload_next_function(const char *name))(void)
     return function;
 }
 
-static void look_up(void)
+__attribute__((noinline, cold)) static void look_up(void)
 {
     static const char sorry[] = ": there is no malloc behind it\n";
 
