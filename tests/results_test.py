@@ -7,12 +7,16 @@ import sys
 import unittest
 
 sys.path.insert(0, "tests")
+sys.path.insert(0, "plot")
+import selftest  # noqa: E402
 from tidemark_run import tidemark  # noqa: E402
 
 RUNS = ("fidelity", "layers", "programs", "pymalloc", "reference", "return", "survivors")
 LAYERS = "docs/why-memory-does-not-come-back.md"
 RETURN = "docs/return.md"
 PROGRAMS = "docs/programs.md"
+METHOD = "docs/method.md"
+SELFTEST = "results/selftest/selftest.json"
 
 # The tables of RETURN, one for each of these, a line for each row: the peak, then what is left after each of these ways.
 RETURN_SHAPES = ({"n": "8000000", "size": "56"}, {"n": "300000", "size": "1000"}, {"n": "32", "size": "33554431"})
@@ -62,7 +66,8 @@ class Runs(unittest.TestCase):
         listed = subprocess.run(["git", "ls-files", "results"], capture_output=True, text=True, check=False)
         if listed.returncode != 0:
             self.skipTest("not run: this is no git checkout")
-        self.assertEqual(sorted({path.split("/")[1] for path in listed.stdout.splitlines() if path.count("/") > 1}), list(RUNS))
+        self.assertEqual(sorted({path.split("/")[1] for path in listed.stdout.splitlines() if path.count("/") > 1}),
+                         sorted((*RUNS, SELFTEST.split("/")[1])))
 
     def test_the_summary_is_computed_today_as_it_is_stored(self):
         for run in RUNS:
@@ -120,7 +125,34 @@ def program_line(summary, program, row, phases):
                                              " | ".join(held[phase] for phase in phases), 100 * cell["return_ratio"]["median"])
 
 
+def selftest_lines(kept):
+    """The table in METHOD: simulated runs of so many rounds, in hundredths; and the measured ones."""
+    by_rounds, lines = {}, []
+    for line in kept["simulated"]:
+        by_rounds.setdefault(line["rounds"], {})[line["metric"]] = line
+    for rounds, told in by_rounds.items():
+        smallest = told["cpu"]["detectable"]
+        lines.append("| %d | %d | %d | %s | %s |" % (rounds, told["time"]["alarms"], told["cpu"]["alarms"],
+                                                    " | ".join(str(told["cpu"]["found"][share]) for share in ("1", "2", "5", "10")),
+                                                    "none to 20 %" if smallest is None else "%.1f %%" % (100 * smallest)))
+    counts = lambda metric, row, *words: sum(word in words for word in kept["words"][metric][row])
+    lines.append("| 20, measured | %d of 20 | %d of 20 | %s | not counted |" % (
+        counts("time", "twin", "better", "worse"), counts("cpu", "twin", "better", "worse"),
+        " | ".join("%d of 20" % counts("cpu", "slower%d" % share, "worse") for share in (1, 2, 5, 10))))
+    return lines
+
+
 class Documents(unittest.TestCase):
+    def test_the_table_of_verdicts_is_of_its_selftest(self):
+        kept = json.loads(read_file(SELFTEST))
+        self.assertEqual(re.findall(r"^\| (?:5|10|20|40|20, measured) \|(?: [^|]* \|){7}$", read_file(METHOD), re.MULTILINE),
+                         selftest_lines(kept))
+
+    def test_the_verdicts_of_the_selftest_are_told_today_as_they_are_stored(self):
+        kept = json.loads(read_file(SELFTEST))
+        self.assertEqual(selftest.judge_repetitions(kept["values"]["cpu"], kept["rounds"]), kept["words"]["cpu"])
+        self.assertEqual(selftest.judge_repetitions(kept["values"]["peak"], kept["memory_rounds"]), kept["words"]["peak"])
+
     def test_the_tables_of_programs_are_of_their_run(self):
         summary = json.loads(read_file("results/programs/summary.json"))
         wanted = [program_line(summary, program, row, phases) for program, phases in PROGRAM_PHASES for row in PROGRAM_ROWS]
