@@ -28,7 +28,8 @@ enum { LEAST_ALIGNMENT = sizeof(void *) };
         }                                                                                          \
     } while (0)
 
-/* What is called most, in one piece with what the hooks do: they are linked as one (CMakeLists.txt). */
+/* What is called most, in one piece with what the hooks do: they are linked as one
+ * (CMakeLists.txt). */
 #define HOT __attribute__((flatten))
 
 /* --- The C library's functions, with the names of its parameters. --- */
