@@ -58,6 +58,22 @@ static void look_for_pressure(struct plan *plan)
     memory_parent_close(&parent);
 }
 
+/* A program is told by the processes that belong to it, one sample at a time. Together they have as
+ * much memory as one alone. */
+static int seat_together(struct plan *plan, char *error)
+{
+    for (size_t i = 0; i < plan->cell_count; i++) {
+        if (plan->cells[i].workload->is_program) {
+            snprintf(error, GRAMMAR_ERROR_BYTES, "--together: '%s' runs programs, which take turns",
+                     plan->cells[i].workload->name);
+            return -EINVAL;
+        }
+    }
+    if (plan->shard.limit_is_default)
+        plan->memory_limit_bytes /= plan_most_together(plan);
+    return 0;
+}
+
 static int make_plan(struct plan *plan, const struct run_options *options, char *error)
 {
     plan->shard = options->shard;
@@ -70,9 +86,12 @@ static int make_plan(struct plan *plan, const struct run_options *options, char 
                                                            : machine_available_bytes() / 5 * 4;
     plan->warm_up_bytes = options->warm_up_bytes;
     plan->repeat_dirty = !options->no_repeats;
+    plan->together = options->together;
     plan->until = options->until;
     int failed = run_plan_cells(plan, &options->choice, error);
 
+    if (!failed && plan->together)
+        failed = seat_together(plan, error);
     if (!failed)
         failed = trace_files_prepare(plan, error);
     if (!failed) {

@@ -26,6 +26,7 @@ enum option_key {
     OPTION_WARM_UP,
     OPTION_NO_CONTROL,
     OPTION_NO_REPEATS,
+    OPTION_TOGETHER,
     OPTION_PASSES,
     OPTION_NO_CENSUS,
     OPTION_SEED,
@@ -101,6 +102,11 @@ static const struct argp_option option_table[] = {
      3},
     {"no-control", OPTION_NO_CONTROL, NULL, 0,
      "Measure no row twice: the run then shows no noise floor", 3},
+    {"together", OPTION_TOGETHER, NULL, 0,
+     "Run the rows of a round at once, on one processor that they share: what else uses the "
+     "machine then meets all of them alike, so that a difference of their processor time shows in "
+     "few rounds (tidemark compare --metric cpu). What `time` they take is that of all together",
+     3},
     {"no-repeats", OPTION_NO_REPEATS, NULL, 0,
      "Run no round once more, whatever else used the machine", 3},
     {"passes", OPTION_PASSES, "LIST", 0,
@@ -405,6 +411,9 @@ static error_t parse(int key, char *argument, struct argp_state *state)
         return 0;
     case OPTION_NO_CONTROL:
         options->no_control = 1;
+        return 0;
+    case OPTION_TOGETHER:
+        options->together = 1;
         return 0;
     case OPTION_NO_REPEATS:
         options->no_repeats = 1;

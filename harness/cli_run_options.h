@@ -20,7 +20,7 @@ struct run_options {
     uint64_t memory_limit_bytes; /* 0: 80 % of what is available */
     uint64_t warm_up_bytes;
     int no_control;
-    int no_repeats;
+    int no_repeats, together;
     unsigned passes;  /* a set (harness/pass.h) */
     int chose_passes; /* 0: as the suite says */
     int no_census;

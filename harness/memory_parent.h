@@ -13,7 +13,7 @@ enum { MEMORY_PARENT_REASON_BYTES = 256, MEMORY_PARENT_FOLDER_BYTES = 640 };
 struct memory_parent {
     int version;                           /* of the groups that can be made, 1 or 2; 0: none can */
     int folder_fd;                         /* of this process's own group, or -1 */
-    unsigned made;                         /* groups so far: they number the names */
+    _Atomic unsigned made;                 /* groups so far: they number the names */
     int has_enabled_memory, waits_in_leaf; /* v2: what memory_parent_close undoes */
     char reason[MEMORY_PARENT_REASON_BYTES]; /* why none can be made; else empty */
     char folder[MEMORY_PARENT_FOLDER_BYTES];

@@ -158,7 +158,7 @@ int plan_same_experiment(const struct cell *a, const struct cell *b)
            return_way_is_same(&a->way, &b->way);
 }
 
-static int is_same_host(const struct cell *a, const struct cell *b)
+int plan_same_host(const struct cell *a, const struct cell *b)
 {
     return strcmp(a->host.text, b->host.text) == 0;
 }
@@ -166,7 +166,7 @@ static int is_same_host(const struct cell *a, const struct cell *b)
 /* A control is the same again on purpose; a second one would be of no use. */
 static int is_same(const struct cell *a, const struct cell *b)
 {
-    return plan_same_experiment(a, b) && is_same_host(a, b) &&
+    return plan_same_experiment(a, b) && plan_same_host(a, b) &&
            strcmp(a->row.text, b->row.text) == 0 && a->is_control == b->is_control;
 }
 
@@ -318,6 +318,30 @@ void plan_rule_out_pressure(struct plan *plan, const char *reason)
     }
 }
 
+/* How many cells can run beside it, itself among them. */
+static size_t count_beside(const struct plan *plan, const struct cell *cell)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < plan->cell_count; i++) {
+        const struct cell *other = &plan->cells[i];
+        count += plan_same_experiment(other, cell) && plan_same_host(other, cell) &&
+                 !other->not_available[0];
+    }
+    return count;
+}
+
+size_t plan_most_together(const struct plan *plan)
+{
+    size_t most = 1;
+
+    for (size_t i = 0; plan->together && i < plan->cell_count; i++) {
+        const size_t beside = count_beside(plan, &plan->cells[i]);
+        most = beside > most ? beside : most;
+    }
+    return most;
+}
+
 /* At least two rows that can run beside each other, and rounds enough for an interval. */
 static int can_be_controlled(const struct plan *plan, const struct cell *cell)
 {
@@ -328,7 +352,7 @@ static int can_be_controlled(const struct plan *plan, const struct cell *cell)
         return 0;
     for (size_t i = 0; i < plan->cell_count; i++) {
         const struct cell *other = &plan->cells[i];
-        rows += plan_same_experiment(other, cell) && is_same_host(other, cell) &&
+        rows += plan_same_experiment(other, cell) && plan_same_host(other, cell) &&
                 !other->not_available[0] && !other->is_control;
     }
     return rows >= 2;
@@ -338,7 +362,7 @@ static int has_control(const struct plan *plan, const struct cell *cell)
 {
     for (size_t i = 0; i < plan->cell_count; i++) {
         const struct cell *other = &plan->cells[i];
-        if (other->is_control && other->workload == cell->workload && is_same_host(other, cell))
+        if (other->is_control && other->workload == cell->workload && plan_same_host(other, cell))
             return 1;
     }
     return 0;
@@ -521,6 +545,8 @@ json_t *plan_to_json(const struct plan *plan)
         (json_int_t)plan->timeout_ns, "memory_limit_bytes", (json_int_t)plan->memory_limit_bytes,
         "warm_up_bytes", (json_int_t)plan->warm_up_bytes, "repeat_dirty", plan->repeat_dirty,
         "passes", passes_to_json(plan), "cells", cells, "order", order_to_json(plan));
+    if (plan->together)
+        json_object_set_new(json, "together", json_true());
     if (plan->until.share > 0)
         json_object_set_new(json, "until", until_to_json(&plan->until));
     shard_to_json(plan, json);

@@ -51,6 +51,7 @@ struct plan {
     uint64_t memory_limit_bytes;
     uint64_t warm_up_bytes; /* touched before the first sample, as far as the machine has them */
     int repeat_dirty;       /* 1: what a dirty sample belongs to is run once more */
+    int together;           /* 1: the rows of an experiment run at once, on one processor */
     double scale;           /* of parameters that scale (harness/scale.h); 0: as they are, as 1 */
     json_t *scale_notes;    /* owned: where a bound stopped that, as scale_words has it; or NULL */
     struct until until;     /* rounds beyond those of the cells; harness/until.h */
@@ -117,6 +118,13 @@ int plan_add_controls(struct plan *plan);
  * long they rest differs too.
  */
 int plan_same_experiment(const struct cell *a, const struct cell *b);
+
+/* The same on one host. */
+int plan_same_host(const struct cell *a, const struct cell *b);
+
+/* How many samples of the plan are taken at once, at most: those of its largest experiment on one
+ * host; 1 of a plan whose rows take turns. O(cells^2). */
+size_t plan_most_together(const struct plan *plan);
 
 /* 1 when the sample's process calls the allocator itself, and can be asked to do more; 0 for a real
  * CPython and for any other program. */

@@ -396,6 +396,7 @@ static int read_plan(const struct place *place, struct plan *plan)
         read_number(place, "timeout_ns", 1, INT64_MAX, &plan->timeout_ns) != 0 ||
         read_number(place, "memory_limit_bytes", 1, INT64_MAX, &plan->memory_limit_bytes) != 0 ||
         read_flag(place, "repeat_dirty", &plan->repeat_dirty) != 0 ||
+        read_flag(place, "together", &plan->together) != 0 ||
         read_passes(place, &plan->passes) != 0 || read_until(place, &plan->until) != 0 ||
         (json_object_get(place->object, "warm_up_bytes") &&
          read_number(place, "warm_up_bytes", 0, INT64_MAX, &plan->warm_up_bytes) != 0))

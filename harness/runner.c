@@ -14,7 +14,7 @@
 #include "harness/record.h"
 #include "harness/run_read.h"
 #include "harness/run_view.h"
-#include "harness/sample.h"
+#include "harness/seat.h"
 #include "harness/summary.h"
 #include "harness/text.h"
 #include "harness/warm_up.h"
@@ -52,12 +52,12 @@ struct run {
     const struct plan *plan;
     struct run_start *start;
     struct sample_settings settings;
-    struct sampler sampler;
+    struct seat *seats; /* of the samples that are taken at once; of one alone the first */
+    size_t seat_count;
     struct memory_parent memory_parent;
     struct canary canary;
     int has_canary; /* 0 in a build with a sanitizer */
     struct run_view view;
-    struct sample sample;
     char *error;
 };
 
@@ -76,37 +76,38 @@ static void name_sample(const struct cell *cell, const struct tally_sample *plac
 
 /* What only a sample can tell goes to machine.json: versions loaded, how the sampler was scheduled.
  */
-static void learn_from(struct run *run, const struct cell *cell)
+static void learn_from(struct run *run, const struct seat *seat)
 {
     char message[768];
 
-    if (machine_add_version(run->start->machine, cell, run->sample.version)) {
+    if (machine_add_version(run->start->machine, seat->cell, seat->sample.version)) {
         snprintf(message, sizeof message,
                  "row %s now loads %s, another version than before in this run: its samples are "
                  "not of one allocator; machine.json names both",
-                 cell->row.text, run->sample.version);
+                 seat->cell->row.text, seat->sample.version);
         run_view_note(&run->view, message);
     }
     json_object_set_new(run->start->machine, "sampler",
-                        json_string(run->sampler.is_fifo ? "fifo" : "other"));
+                        json_string(seat->sampler.is_fifo ? "fifo" : "other"));
 }
 
-static int store(struct run *run, struct tally_sample *taken, const char *started)
+static int store(struct run *run, struct seat *seat)
 {
     struct run_folder *folder = &run->start->folder;
+    struct tally_sample *taken = &seat->taken;
     size_t number = run->start->tally.stored;
     const struct record_place place = {.number = number,
                                        .cell = taken->cell,
                                        .round = taken->round,
                                        .repeat = taken->repeat,
-                                       .started = started,
+                                       .started = seat->started,
                                        .took_ns = taken->took_ns,
                                        .canary = taken->has_canary ? &taken->canary : NULL,
                                        .is_dirty = taken->is_dirty};
-    json_t *record = record_sample(&run->sample, &place);
+    json_t *record = record_sample(&seat->sample, &place);
     tally_read_figures(taken, record); /* as whoever reads the run back has them */
     int failed =
-        run_folder_append(folder, record, number, run->sample.ticks, run->sample.tick_count);
+        run_folder_append(folder, record, number, seat->sample.ticks, seat->sample.tick_count);
 
     json_decref(record);
     if (failed)
@@ -116,12 +117,12 @@ static int store(struct run *run, struct tally_sample *taken, const char *starte
     return failed;
 }
 
-static void report(struct run *run, const char *name)
+static void report(struct run *run, const struct seat *seat)
 {
     char message[1536];
 
-    snprintf(message, sizeof message, "%s: %s: %s", sample_status_name(run->sample.status), name,
-             run->sample.reason);
+    snprintf(message, sizeof message, "%s: %s: %s", sample_status_name(seat->sample.status),
+             seat->name, seat->sample.reason);
     run_view_note(&run->view, message);
 }
 
@@ -136,8 +137,9 @@ static void report_left_behind(struct run *run, const char *name)
 }
 
 /* Counts the sample, and says so when its cell is given up with rounds left. */
-static int count(struct run *run, const struct tally_sample *taken)
+static int count(struct run *run, const struct seat *seat)
 {
+    const struct tally_sample *taken = &seat->taken;
     const struct tally_cell *cell = &run->start->tally.cells[taken->cell];
 
     if (tally_add(&run->start->tally, taken) != 0) {
@@ -146,7 +148,7 @@ static int count(struct run *run, const struct tally_sample *taken)
     }
     run->view.progress.done++;
     run->view.progress.total = run->view.progress.done + tally_left(&run->start->tally);
-    if (cell->given_up && cell->runs_left > 0 && run->sample.status != SAMPLE_NOT_AVAILABLE)
+    if (cell->given_up && cell->runs_left > 0 && seat->sample.status != SAMPLE_NOT_AVAILABLE)
         run_view_note(&run->view, "its other rounds are left out: it has run into a limit twice");
     return 0;
 }
@@ -159,37 +161,87 @@ static void take_canary(struct run *run, struct tally_sample *taken)
     taken->is_dirty = taken->has_canary && tally_is_dirty(&run->start->tally, &taken->canary);
 }
 
-static int run_cell(struct run *run, size_t index, unsigned round, unsigned repeat)
+/* Everything that a sample needs before it can be taken. */
+static void take_seat(struct run *run, struct seat *seat, size_t index, unsigned round,
+                      unsigned repeat)
 {
-    const struct cell *cell = &run->plan->cells[index];
-    struct tally_sample taken = {.cell = index, .round = round, .repeat = repeat};
-    char name[512], started[32];
-    /* A pad that differs by sample and is the same in a repeated run. */
-    uint64_t seed = (run->plan->seed + 1) * 2654435761u + run->start->tally.stored * 40503u;
+    const size_t place = (size_t)(seat - run->seats);
 
-    name_sample(cell, &taken, name, sizeof name);
-    run->view.progress.left_seconds = tally_seconds_left(&run->start->tally);
-    run_view_show(&run->view, index, name);
-    uint64_t began_ns = clock_monotonic_ns();
-    take_canary(run, &taken);
-    machine_utc_now(started);
-    int failed = sample_run(&run->settings, cell, seed, &run->sample);
-    if (failed) {
-        snprintf(run->error, RUNNER_ERROR_BYTES, "cannot start a child: %s", strerror(-failed));
-        return failed;
+    seat->cell = &run->plan->cells[index];
+    seat->taken = (struct tally_sample){.cell = index, .round = round, .repeat = repeat};
+    /* A pad that differs by sample and is the same in a repeated run. */
+    seat->seed = (run->plan->seed + 1) * 2654435761u + (run->start->tally.stored + place) * 40503u;
+    seat->settings = run->settings;
+    if (place > 0)
+        seat->settings.watcher = NULL;
+    name_sample(seat->cell, &seat->taken, seat->name, sizeof seat->name);
+}
+
+/* After its sample has ended. Returns 0 or a negative errno. */
+static int leave_seat(struct run *run, struct seat *seat, uint64_t took_ns)
+{
+    if (seat->failed) {
+        snprintf(run->error, RUNNER_ERROR_BYTES, "cannot start a child: %s",
+                 strerror(-seat->failed));
+        return seat->failed;
     }
-    if (run->sample.left_behind)
-        report_left_behind(run, name);
-    if (run->sample.status == SAMPLE_INTERRUPTED)
+    if (seat->sample.left_behind)
+        report_left_behind(run, seat->name);
+    if (seat->sample.status == SAMPLE_INTERRUPTED)
         return 0;
-    taken.status = run->sample.status;
-    taken.took_ns = clock_monotonic_ns() - began_ns;
-    taken.seconds = (double)taken.took_ns / CLOCK_SECOND_NS;
-    learn_from(run, cell);
-    if (run->sample.status != SAMPLE_OK)
-        report(run, name);
-    failed = store(run, &taken, started);
-    return failed ? failed : count(run, &taken);
+    seat->taken.status = seat->sample.status;
+    seat->taken.took_ns = took_ns;
+    seat->taken.seconds = (double)took_ns / CLOCK_SECOND_NS;
+    learn_from(run, seat);
+    if (seat->sample.status != SAMPLE_OK)
+        report(run, seat);
+    const int failed = store(run, seat);
+    return failed ? failed : count(run, seat);
+}
+
+/* Of all that sit, at once. What they took together is shared among them. */
+static int run_seats(struct run *run, size_t count)
+{
+    struct seat *seats = run->seats;
+    int failed = 0;
+
+    char what[SEAT_NAME_BYTES + 64];
+
+    snprintf(what, sizeof what, "%s", seats[0].name);
+    if (count > 1)
+        snprintf(what, sizeof what, "%s, and %zu beside it", seats[0].name, count - 1);
+    run->view.progress.left_seconds = tally_seconds_left(&run->start->tally);
+    run_view_show(&run->view, seats[0].taken.cell, what);
+    uint64_t began_ns = clock_monotonic_ns();
+    take_canary(run, &seats[0].taken);
+    machine_utc_now(seats[0].started);
+    for (size_t i = 1; i < count; i++) {
+        seats[i].taken.has_canary = seats[0].taken.has_canary;
+        seats[i].taken.canary = seats[0].taken.canary;
+        seats[i].taken.is_dirty = seats[0].taken.is_dirty;
+        memcpy(seats[i].started, seats[0].started, sizeof seats[i].started);
+    }
+    seats_run(seats, count);
+    const uint64_t took_ns = (clock_monotonic_ns() - began_ns) / count;
+    for (size_t i = 0; i < count && !failed; i++)
+        failed = leave_seat(run, &seats[i], took_ns);
+    return failed;
+}
+
+/* Of the cells from order[at] on that are left, those that are taken together with the first. */
+static size_t take_seats(struct run *run, const size_t *order, size_t at, size_t cells,
+                         unsigned round, unsigned repeat)
+{
+    const struct cell *first = &run->plan->cells[order[at]];
+    size_t taken = 0;
+
+    for (size_t i = at; i < cells && taken < run->seat_count; i++) {
+        const struct cell *cell = &run->plan->cells[order[i]];
+        if ((i == at || (plan_same_experiment(first, cell) && plan_same_host(first, cell))) &&
+            tally_is_left(&run->start->tally, order[i], round, repeat))
+            take_seat(run, &run->seats[taken++], order[i], round, repeat);
+    }
+    return taken;
 }
 
 static int run_order(struct run *run, const size_t *order, size_t cells, unsigned round,
@@ -199,7 +251,7 @@ static int run_order(struct run *run, const size_t *order, size_t cells, unsigne
 
     for (size_t i = 0; i < cells && !failed && !interrupted; i++) {
         if (tally_is_left(&run->start->tally, order[i], round, repeat))
-            failed = run_cell(run, order[i], round, repeat);
+            failed = run_seats(run, take_seats(run, order, i, cells, round, repeat));
     }
     return failed;
 }
@@ -285,9 +337,10 @@ static void take_pass(struct run *run, const struct pass *pass, size_t index)
     snprintf(name, sizeof name, "%s of %s:%s on %.100s", pass->name, cell->workload->name,
              cell_format_parameters(cell, parameters, sizeof parameters), cell->row.text);
     run_view_show(&run->view, index, name);
-    run->sample.left_behind = 0;
-    int failed = pass_take(pass, &run->settings, index, run->start->folder.fd, &run->sample, why);
-    if (run->sample.left_behind)
+    struct sample *sample = &run->seats[0].sample;
+    sample->left_behind = 0;
+    int failed = pass_take(pass, &run->settings, index, run->start->folder.fd, sample, why);
+    if (sample->left_behind)
         report_left_behind(run, name);
     if (failed && failed != -EINTR) {
         snprintf(message, sizeof message, "no %s: %s", name, why);
@@ -485,22 +538,25 @@ int runner_run(struct run_start *start, const struct program_paths *paths, enum 
     run.plan = start->tally.plan;
     run.start = start;
     run.error = error;
-    int failed = sampler_init(&run.sampler);
-    if (failed) {
+    run.seat_count = plan_most_together(run.plan);
+    run.seats = seats_make(run.seat_count);
+    if (!run.seats) {
         snprintf(error, RUNNER_ERROR_BYTES, "not enough memory for the sampler's ring");
-        return failed;
+        return -ENOMEM;
     }
-    run.settings = (struct sample_settings){
-        .plan = run.plan, .sampler = &run.sampler, .paths = paths, .interrupted = &interrupted};
+    run.settings = (struct sample_settings){.plan = run.plan,
+                                            .sampler = &run.seats[0].sampler,
+                                            .paths = paths,
+                                            .interrupted = &interrupted};
     machine_choose_cpus(&run.settings.child_cpu, &run.settings.sampler_cpu);
     run_view_init(&run.view, mode, &start->tally, run.settings.sampler_cpu);
     run.settings.watcher = run_view_watcher(&run.view);
     catch_interrupts(old);
-    failed = measure(&run);
+    int failed = measure(&run);
     canary_destroy(&run.canary);
     for (size_t i = 0; i < INTERRUPTS; i++)
         sigaction(interrupts[i], &old[i], NULL);
-    sampler_destroy(&run.sampler);
+    seats_free(run.seats, run.seat_count);
     if (failed)
         return failed;
     return interrupted             ? RUNNER_INTERRUPTED

@@ -6,6 +6,7 @@
 #include "harness/sample.h"
 
 #include "harness/clock.h"
+#include "harness/meeting.h"
 #include "harness/memory_pressure.h"
 #include "harness/pass.h"
 #include "harness/process_tree.h"
@@ -258,6 +259,7 @@ static int at_baseline(struct session *session)
             return -ELIBACC;
     }
     pin(session);
+    meeting_wait(settings->attendance);
     int error = procfs_read_rollup(session->child.pid, &sample->baseline);
     if (!error)
         error = procfs_reset_peak(session->child.pid);
@@ -477,8 +479,10 @@ static int serve(struct session *session)
         [ERRORS] = {.fd = session->child.stderr_fd, .events = POLLIN},
         [END] = {.fd = session->child.pid_fd, .events = POLLIN},
     };
-    const uint64_t deadline_ns =
-        session->child.started_ns + session->settings->plan->timeout_ns + session->cell->idle_ns;
+    const unsigned sharers = session->settings->sharers > 1 ? session->settings->sharers : 1;
+    const uint64_t deadline_ns = session->child.started_ns +
+                                 session->settings->plan->timeout_ns * sharers +
+                                 session->cell->idle_ns;
 
     for (;;) {
         uint64_t now = clock_monotonic_ns();

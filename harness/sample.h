@@ -15,7 +15,8 @@
 
 #include <signal.h>
 
-struct pass; /* harness/pass.h */
+struct attendance; /* harness/meeting.h */
+struct pass;       /* harness/pass.h */
 
 enum sample_status {
     SAMPLE_OK,
@@ -102,13 +103,15 @@ struct sample_settings {
     const struct pass *pass;        /* NULL, or what the child, of the objects host, is for */
     int pass_fd;                    /* the child of a pass writes there */
     struct sample_watcher *watcher; /* NULL: nobody looks */
+    unsigned sharers; /* samples on the child's processor at once; the time limit is theirs */
+    struct attendance *attendance; /* of their meeting, at the baseline; NULL: there is one alone */
 };
 
 /*
- * Runs the cell once and fills `sample`. The time limit is the plan's, with the cell's idle time on
- * top. A child that fails is a status with a reason, not an error; returns a negative errno only
- * when no child could be started at all. `seed` chooses the padding. Takes as long as the child, at
- * most that limit.
+ * Runs the cell once and fills `sample`. The time limit is the plan's for each that shares the
+ * processor, with the cell's idle time on top. A child that fails is a status with a reason, not an
+ * error; returns a negative errno only when no child could be started at all. `seed` chooses the
+ * padding. Takes as long as the child, at most that limit.
  */
 int sample_run(const struct sample_settings *settings, const struct cell *cell, uint64_t seed,
                struct sample *sample);

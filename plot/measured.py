@@ -140,8 +140,8 @@ def pairs_of(first, second):
 
 # --- differences between two runs -------------------------------------------------------------------------------------------
 
-PLANNED = ("scale", "seed", "tick_ns", "warm_up_bytes", "repeat_dirty")
-USUAL = {"scale": 1, "warm_up_bytes": 0, "repeat_dirty": False}
+PLANNED = ("scale", "seed", "tick_ns", "warm_up_bytes", "repeat_dirty", "together")
+USUAL = {"scale": 1, "warm_up_bytes": 0, "repeat_dirty": False, "together": False}
 FACTS = ("cpu", "cores", "memory_bytes", "kernel", "libc", "governor", "thp", "overcommit_memory", "build_type", "programs")
 
 
