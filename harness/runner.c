@@ -199,6 +199,16 @@ static int leave_seat(struct run *run, struct seat *seat, uint64_t took_ns)
     return failed ? failed : count(run, seat);
 }
 
+/* Then none of them counts: the others of its round would be measured by themselves. */
+static int were_interrupted(const struct seat *seats, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!seats[i].failed && seats[i].sample.status == SAMPLE_INTERRUPTED)
+            return 1;
+    }
+    return 0;
+}
+
 /* Of all that sit, at once. What they took together is shared among them. */
 static int run_seats(struct run *run, size_t count)
 {
@@ -222,6 +232,8 @@ static int run_seats(struct run *run, size_t count)
         memcpy(seats[i].started, seats[0].started, sizeof seats[i].started);
     }
     seats_run(seats, count);
+    if (count > 1 && were_interrupted(seats, count))
+        return 0;
     const uint64_t took_ns = (clock_monotonic_ns() - began_ns) / count;
     for (size_t i = 0; i < count && !failed; i++)
         failed = leave_seat(run, &seats[i], took_ns);

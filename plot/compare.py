@@ -26,6 +26,8 @@ TOLD = {"nothing worse": 10, WORSE: 11, "usage": 12, UNKNOWN: 13, "failed": 14}
 TREND = 0.01           # p of a trend that is told
 MANY_OUTLIERS = 0.1    # share of the values
 WIDTH = {"rows": 34, "metric": 12}
+APART = "ratio: of the medians, changed over baseline; p: Mann-Whitney"
+AT_ONCE = "ratio: within rounds, whose rows ran at once (Hodges-Lehmann), changed over baseline; p: Wilcoxon's signed ranks"
 COLOURS = {verdict.BETTER: "32", WORSE: "31", UNKNOWN: "33", verdict.SAME: "0"}
 EXAMPLE = """example:
   plot/compare.py results/before results/after --metric time --metric peak --threshold 0.02"""
@@ -50,6 +52,7 @@ class Comparison:
     baseline: Side
     changed: Side
     pairs: list = None
+    at_once: bool = False
     floor: float = None
     difference: inference.Difference = None
     corrected: float = None
@@ -79,7 +82,9 @@ def compare(paths, metrics=(), rows=(), workloads=(), threshold=0.01):
 
 
 def _usual_metric(recordings):
-    return "time" if all(recording.cells for recording in recordings) else "micro"
+    if not all(recording.cells for recording in recordings):
+        return "micro"
+    return "cpu" if any(recording.at_once for recording in recordings) else "time"
 
 
 def _check_runs(recordings):
@@ -108,6 +113,7 @@ def _cell_comparisons(recordings, metric, rows, workloads):
                                     floor=max(known, default=None))
             if len(recordings) == 1 and comparison.baseline.values and comparison.changed.values:
                 comparison.pairs = measured.pairs_of(comparison.baseline.values, comparison.changed.values)
+                comparison.at_once = first.at_once
             found.append(comparison)
     return found
 
@@ -155,7 +161,7 @@ def _floor(recording, kind, metric):
                     None)
         one, other = (measured.values_of(side, metric) if side else None for side in (twin, cell))
         if one and other:
-            difference = inference.difference(one.numbers, other.numbers, measured.pairs_of(one, other))
+            difference = _difference(one, other, measured.pairs_of(one, other), recording.at_once)
             found += [difference] if difference else []
     return verdict.noise_floor(found)
 
@@ -247,11 +253,16 @@ def _nothing(recordings, rows, workloads):
 
 # --- verdicts ---------------------------------------------------------------------------------------------------------------
 
+def _difference(first, second, pairs, at_once):
+    compute = inference.difference_at_once if at_once else inference.difference
+    return compute(first.numbers, second.numbers, pairs)
+
+
 def _judge(comparisons, threshold):
     """Fills in what follows from the values; the family of the correction is all that have values enough to be tested."""
     for one in comparisons:
         if one.baseline.values and one.changed.values:
-            one.difference = inference.difference(one.baseline.values.numbers, one.changed.values.numbers, one.pairs)
+            one.difference = _difference(one.baseline.values, one.changed.values, one.pairs, one.at_once)
     tested = [one for one in comparisons if one.difference and min(one.difference.counts) >= verdict.FEWEST]
     for one, corrected in zip(tested, inference.correct([one.difference.probability for one in tested])):
         one.corrected = corrected
@@ -282,7 +293,7 @@ def _notes(one, threshold):
         course = inference.course(numbers)
         if side.values.instead:
             notes.append(f"{name}: {side.values.instead} of {len(numbers)} did not come so far within their rest, whose length they count")
-        if one.told.word == verdict.SAME:
+        if one.told.word == verdict.SAME or one.at_once:
             continue
         if course.trend is not None and course.trend < TREND and abs(course.slope or 0) > threshold:
             notes.append(f"{name}: drifted by {words.percent_difference(course.slope)} from the first sample to the last (p {course.trend:.2g})")
@@ -291,6 +302,8 @@ def _notes(one, threshold):
                          "so that p and the interval are too sure")
         if len(course.outliers) > MANY_OUTLIERS * len(numbers):
             notes.append(f"{name}: {len(course.outliers)} of {len(numbers)} are outliers; all count")
+    if one.at_once and one.metric.column == "wall_ns":
+        notes.append("rows that ran at once took this time together: compare --metric cpu")
     if one.kind is None and min(one.difference.counts) < verdict.FEWEST:
         notes.append("repetitions: tidemark micro ... -- --benchmark_repetitions=20")
     return [note.replace(words.NARROW, " ") for note in notes]
@@ -325,7 +338,7 @@ def print_table(comparisons, warnings, threshold, colour, out):
     counts = {word: sum(one.told.word == word for one in comparisons) for word in (verdict.BETTER, WORSE, verdict.SAME, UNKNOWN)}
     print("\n" + ", ".join(f"{count} {word}" for word, count in counts.items() if count)
           + f"; threshold {verdict.percent(threshold)}", file=out)
-    print("ratio: of the medians, changed over baseline; p: Mann-Whitney, corrected for all lines of the metric; "
+    print(f"{AT_ONCE if any(one.at_once for one in comparisons) else APART}, corrected for all lines of the metric; "
           "effect: chance that a changed value is the larger one", file=out)
     for warning in warnings:
         print(f"tidemark compare: {words.plain(warning, 400)}", file=sys.stderr)
@@ -371,7 +384,7 @@ def _entry(one):
             "better": "higher" if one.metric.higher_is_better else "lower",
             "baseline": _side_entry(one.baseline), "changed": _side_entry(one.changed),
             "ratio": None if difference is None else _interval_entry(difference.ratio),
-            "pairs": None if difference is None else difference.pairs,
+            "pairs": None if difference is None else difference.pairs, "at_once": one.at_once,
             "p": None if difference is None else difference.probability, "p_holm": one.corrected,
             "effect": None if difference is None else difference.superiority,
             "noise_floor": None if one.floor is None or not math.isfinite(one.floor) else one.floor,

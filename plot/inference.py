@@ -4,6 +4,7 @@ sequences of one number per process, in the order they were measured where that 
 It leaves out which values are compared and what follows from it (verdict.py), and pooled iterations: a process is the sample.
 Tests, bootstrap and distributions are SciPy's; what follows here is the choice among them, and its reasons (docs/method.md).
 """
+import functools
 import math
 import warnings
 from dataclasses import dataclass
@@ -46,6 +47,11 @@ class Difference:
     superiority: float   # chance that a value of the second is above one of the first, ties counted half (Vargha and Delaney's A)
     pairs: int           # that were drawn together in the bootstrap; 0: each group by itself
     counts: tuple = None # of values in each
+    at_once: bool = False  # the pairs were measured at the same time: all of this is of them, see difference_at_once
+
+    def least_probability(self, count):
+        """The smallest p that its test can reach with so many values on each side."""
+        return least_probability_at_once(count) if self.at_once else least_probability(count, count)
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,25 @@ def difference(first, second, pairs=None, resamples=RESAMPLES):
                       len(pairs) if together else 0, (len(first), len(second)))
 
 
+def difference_at_once(first, second, pairs):
+    """
+    The same of values that were measured at the same time, in pairs: what the machine did meets both alike, and only the ratio within
+    a pair says something. `ratio` is that of Hodges and Lehmann, the median of the means of two logarithms of such ratios, with
+    the bounds that invert Wilcoxon's signed-rank test (Hollander and Wolfe, Nonparametric Statistical Methods, 3.1 to 3.3), which gives
+    p; `superiority` the share of pairs in which the second is larger. Values are above 0. None without a pair.
+    """
+    if not pairs:
+        return None
+    first, second = (numpy.asarray(values, dtype=float)[list(indices)] for values, indices in zip((first, second), zip(*pairs)))
+    logs = numpy.log(second / first)
+    one, other = numpy.triu_indices(len(logs))
+    means = numpy.sort((logs[one] + logs[other]) / 2)
+    value, rank = math.exp(_median(means)), _signed_rank(len(logs))
+    ratio = Interval(value) if rank is None else Interval(value, math.exp(means[rank]), math.exp(means[-1 - rank]))
+    above = (numpy.count_nonzero(logs > 0) + numpy.count_nonzero(logs == 0) / 2) / len(logs)
+    return Difference(ratio, _wilcoxon(logs), float(above), len(pairs), (len(logs), len(logs)), at_once=True)
+
+
 def probability(first, second):
     """p of Mann-Whitney's U alone, two-sided, for groups that are not empty."""
     return float(_mann_whitney(numpy.asarray(first, dtype=float), numpy.asarray(second, dtype=float)).pvalue)
@@ -122,6 +147,31 @@ def course(values):
 def least_probability(first, second):
     """The smallest p that Mann-Whitney's U can reach with so many values on each side: that of groups which do not overlap."""
     return min(1.0, 2 / math.comb(first + second, first))
+
+
+def least_probability_at_once(count):
+    """The same of Wilcoxon's signed-rank test of so many pairs: that of pairs which all point one way."""
+    return min(1.0, 2.0**(1 - count))
+
+
+@functools.lru_cache
+def _signed_rank(count):
+    """How many means to leave out at each end, as _interval_rank: by the exact distribution of the rank sum without a difference."""
+    ways = numpy.ones(1)
+    for rank in range(1, count + 1):
+        ways = numpy.concatenate((ways, numpy.zeros(rank))) + numpy.concatenate((numpy.zeros(rank), ways))
+    tail = numpy.cumsum(ways / ways.sum())
+    rank = int(numpy.searchsorted(tail, (1 - CONFIDENCE) / 2, side="right")) - 1
+    return rank if rank >= 0 else None
+
+
+def _wilcoxon(logs):
+    """p of the signed-rank test, two-sided; exact without ties where SciPy counts it out."""
+    if not numpy.any(logs):
+        return 1.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of few values, or of ties, which it then approximates
+        return float(scipy.stats.wilcoxon(logs).pvalue)
 
 
 def _interval_rank(count):

@@ -113,6 +113,11 @@ class Recording:
     def name(self):
         return os.path.basename(os.path.abspath(self.path))
 
+    @property
+    def at_once(self):
+        """Whether the rows of a round ran at the same time."""
+        return self.plan.get("together") is True
+
 
 def read(path):
     """A run folder, or a file of Google Benchmark's JSON. Raises RunError."""

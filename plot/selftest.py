@@ -28,7 +28,9 @@ FORMAT = 1
 THRESHOLD = 0.01
 ALARMS, FOUND = 0.05, 0.9       # at most, at least
 SHARES = (1, 2, 5, 10)          # percent that is planted
-TIMES = ("time", "cpu")         # what others' work lengthens, and what it hardly does
+# What others' work lengthens, and what it does less; and the latter of rows that ran at once, which it meets alike.
+TIMES = ("time", "cpu", "together")
+DECLARED = "together"
 SIMULATED = 100                 # repetitions
 RESAMPLES = 999                 # of their bootstraps
 GRID = tuple(range(5, 205, 5))  # thousandths more time, of the curve of what can be found
@@ -66,11 +68,11 @@ class Measurer:
         self.tidemark, self.folder = tidemark, folder
         self.library = re.sub(r"([+,@\\])", r"\\\1", planted)
 
-    def run(self, name, workload, rows, rounds):
+    def run(self, name, workload, rows, rounds, *options):
         """{(row, is_control): cell} of a new run; rows as {label: tunables}."""
         into = os.path.join(self.folder, name)
         words = [self.tidemark, "run", "-w", workload, "--rounds", str(rounds), "--idle", "0s", "--tick", "10ms", "--no-repeats",
-                 "--no-census", "--warm-up", "256MiB", "-o", into]
+                 "--no-census", "--warm-up", "256MiB", "-o", into, *options]
         for label, tunables in rows.items():
             words += ["-a", f"{label}={self.library}{tunables}"]
         tell(f"{name}: {workload}, {rounds} rounds of {len(rows)} rows and a control")
@@ -100,12 +102,13 @@ def measure(measurer, trial):
     turns = PROBE_TURNS / (slow / clean - 1) / 100
     slower = {f"slower{share}": f"+spin:{max(1, round(turns * share))}" for share in trial.shares}
     timed = measurer.run("time", WORK, {"clean": "", "twin": "", **slower}, trial.repetitions * trial.rounds)
+    together = measurer.run("together", WORK, {"clean": "", "twin": "", **slower}, trial.repetitions * trial.rounds, "--together")
     rounds = trial.memory_repetitions * trial.memory_rounds
     held = measurer.run("memory", HOLD, {"clean": "", **{f"holds{share}": f"+hold:{share}" for share in trial.held},
                                          "never": "+return:never", "leaks": "+leak:10"}, rounds)
     kept = measurer.run("survivors", SURVIVE, {"clean": "", "at-once": "+return:at-once"}, rounds)
     return {"turns_per_percent": turns,
-            "time": _all(timed, "time"), "cpu": _all(timed, "cpu"), "peak": _all(held, "peak"), "retained": _all(held, "retained"),
+            "time": _all(timed, "time"), "cpu": _all(timed, "cpu"), "together": _all(together, "cpu"), "peak": _all(held, "peak"), "retained": _all(held, "retained"),
             "kept": _all(kept, "retained")}
 
 
@@ -123,18 +126,20 @@ def _numbers(cell, metric):
 
 # --- judging ----------------------------------------------------------------------------------------------------------------
 
-def judge_repetitions(values, rounds):
+def judge_repetitions(values, rounds, compute=None):
     """
     {row: [word]}: each row beside the clean one, in each stretch of so many rounds, as the one declared comparison there. Where
-    there is a twin the control is the noise floor; else it is the twin.
+    there is a twin the control is the noise floor; else it is the twin. `compute`: of two rows their Difference, by default of rows
+    that ran one after another.
     """
+    compute = compute or _difference
     twinned = "twin" in values
     words = {row: [] for row in values if row != "clean" and not (twinned and row == "control")}
     for begin in range(0, len(values["clean"]) // rounds * rounds, rounds):
         stretch = slice(begin, begin + rounds)
-        floor = verdict.noise_floor([_difference(values["clean"][stretch], values["control"][stretch])]) if twinned else None
+        floor = verdict.noise_floor([compute(values["clean"][stretch], values["control"][stretch])]) if twinned else None
         for row, found in words.items():
-            difference = _difference(values["clean"][stretch], values[row][stretch])
+            difference = compute(values["clean"][stretch], values[row][stretch])
             found.append(verdict.judge(difference, difference.probability, THRESHOLD, floor).word)
     return words
 
@@ -143,12 +148,22 @@ def _difference(first, second, resamples=inference.RESAMPLES):
     return inference.difference(first, second, [(index, index) for index in range(len(first))], resamples)
 
 
-def simulate(values, round_counts, repetitions=SIMULATED, seed=SEED):
+def _at_once(first, second, resamples=None):
+    return inference.difference_at_once(first, second, [(index, index) for index in range(len(first))])
+
+
+def way_of(metric):
+    """How two rows of a metric are beside each other: _difference or _at_once."""
+    return _at_once if metric == "together" else _difference
+
+
+def simulate(values, round_counts, repetitions=SIMULATED, seed=SEED, compute=None):
     """
     {rounds: {share: how often it was found}}, of A/A (share 0: in either direction) and of the shares of GRID. A simulated run is a
     stretch of real rounds, so that it has their drift, from a random one on and around the end, in each of which the three
     identical cells change places at random.
     """
+    compute = compute or _difference
     dice = numpy.random.default_rng(seed)
     cells = numpy.array([values["clean"], values["twin"], values["control"]])
     found = {}
@@ -157,8 +172,8 @@ def simulate(values, round_counts, repetitions=SIMULATED, seed=SEED):
         for _ in range(repetitions):
             at = (dice.integers(cells.shape[1]) + numpy.arange(rounds)) % cells.shape[1]
             clean, twin, control = dice.permuted(cells[:, at], axis=0)
-            floor = verdict.noise_floor([_difference(clean, control, RESAMPLES)])
-            base = _difference(clean, twin, RESAMPLES)
+            floor = verdict.noise_floor([compute(clean, control, RESAMPLES)])
+            base = compute(clean, twin, RESAMPLES)
             for share in counts:
                 counts[share] += _finds(base, clean, twin, share / 1000, floor)
         found[rounds] = counts
@@ -171,7 +186,9 @@ def _finds(base, clean, twin, share, floor):
     ratio = base.ratio
     if ratio.known:
         ratio = inference.Interval(ratio.value * scale, ratio.low * scale, ratio.high * scale)
-    chance = inference.probability(clean, twin * scale) if share else base.probability
+    chance = base.probability
+    if share:
+        chance = _at_once(clean, twin * scale).probability if base.at_once else inference.probability(clean, twin * scale)
     word = verdict.judge(replace(base, ratio=ratio, probability=chance), chance, THRESHOLD, floor).word
     return word == verdict.WORSE or (share == 0 and word == verdict.BETTER)
 
@@ -198,10 +215,10 @@ def criteria_of(values, words, simulated, trial):
         listed.append(_at_most(f"{metric}: twins called different, measured, {trial.rounds} rounds", _count(twins, "better", "worse"),
                                len(twins)))
     for share in trial.shares:
-        listed.append(_planted(values["cpu"], share, trial))
+        listed.append(_planted(values[DECLARED], share, trial))
     for metric in TIMES:
-        # What is declared is processor time: how long a sample waits for a processor is the machine's doing, and is told beside it.
-        is_declared = metric == "cpu"
+        # Declared are rows that ran at once: what others do to the machine between two samples is not the rule's doing, and is told beside.
+        is_declared = metric == DECLARED
         for share in trial.shares:
             found = words[metric][f"slower{share}"]
             listed.append(_at_least(f"{metric}: {share} % more found, measured, {trial.rounds} rounds", _count(found, "worse"),
@@ -222,9 +239,9 @@ def criteria_of(values, words, simulated, trial):
 
 def _planted(values, share, trial):
     """Whether what was planted is there, over all rounds: a difference that is another proves nothing of who finds it."""
-    ratio = _difference(values["clean"], values[f"slower{share}"], RESAMPLES).ratio
+    ratio = _at_once(values["clean"], values[f"slower{share}"]).ratio
     is_there = abs(100 * (ratio.value - 1) - share) <= max(1, share / 4)
-    return {"what": f"cpu: {share} % more as planted, over all rounds", "found": round(100 * (ratio.value - 1), 3), "of": share,
+    return {"what": f"{DECLARED}: {share} % more as planted, over all rounds", "found": round(100 * (ratio.value - 1), 3), "of": share,
             "low": _share_of(ratio.low), "high": _share_of(ratio.high), "passes": is_there if trial.judges_time else None}
 
 
@@ -256,9 +273,9 @@ def _criterion(what, found, of, passes):
 
 def evaluate(values, trial):
     """The document of results/FORMAT.md, selftest, but for the machine: pure."""
-    words = {metric: judge_repetitions(values[metric], trial.rounds if metric in TIMES else trial.memory_rounds)
+    words = {metric: judge_repetitions(values[metric], trial.rounds if metric in TIMES else trial.memory_rounds, way_of(metric))
              for metric in (*TIMES, "peak", "retained", "kept")}
-    simulated = {metric: simulate(values[metric], trial.simulated_rounds) for metric in TIMES}
+    simulated = {metric: simulate(values[metric], trial.simulated_rounds, compute=way_of(metric)) for metric in TIMES}
     listed = criteria_of(values, words, simulated, trial)
     return {"format": FORMAT, "quick": trial == QUICK, "threshold": THRESHOLD, "rounds": trial.rounds,
             "memory_rounds": trial.memory_rounds, "words": words,
@@ -280,10 +297,10 @@ def _spread(values):
 def table(result):
     """As it is printed."""
     lines = ["simulated, 100 repetitions each of a single declared comparison, of the rounds that were measured", "",
-             f"  {'metric':6} {'rounds':>6} {'false alarms':>13} " + " ".join(f"{f'{share} % found':>10}" for share in SHARES) + f" {'nine of ten from':>17}"]
+             f"  {'metric':8} {'rounds':>6} {'false alarms':>13} " + " ".join(f"{f'{share} % found':>10}" for share in SHARES) + f" {'nine of ten from':>17}"]
     for line in result["simulated"]:
         from_on = "none to 20 %" if line["detectable"] is None else f"{100 * line['detectable']:.1f} %"
-        lines.append(f"  {line['metric']:6} {line['rounds']:6} {_of(line['alarms'], line['of']):>13} "
+        lines.append(f"  {line['metric']:8} {line['rounds']:6} {_of(line['alarms'], line['of']):>13} "
                      + " ".join(f"{_of(line['found'][str(share)], line['of']):>10}" for share in SHARES) + f" {from_on:>17}")
     lines.append("")
     for metric, spread in result["spread"].items():

@@ -75,7 +75,7 @@ def percent(share):
 def _missing(difference, corrected, threshold, family):
     """Why nothing can be told, and of how many rounds it could, if the spread stays: an interval narrows with their root."""
     rounds, why = _rounds_for_interval(difference, threshold), "its interval has in it both no difference and more than the threshold"
-    ratio, least = difference.ratio, _rounds_for_test(family)
+    ratio, least = difference.ratio, _rounds_for_test(difference, family)
     if not ratio.low <= 1 <= ratio.high:
         why = f"it may be less than the threshold of {percent(threshold)}"
         if corrected >= LEVEL:
@@ -107,10 +107,10 @@ def _rounds_for_level(difference, family):
     return math.ceil(min(difference.counts) * min(1e3, wanted / here) ** 2)
 
 
-def _rounds_for_test(family):
+def _rounds_for_test(difference, family):
     """The fewest whose least p survives a correction for the family."""
     count = FEWEST
-    while inference.least_probability(count, count) * family >= LEVEL:
+    while difference.least_probability(count) * family >= LEVEL:
         count += 1
     return count
 

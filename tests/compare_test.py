@@ -107,6 +107,31 @@ class Made(Scratch):
         return [one["verdict"] for one in document["comparisons"]]
 
 
+class AtOnce(Made):
+    """Runs with --together."""
+
+    def run_of(self, plan=None):
+        shared = noise(1, 20, 0.3)
+        return self.make("run", [("glibc", [sample(900 * MS, cpu_ns=int(100 * MS * one)) for one in shared * noise(2, 20)]),
+                                 ("mimalloc", [sample(900 * MS, cpu_ns=int(105 * MS * one)) for one in shared * noise(3, 20)])], plan)
+
+    def test_what_rows_share_cancels_and_processor_time_is_what_is_asked_for(self):
+        document = self.compare_json(self.run_of({"together": True}), status=1)
+        (one,) = document["comparisons"]
+        self.assertEqual((one["metric"], one["verdict"], one["at_once"], one["pairs"]), ("cpu", "worse", True, 20))
+        self.assertTrue(1.04 < one["ratio"]["low"] < 1.05 < one["ratio"]["high"] < 1.06, one["ratio"])
+        self.assertEqual(one["notes"], [])
+
+    def test_the_same_values_one_after_another_tell_nothing(self):
+        (one,) = self.compare_json(self.run_of(), "--metric", "cpu", status=3)["comparisons"]
+        self.assertEqual((one["verdict"], one["at_once"]), ("cannot tell", False))
+
+    def test_the_table_says_how_and_that_time_is_of_all(self):
+        ran = self.compare(self.run_of({"together": True}), "--metric", "cpu,time", status=1)
+        self.assertIn("ratio: within rounds, whose rows ran at once (Hodges-Lehmann)", ran.stdout)
+        self.assertIn("p: Wilcoxon's signed ranks", ran.stdout)
+
+
 class Rows(Made):
     """Two allocators in one run."""
 
@@ -564,8 +589,10 @@ class Rule(unittest.TestCase):
         self.assertIn("no run has rounds enough", found.reason)
 
     def test_a_correction_for_many_takes_more_rounds_than_six(self):
-        self.assertEqual(verdict._rounds_for_test(1), 6)
-        self.assertGreater(verdict._rounds_for_test(1000), 8)
+        found, at_once = inference.Difference(None, None, None, 0), inference.Difference(None, None, None, 0, at_once=True)
+        self.assertEqual(verdict._rounds_for_test(found, 1), 6)
+        self.assertGreater(verdict._rounds_for_test(found, 1000), 8)
+        self.assertEqual((verdict._rounds_for_test(at_once, 1), verdict._rounds_for_test(at_once, 3)), (6, 7))
 
     def test_the_smaller_the_threshold_the_less_is_the_same(self):
         self.assertEqual(self.judge(0.99, 1.0, 1.009, p=0.9, threshold=0.02).word, "same")

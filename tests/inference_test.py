@@ -133,6 +133,41 @@ class Difference(unittest.TestCase):
         self.assertAlmostEqual(straight.probability, shuffled.probability)
         self.assertAlmostEqual(straight.ratio.low, shuffled.ratio.low, delta=0.02)
 
+    def test_at_once_what_pairs_share_is_in_neither_ratio_nor_p(self):
+        dice = numpy.random.default_rng(5)
+        shared = dice.lognormal(0, 0.5, 20)
+        first, second = shared * dice.lognormal(0, 0.01, 20), 1.05 * shared * dice.lognormal(0, 0.01, 20)
+        pairs = [(index, index) for index in range(20)]
+        at_once = inference.difference_at_once(first, second, pairs)
+        self.assertGreater(inference.difference(first, second, pairs).probability, 0.05)
+        self.assertLess(at_once.probability, 1e-4)
+        self.assertTrue(1.03 < at_once.ratio.low < 1.05 < at_once.ratio.high < 1.07, at_once.ratio)
+        self.assertEqual((at_once.pairs, at_once.counts, at_once.superiority), (20, (20, 20), 1.0))
+
+    def test_a_published_example_of_signed_ranks(self):
+        """Hollander and Wolfe, depression of nine patients: the estimate -0.46, P(T+ >= 40) = 0.019, so that the 6th of 45 bounds it."""
+        before, after = ((1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30), (0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29))
+        found = inference.difference_at_once(numpy.exp(before), numpy.exp(after), [(index, index) for index in range(9)])
+        self.assertAlmostEqual(math.log(found.ratio.value), -0.46, places=3)
+        self.assertAlmostEqual(math.log(found.ratio.low), -0.786, places=3)
+        self.assertAlmostEqual(math.log(found.ratio.high), -0.010, places=3)
+        self.assertAlmostEqual(found.probability, 2 * 0.01953, places=4)
+
+    def test_its_interval_leaves_out_no_difference_where_its_p_says_so(self):
+        dice = numpy.random.default_rng(7)
+        for count in (6, 8, 13, 20):
+            for _ in range(50):
+                first, second = dice.lognormal(0, 0.02, count), 1.01 * dice.lognormal(0, 0.02, count)
+                found = inference.difference_at_once(first, second, [(index, index) for index in range(count)])
+                self.assertEqual(found.probability <= 0.05, not found.ratio.low <= 1 <= found.ratio.high)
+
+    def test_at_once_few_pairs_have_no_interval_and_equal_ones_no_difference(self):
+        self.assertIsNone(inference.difference_at_once([1, 2], [1, 2], []))
+        self.assertFalse(inference.difference_at_once([1] * 5, [2] * 5, [(index, index) for index in range(5)]).ratio.known)
+        found = inference.difference_at_once([5] * 8, [5] * 8, [(index, index) for index in range(8)])
+        self.assertEqual((found.ratio, found.probability, found.superiority), (Interval(1.0, 1.0, 1.0), 1.0, 0.5))
+        self.assertEqual([found.least_probability(count) for count in (1, 6)], [1.0, 2**-5])
+
     def test_outliers_count_and_do_not_break_it(self):
         found = inference.difference([10, 11, 12, 10, 11, 1e9], [10, 11, 12, 10, 11, 12])
         self.assertTrue(math.isfinite(found.ratio.high))
@@ -182,6 +217,14 @@ class Coverage(unittest.TestCase):
         """Where BCa alone holds nine in ten."""
         self.assertGreaterEqual(self.ratio_holds(6, False), self.LEAST)
         self.assertGreaterEqual(self.ratio_holds(6, True), self.LEAST)
+
+
+    def test_that_of_pairs_at_once(self):
+        def find(both):
+            return inference.difference_at_once(*both, [(index, index) for index in range(len(both[0]))]).ratio
+        for count in (6, 20):
+            self.assertGreaterEqual(self.holds(lambda dice, n=count: (dice.lognormal(0, 0.05, n), 1.2 * dice.lognormal(0, 0.05, n)), 1.2, find),
+                                    self.LEAST)
 
 
 class Correction(unittest.TestCase):
