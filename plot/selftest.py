@@ -187,8 +187,10 @@ def _finds(base, clean, twin, share, floor):
     if ratio.known:
         ratio = inference.Interval(ratio.value * scale, ratio.low * scale, ratio.high * scale)
     chance = base.probability
-    if share:
-        chance = _at_once(clean, twin * scale).probability if base.at_once else inference.probability(clean, twin * scale)
+    if share and base.at_once:
+        chance = float(ratio.known and ratio.low <= 1 <= ratio.high)  # its interval inverts its test: below 5 % or not is all that matters
+    elif share:
+        chance = inference.probability(clean, twin * scale)
     word = verdict.judge(replace(base, ratio=ratio, probability=chance), chance, THRESHOLD, floor).word
     return word == verdict.WORSE or (share == 0 and word == verdict.BETTER)
 
