@@ -215,6 +215,9 @@ static int run_seats(struct run *run, size_t count)
     struct seat *seats = run->seats;
     int failed = 0;
 
+    if (count == 0)
+        return 0;
+
     char what[SEAT_NAME_BYTES + 64];
 
     snprintf(what, sizeof what, "%s", seats[0].name);
