@@ -4,6 +4,7 @@
 #include "harness/cli.h"
 
 #include "harness/grammar.h"
+#include "harness/json_file.h"
 #include "harness/run_read.h"
 #include "harness/shard.h"
 #include "harness/summary.h"
@@ -313,4 +314,19 @@ json_t *cli_read_summary_of(const char *command, const char *path, int *finished
     }
     run_folder_close(&folder);
     return summary;
+}
+
+void cli_print_plan(const char *folder)
+{
+    char error[RUN_FOLDER_ERROR_BYTES];
+    struct run_folder run;
+
+    if (run_folder_open(&run, folder, error) != 0)
+        return;
+    json_t *plan = json_file_read(run.fd, "plan.json", error);
+    if (json_is_true(json_object_get(plan, "together")))
+        puts("rows of a round ran at once, on one processor: their times are of all together;\n"
+             "tidemark compare --metric cpu tells them apart");
+    json_decref(plan);
+    run_folder_close(&run);
 }

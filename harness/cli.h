@@ -142,6 +142,10 @@ int cli_name_workload(char *word, size_t bytes, const char *name, const char *va
  */
 int cli_run_script(const char *command, const char *script, const char *const *words);
 
+/* What the plan of a run in `folder` says that bears on every figure of it, on stdout: that its
+ * rows ran at once. */
+void cli_print_plan(const char *folder);
+
 /* Executes a script of plot/ that draws `input` into `output`, or where it sees fit (NULL). Returns
  * CLI_OK, CLI_FAILED or CLI_INTERRUPTED, with a message on stderr. */
 int cli_draw(const char *command, const char *script, const char *input, const char *output);

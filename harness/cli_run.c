@@ -225,6 +225,7 @@ static int tell(const struct run_options *options, const char *folder, int statu
     if (!summary)
         return CLI_FAILED;
     table_print(stdout, summary);
+    cli_print_plan(folder);
     shard_print_folder(stdout, folder);
     json_decref(summary);
     printf("\nrun folder: %s\n", folder);

@@ -159,6 +159,7 @@ static int print_tables(const char *run, const json_t *summary)
 
     if (json_array_size(summary) > 0 || json_object_size(micro) == 0) {
         table_print(stdout, summary);
+        cli_print_plan(run);
         shard_print_folder(stdout, run);
     }
     if (json_object_size(micro) > 0) {

@@ -28,6 +28,8 @@ class Together(Scratch):
         # Three share it: each takes as long as all of them. One alone has it for itself.
         self.assertGreater(statistics.median(sample["wall_ns"] / sample["cpu_ns"] for sample in samples), 1.8)
         self.assertIn(", and 2 beside it", ran.stderr)
+        for text in (ran.stdout, tidemark("show", self.folder()).stdout):
+            self.assertIn("rows of a round ran at once, on one processor", text)
         self.assertTrue(read_record(self.folder("run/plan.json"))["together"])
         compared = json.loads(tidemark("compare", self.folder(), "--json").stdout)["comparisons"]
         self.assertEqual([(one["metric"], one["at_once"]) for one in compared], [("cpu", True)])
