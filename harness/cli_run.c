@@ -140,6 +140,8 @@ static void print_plan(const struct plan *plan)
     printf(", %zu samples, seed %" PRIu64, plan_samples(plan), plan->seed);
     if (plan->scale != 1)
         printf(", scale %g", plan->scale);
+    if (plan->together)
+        printf("; the rows of a round at once");
     print_until(plan);
     putchar('\n');
     shard_print_plan(stdout, plan);

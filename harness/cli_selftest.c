@@ -65,7 +65,7 @@ const struct argp cli_selftest_parser = {
         "It fails where twins are called different in more than 5 % of the comparisons, where 5 "
         "% more time is found in fewer than 90 % of those of 20 rounds, or a fault in memory is "
         "not found. Of few repetitions a share is itself uncertain: its interval is told, and it "
-        "fails only where that shows it. It takes some 25 minutes.\n\n"
+        "fails only where that shows it. It takes some 20 minutes.\n\n"
         "Example:\n"
         "  tidemark selftest\n"
         "  tidemark selftest --quick --json\n"

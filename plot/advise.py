@@ -83,8 +83,11 @@ def advise(run, is_asked=lambda cell: True):
 
 
 def paragraphs(run):
-    """The paragraphs of a run that run_folder.py has read, as plain text, for its report; empty where nothing is compared."""
-    return say_paragraphs(advise(processes.read(run.folder)))
+    """
+    The paragraphs of a run that run_folder.py has read, as plain text, for its report; empty where nothing is compared, or its rows
+    ran at once.
+    """
+    return [] if run.at_once else say_paragraphs(advise(processes.read(run.folder)))
 
 
 def _compare(run, cells):
@@ -422,6 +425,7 @@ def _answer(options):
     weights = None if options.weights is None else read_weights(options.weights)
     is_asked = read_filter(options)
     run = processes.read(options.run)
+    run.refuse_at_once()
     advice = advise(run, lambda cell: is_asked(cell.workload, cell.params))
     if not advice.experiments:
         there = dict.fromkeys(words.workload(cell.workload, cell.params) for cell in run.cells)

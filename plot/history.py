@@ -153,6 +153,7 @@ def add(options):
     if options.db is None:
         history_store.make_folder(_path(options))
     run = processes.read(options.run)
+    run.refuse_at_once()
     if not run.finished:
         raise RunError(f"{options.run}: this run did not finish; finish it with: tidemark run --resume {options.run}")
     if not any(cell.good for cell in run.cells):

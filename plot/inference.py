@@ -16,6 +16,7 @@ CONFIDENCE = 0.95
 RESAMPLES = 4999   # of a bootstrap: its 2.5 % point is then the 125th value, which moves by some 4 % of the interval's width
 SEED = 20260131    # so that the same samples always have the same interval
 MOST_RESAMPLED = 2**21  # numbers of a bootstrap in memory at a time
+MOST_RANKED = 200  # pairs up to which the distribution of the rank sum is counted out; from some 1,000 on it overflows
 MOST_EXACT = 40    # values of both groups up to which the distribution of U is counted out; SciPy takes seconds for 80
 FENCE = 1.5        # interquartile ranges beyond a quartile (Tukey, Exploratory Data Analysis, 1977)
 
@@ -156,7 +157,13 @@ def least_probability_at_once(count):
 
 @functools.lru_cache
 def _signed_rank(count):
-    """How many means to leave out at each end, as _interval_rank: by the exact distribution of the rank sum without a difference."""
+    """
+    How many means to leave out at each end, as _interval_rank: by the distribution of the rank sum without a difference, exact for
+    as many pairs as MOST_RANKED, else normal.
+    """
+    if count > MOST_RANKED:
+        spread = math.sqrt(count * (count + 1) * (2 * count + 1) / 24)
+        return int(count * (count + 1) / 4 + scipy.stats.norm.ppf((1 - CONFIDENCE) / 2) * spread)
     ways = numpy.ones(1)
     for rank in range(1, count + 1):
         ways = numpy.concatenate((ways, numpy.zeros(rank))) + numpy.concatenate((numpy.zeros(rank), ways))

@@ -108,15 +108,11 @@ class Recording:
     benchmarks: dict
     contexts: dict
     is_file: bool = False
+    at_once: bool = False  # as processes.Measured
 
     @property
     def name(self):
         return os.path.basename(os.path.abspath(self.path))
-
-    @property
-    def at_once(self):
-        """Whether the rows of a round ran at the same time."""
-        return self.plan.get("together") is True
 
 
 def read(path):
@@ -197,7 +193,7 @@ def _read_folder(folder):
     machine_path = os.path.join(folder, "machine.json")
     get(run.machine, "libraries", dict, machine_path) if run.machine.get("libraries") is not None else None
     benchmarks, contexts = _read_micro(os.path.join(folder, "micro"))
-    return Recording(folder, run.plan, run.machine, [_cell_of(cell) for cell in run.cells], benchmarks, contexts)
+    return Recording(folder, run.plan, run.machine, [_cell_of(cell) for cell in run.cells], benchmarks, contexts, at_once=run.at_once)
 
 
 def _cell_of(cell):

@@ -206,6 +206,7 @@ class Run:
     readings: list = None
     controls: list = field(default_factory=list)
     repeat_dirty: bool = False
+    at_once: bool = False  # the rows of a round ran at the same time: their times are of all together
     censuses: list = field(default_factory=list)
     pages: list = field(default_factory=list)
     ledgers: list = field(default_factory=list)

@@ -101,6 +101,17 @@ class Measured:
     machine: dict
     cells: list
 
+    @property
+    def at_once(self):
+        """Whether the rows of a round ran at the same time: their times are of all together."""
+        return self.plan.get("together") is True
+
+    def refuse_at_once(self):
+        """For who looks at times of one row."""
+        if self.at_once:
+            raise RunError(f"{self.folder}: its rows ran at once, so that their times are of all together; what tells them apart is: "
+                           f"tidemark compare {self.folder} --metric cpu")
+
     def host_name(self, host):
         """"CPython 3.11.2" of a real one, "" of our own object runtime."""
         if host == "objects":

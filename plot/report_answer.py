@@ -65,11 +65,13 @@ def _may_be_as_good(best, other, name):
     return best.high is not None and other.low is not None and other.low <= best.high
 
 
-def read_paragraphs(lines):
+def read_paragraphs(run, lines):
     """What the run answers and how sure that is, in sentences; read_points has the rest."""
     if not lines:
         return ["This run has no two rows to compare: what it measured is in the table of cells."]
-    return [_say_how_sure(lines)]
+    at_once = ["The rows of each round ran at once, on one processor: every time on this page is of all of them together. What tells "
+               "them apart is tidemark compare --metric cpu."] if run.at_once else []
+    return [*at_once, _say_how_sure(lines)]
 
 
 def read_points(lines):

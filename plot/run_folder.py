@@ -54,7 +54,7 @@ def read_run(folder):
     return Run(folder, os.path.basename(os.path.abspath(folder)), get(plan, "suite", str, path, optional=True),
                get(plan, "tick_ns", NUMBER, path, least=0) / SECOND, machine, _group(cells), missing,
                _read_micro(os.path.join(folder, "micro")), readings, controls,
-               bool(get_flag(plan, "repeat_dirty", path)), census.read_censuses(folder, cells),
+               bool(get_flag(plan, "repeat_dirty", path)), bool(get_flag(plan, "together", path)), census.read_censuses(folder, cells),
                pages.read_pages(folder, cells), ledger.read_ledgers(folder, cells), shards)
 
 

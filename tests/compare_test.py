@@ -130,6 +130,7 @@ class AtOnce(Made):
         ran = self.compare(self.run_of({"together": True}), "--metric", "cpu,time", status=1)
         self.assertIn("ratio: within rounds, whose rows ran at once (Hodges-Lehmann)", ran.stdout)
         self.assertIn("p: Wilcoxon's signed ranks", ran.stdout)
+        self.assertEqual(ran.stdout.count("rows that ran at once took this time together: compare --metric cpu"), 1)
 
 
 class Rows(Made):

@@ -168,6 +168,15 @@ class Difference(unittest.TestCase):
         self.assertEqual((found.ratio, found.probability, found.superiority), (Interval(1.0, 1.0, 1.0), 1.0, 0.5))
         self.assertEqual([found.least_probability(count) for count in (1, 6)], [1.0, 2**-5])
 
+    def test_a_plan_s_most_rounds_at_once_have_an_interval(self):
+        dice = numpy.random.default_rng(9)
+        for count in (200, 201, 2000):  # the last that is counted out, the first that is not, and each round run once more
+            first, second = dice.lognormal(0, 0.1, count), 1.05 * dice.lognormal(0, 0.1, count)
+            found = inference.difference_at_once(first, second, [(index, index) for index in range(count)])
+            self.assertTrue(found.ratio.low < 1.05 < found.ratio.high < 1.1, (count, found.ratio))
+            self.assertEqual(found.probability <= 0.05, not found.ratio.low <= 1 <= found.ratio.high)
+        self.assertAlmostEqual(inference._signed_rank(200), inference._signed_rank(201), delta=110)
+
     def test_outliers_count_and_do_not_break_it(self):
         found = inference.difference([10, 11, 12, 10, 11, 1e9], [10, 11, 12, 10, 11, 12])
         self.assertTrue(math.isfinite(found.ratio.high))

@@ -11,6 +11,7 @@ import unittest
 sys.path.insert(0, "tests")
 from tidemark_run import PLAIN, TIDEMARK, Scratch, read_record, read_samples, tidemark  # noqa: E402
 
+PLANTED = os.path.abspath(os.environ.get("PLANTED", "build/libtidemark-planted.so"))
 WORK = ("-w", "glibc_simple:n=400k,live=400,size=64", "-a", "glibc,jemalloc", "--idle", "0s", *PLAIN)
 
 
@@ -41,11 +42,26 @@ class Together(Scratch):
             self.assertIn("jemalloc" if sample["cell"] == 1 else "libc", sample["providers"]["object"])
         self.assertEqual(len(os.listdir(self.folder("run/curves"))), 4)
 
-    def test_a_row_that_cannot_run_holds_up_no_other(self):
-        ran = tidemark("run", "-w", "list_lifetime:n=2M", "-a", "glibc,bump", "--idle", "0s", "--together", "--rounds", "2", "--memory-limit", "40MiB",
-                       *PLAIN, "-o", self.folder(), timeout=120)
-        self.assertNotEqual(ran.returncode, 0)
-        self.assertEqual({sample["status"] for sample in read_samples(self.folder())}, {"oom"})
+    def test_a_row_that_runs_out_of_memory_holds_up_no_other(self):
+        """Which it does by taking no block back: 300 MB of them."""
+        ran = tidemark("run", "-w", "steady:n=1k,size=1k,replaced=300k", "-a", f"glibc,{PLANTED}+leak:100", "--idle", "0s", "--together", "--rounds", "1",
+                       "--memory-limit", "64MiB", *PLAIN, "-o", self.folder())
+        self.assertEqual(ran.returncode, 1, ran.stderr)
+        self.assertEqual({sample["cell"]: sample["status"] for sample in read_samples(self.folder())}, {0: "ok", 1: "oom"})
+
+    def test_who_takes_times_of_one_row_refuses_it_and_the_page_says_so(self):
+        self.run_together("--rounds", "1")
+        for command in (("advise", self.folder()), ("history", "add", self.folder(), "--db", self.folder("history.db"))):
+            refused = tidemark(*command)
+            self.assertEqual((refused.returncode, refused.stdout), (1, ""), refused.stderr)
+            self.assertIn("its rows ran at once, so that their times are of all together", refused.stderr)
+        self.assertEqual(tidemark("plot", self.folder()).returncode, 0)
+        with open(self.folder("run/report.html"), encoding="utf-8") as file:
+            self.assertIn("every time on this page is of all of them together", file.read())
+
+    def test_a_plan_says_so_before_it_runs(self):
+        self.assertIn("; the rows of a round at once", tidemark("run", *WORK, "--together", "--dry-run").stdout)
+        self.assertNotIn("at once", tidemark("run", *WORK, "--dry-run").stdout)
 
     def test_an_interrupted_run_goes_on_together(self):
         """None of the rows of a round that was cut is kept: the rest of them would be measured alone."""
