@@ -82,6 +82,7 @@ class Cell:
     samples: list = field(default_factory=list)
     failed: list = field(default_factory=list)
     not_available: str = None
+    at_once: bool = False  # as processes.Measured
 
     @property
     def label(self):
@@ -130,7 +131,9 @@ def values_of(cell, metric):
         if number is None:
             return None
         found.append(max(number, metric.least))
-    return Values(found, [sample.block for sample in cell.samples], instead) if found else None
+    # What ran at once began at once; what is left of a round that was killed, and what was measured later in its stead, did not.
+    places = [(sample.block, sample.started) if cell.at_once else sample.block for sample in cell.samples]
+    return Values(found, places, instead) if found else None
 
 
 def pairs_of(first, second):
@@ -193,15 +196,15 @@ def _read_folder(folder):
     machine_path = os.path.join(folder, "machine.json")
     get(run.machine, "libraries", dict, machine_path) if run.machine.get("libraries") is not None else None
     benchmarks, contexts = _read_micro(os.path.join(folder, "micro"))
-    return Recording(folder, run.plan, run.machine, [_cell_of(cell) for cell in run.cells], benchmarks, contexts, at_once=run.at_once)
+    return Recording(folder, run.plan, run.machine, [_cell_of(cell, run.at_once) for cell in run.cells], benchmarks, contexts, at_once=run.at_once)
 
 
-def _cell_of(cell):
+def _cell_of(cell, at_once):
     kind = Kind(cell.workload, json.dumps(cell.params), cell.host, cell.idle_ns, cell.way)
     ended = [process for process in cell.processes if process.status != "ok"]
     missing = next((process.reason or "not available" for process in ended if process.status == "n/a"), None)
     failed = [": ".join(filter(None, (plain(process.status), process.reason))) for process in ended if process.status != "n/a"]
-    return Cell(kind, cell.allocator, cell.control, cell.good, failed, cell.not_available or missing)
+    return Cell(kind, cell.allocator, cell.control, cell.good, failed, cell.not_available or missing, at_once)
 
 
 def _read_micro(folder):

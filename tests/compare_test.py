@@ -122,6 +122,14 @@ class AtOnce(Made):
         self.assertTrue(1.04 < one["ratio"]["low"] < 1.05 < one["ratio"]["high"] < 1.06, one["ratio"])
         self.assertEqual(one["notes"], [])
 
+    def test_what_did_not_begin_together_is_no_pair(self):
+        """Of a round that was killed one row was stored; the other one was measured alone, later."""
+        values = [sample(900 * MS, cpu_ns=int(100 * MS * one)) for one in noise(4, 8)]
+        later = {**values[0], "cpu_ns": 1000 * MS, "started": "2026-01-01T00:00:09Z"}
+        (one,) = self.compare_json(self.make("run", [("glibc", values), ("mimalloc", [later, *values[1:]])], {"together": True}),
+                                   status=0)["comparisons"]
+        self.assertEqual((one["verdict"], one["pairs"], one["ratio"]["value"]), ("same", 7, 1.0))
+
     def test_the_same_values_one_after_another_tell_nothing(self):
         (one,) = self.compare_json(self.run_of(), "--metric", "cpu", status=3)["comparisons"]
         self.assertEqual((one["verdict"], one["at_once"]), ("cannot tell", False))
