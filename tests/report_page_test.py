@@ -341,6 +341,12 @@ class Charts(Pages):
         self.browser.press(self.chart, "Whole")
         self.assertEqual(self.browser.extent(self.chart), whole)
 
+    def test_names_of_points_stand_inside_and_off_each_other(self):
+        at_the_floor = [[100, 295, "pymalloc"], [105, 295, "cpython"], [500, 295, "glibc"]]
+        self.assertEqual(self.browser.run("return placeNames(arguments[0], 300)", at_the_floor), [["top", 6], ["top", 22], ["top", 6]])
+        in_the_middle = [[100, 150, "pymalloc"], [105, 150, "cpython"], [110, 5, "glibc"]]
+        self.assertEqual(self.browser.run("return placeNames(arguments[0], 300)", in_the_middle), [["top", 6], ["bottom", 6], ["bottom", 6]])
+
     def test_dragging_zooms_to_the_stretch_and_a_double_click_shows_the_whole(self):
         whole = self.browser.extent(self.chart)
         plot = self.browser.find(self.chart + " .plot")

@@ -31,6 +31,21 @@ function drawCross(params, api, colour) {
     return {type: "group", children, silent: true};
 }
 
+/* [position, distance] of the name of each point: the first, above or below it, that is inside and touches no name before it. `points`: [x, y, text] in pixels. */
+function placeNames(points, height) {
+    const taken = [], tall = 16, symbol = 7;
+    const places = [6, 6 + tall, 6 + 2 * tall].flatMap(distance => [["top", distance], ["bottom", distance]]);
+    return points.map(([x, y, text]) => {
+        const wide = 7.2 * text.length;
+        const boxOf = ([position, distance]) => [x - wide / 2, position === "top" ? y - symbol - distance - tall : y + symbol + distance, wide];
+        const isFree = ([left, top]) => top >= 0 && top + tall <= height
+            && taken.every(other => left >= other[0] + other[2] || other[0] >= left + wide || top >= other[1] + tall || other[1] >= top + tall);
+        const place = places.find(one => isFree(boxOf(one))) ?? places[0];
+        taken.push(boxOf(place));
+        return place;
+    });
+}
+
 function tradeOff(data, state, theme, width) {
     const place = state.against === "peak" ? 3 : 2, rows = data.rows.filter(row => !state.hidden.has(row.name));
     const median = row => [row.time[0], row[state.against][0]];
@@ -44,10 +59,12 @@ function tradeOff(data, state, theme, width) {
                                   [end, front[front.length - 1][1]]] : [];
     const tell = row => `<b>${escapeText(row.name)}</b>` + tipLine("time", writeInterval(row.time, "s")) + tipLine("kept", writeInterval(row.kept, "MB"))
         + tipLine("peak", writeInterval(row.peak, "MB"));
-    const order = [...rows].sort((a, b) => median(a)[0] - median(b)[0]).map(row => row.name);
-    const names = row => ({show: state.on.labels, formatter: "{a}", position: order.indexOf(row.name) % 2 && median(row)[1] - bottom > 0.1 * (top - bottom) ? "bottom" : "top", distance: 6, color: theme.ink, fontSize: 12, textBorderColor: theme.paper, textBorderWidth: 3});
+    const [left, right, above, below, height] = [70, 30, 18, 52, 420], wide = width - left - right, tall = height - above - below;
+    const across = time => state.on.log ? Math.log(time / begin) / Math.log(end / begin) : (time - begin) / (end - begin);
+    const places = placeNames(rows.map(row => [wide * across(median(row)[0]), tall * (top - median(row)[1]) / (top - bottom), row.name]), tall);
+    const names = at => ({show: state.on.labels, formatter: "{a}", position: places[at][0], distance: places[at][1], color: theme.ink, fontSize: 12, textBorderColor: theme.paper, textBorderWidth: 3});
     return {
-        height: 420, grid: {left: 70, right: 30, top: 18, bottom: 52},
+        height, grid: {left, right, top: above, bottom: below},
         xAxis: axisLook(theme, {type: state.on.log ? "log" : "value", min: begin, max: end, name: "time" + (state.on.log ? ", logarithmic" : ""),
                                 axisLabel: {showMaxLabel: false, showMinLabel: state.on.zero, formatter: writeDuration}}),
         yAxis: axisLook(theme, {type: "value", name: state.against === "peak" ? "peak, MB" : "kept, MB above baseline", nameGap: 48, max: top, min: bottom,
@@ -55,7 +72,7 @@ function tradeOff(data, state, theme, width) {
         dataZoom: zoomOptions(state, 1),
         tooltip: tooltipLook(theme, {trigger: "item"}),
         series: [{type: "line", name: "Pareto front", data: steps, showSymbol: false, silent: true, lineStyle: {color: theme.faint, type: [6, 4], width: 1.3}, z: 1},
-                 ...rows.flatMap(row => {
+                 ...rows.flatMap((row, at) => {
                      const {colour, symbol} = theme.row(row.look), [x, y] = median(row), [xs, ys] = [row.time, row[state.against]];
                      const cross = [x, y, xs[1], xs[2], ys[1], ys[2]].map(value => value ?? NaN);
                      return [{type: "scatter", name: row.name, symbol, symbolSize: 8, itemStyle: {color: colour, opacity: 0.35}, z: 2,
@@ -64,7 +81,7 @@ function tradeOff(data, state, theme, width) {
                                         + tipLine(state.against, writeMemory(point.value[1]))}},
                              {type: "custom", name: row.name, data: [cross], renderItem: (params, api) => drawCross(params, api, colour), z: 3, silent: true},
                              {type: "scatter", name: row.name, symbol, symbolSize: 14, itemStyle: {color: colour, borderColor: theme.paper, borderWidth: 1.5}, z: 5,
-                              data: [[x, y]], label: names(row), labelLayout: {moveOverlap: "shiftY"}, tooltip: {formatter: () => tell(row)}}];
+                              data: [[x, y]], label: names(at), labelLayout: {moveOverlap: "shiftY"}, tooltip: {formatter: () => tell(row)}}];
                  })],
     };
 }
