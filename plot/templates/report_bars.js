@@ -38,7 +38,7 @@ function barPanels(data, state, theme, width) {
         height: top - 6, grid: grids,
         legend: {type: "plain", top: 0, left: 0, itemGap: 14, selectedMode: false, textStyle: {color: theme.ink, fontSize: 12}, icon: "rect", data: [...parts.keys()]},
         title: panels.map((panel, at) => ({left: grids[at].left, top: grids[at].top - 20, padding: 0, text: panel.title, textStyle: {color: theme.ink, fontSize: 13, fontWeight: 600}})),
-        xAxis: panels.map((panel, at) => axisLook(theme, {type: "value", gridIndex: at, min: least, max: most, name: at === last ? data.axis : "",
+        xAxis: panels.map((panel, at) => axisLook(theme, {type: "value", gridIndex: at, min: least, max: most, minInterval: data.unit === "arenas" ? 1 : 0, name: at === last ? data.axis : "",
             axisLabel: {showMinLabel: least === 0, showMaxLabel: false, formatter: value => writeShort(Math.abs(value))}})),
         yAxis: panels.map((panel, at) => axisLook(theme, {type: "category", gridIndex: at, inverse: true, data: panel.places.map(place => panel.rows[place]), axisTick: {show: false},
             axisLine: {onZero: false, lineStyle: {color: theme.faint}}, axisLabel: {interval: 0, fontSize: 12, margin: 8, formatter: name => cut(name, left - 14, 7)}, splitLine: {show: false}})),
