@@ -41,14 +41,13 @@ EXAMPLE = """example:
 @dataclass
 class Picture:
     """
-    A figure of the run; `alt` says in words what it shows; `anchor` is that of the section that it belongs to. Where it has a chart in
-    the report, which shows the same, it is a file only.
+    A figure of the run; `alt` says in words what it shows; `anchor` is that of the section that it belongs to. It is a file only where the
+    report has charts, which show the same.
     """
     path: str
     title: str
     alt: str
     anchor: str = ""
-    has_chart: bool = True
 
     @property
     def source(self):
@@ -167,7 +166,7 @@ def _draw_returned(run):
         for number, part in enumerate(several, 1):
             yield Picture(returned.draw_prices(run, part, f"{name}-price-{number}" if len(several) > 1 else f"{name}-price"),
                           f"What giving back costs · {group.name}" + _part(number, several),
-                          "A dot per row and way: memory kept, time over stock, time of asking, time of building anew", has_chart=False)
+                          "A dot per row and way: memory kept, time over stock, time of asking, time of building anew")
 
 
 def _draw_held(run):
@@ -211,7 +210,7 @@ def _draw_survivors(run):
         if survivors.find_histograms(series):
             name = _slug(name, "histogram", taken=taken)
             yield Picture(survivors.draw_histograms(run, series, name), f"How many blocks hold an arena · {series.name}",
-                          "Arenas by their blocks in use after the frees, measured and binomial", has_chart=False)
+                          "Arenas by their blocks in use after the frees, measured and binomial")
 
 
 def _draw_latencies(run, latencies):

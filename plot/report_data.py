@@ -51,7 +51,8 @@ def name_experiment(experiment):
 def read_whole(run):
     """The charts that are of no single experiment."""
     looks = report_figures.rows_of(run)
-    figures = [*report_figures.read_returned(run, looks), *report_figures.read_survivors(run), report_figures.read_micro(run, looks)]
+    figures = [*report_figures.read_returned(run, looks), *report_figures.read_prices(run, looks), *report_figures.read_survivors(run),
+               *report_figures.read_survivor_arenas(run), report_figures.read_micro(run, looks)]
     chapter = Chapter("whole", "Of the whole run", "", [figure for figure in figures if figure])
     _number([chapter])
     return chapter

@@ -278,6 +278,45 @@ def read_returned(run, looks):
                           "given back. Lower is better."], 280 * -(-len(panels) // 3))
 
 
+def read_prices(run, looks):
+    """What giving back costs, beside what it leaves: a panel per way, a line per row."""
+    for group in filter(returned.has_prices, returned.find_groups(run)):
+        ways = [returned.name_column(column) for column in group.columns]
+        names = [words.row(next(cell for cell in row.cells if cell)) for row in group.rows]
+        values = [[[_of_price(row.cells[at], read) for row in group.rows] for at in range(len(ways))] for *_, read in PRICES]
+        alt = "; ".join(f"{way}: " + ", ".join(f"{name} {words.memory(found[0][0])}" for name, found in zip(names, line) if found)
+                        for way, line in zip(ways, values[0]))
+        yield Figure("dots", f"What giving back costs · {words.plain(group.name, 120)}", f"Kept at the end, {alt}",
+                     {"rows": [[name, looks[name]] for name in names], "phases": ways, "panel": "way",
+                      "metrics": [price[:3] for price in PRICES], "values": values},
+                     ["To the left is better. Time is that of the program itself, the ratio to the same row in stock in the same round: without "
+                      "what was done after the last free. Asking: the phase `purge` or `pressure`. Again: the workload once more in the same "
+                      "process, over its first time there. A row that is absent has no such price in that way."], 90 + 26 * len(names))
+
+
+def _kept(cell):
+    """Nothing, where less than at the beginning is left."""
+    figure, values = _figure(cell.retained_mb), [sample.retained_mb for sample in cell.good]
+    return [[bound if bound is None else max(bound, 0) for bound in figure], [short(max(value, 0), 5) for value in values]]
+
+
+def _of_price(cell, read):
+    return read(cell) if cell and cell.ran else None
+
+
+def _price(found):
+    """[[median, low, high], values] of a Figure or a number, whose values are not at hand; None without it."""
+    if found is None:
+        return None
+    return [_figure(found) if hasattr(found, "median") else [short(found, 6), None, None], []]
+
+
+PRICES = (("kept", "kept at the end", "MB", _kept),
+          ("time", "time over stock's", "×", lambda cell: _price(cell.prices.beside_stock)),
+          ("asking", "asking took", "s", lambda cell: _price(cell.prices.asking_s)),
+          ("again", "again over first time", "×", lambda cell: _price(returned.rebuild_ratio(cell))))
+
+
 def read_survivors(run):
     """How few survivors hold a pool, and an arena: measured and closed form."""
     for series in survivors.find_series(run):
@@ -303,6 +342,30 @@ def read_survivors(run):
                      {"panels": panels, "columns": 2},
                      ["Each block survives the frees by chance, 1 in k. A dot is measured; the line is 1 − (1 − 1/k)^blocks."],
                      300 * -(-len(panels) // 2))
+
+
+def read_survivor_arenas(run):
+    """How many blocks hold an arena: a panel per size, row and k of survivors.find_histograms, measured and binomial."""
+    for series in survivors.find_series(run):
+        panels, told = [], []
+        for point in (point for line in survivors.find_histograms(series) for point in line):
+            kept = survivors.count_kept(point)
+            if not len(kept):
+                continue
+            edges, shares, chances = survivors.bin_counts(kept, point.blocks_per_arena, point.k)
+            middles = [short(at) for at in (edges[:-1] + edges[1:] - 1) / 2]
+            title = f"{words.plain(point.row, 18)} · {point.size} B · k {words.number(point.k, 0)}"  # what a third of the page has room for
+            told.append(f"{title}: {words.amount(len(kept), 'arena')}, {words.number(float(numpy.median(kept)), 0)} blocks in the median")
+            panels.append({"title": title,
+                           "series": [{"name": "measured", "look": 0, "bare": True, "dots": True, "x": middles, "y": [short(100 * share) for share in shares]},
+                                      {"name": "binomial", "look": 1, "x": middles, "y": [short(100 * chance) for chance in chances]}],
+                           "x": {"name": "blocks in use in an arena", "kind": "value", "unit": "n"},
+                           "y": {"name": "share of arenas", "kind": "value", "unit": "%"}})
+        if panels:
+            yield Figure("lines", f"How many blocks hold an arena · {words.plain(series.name, 120)}", f"{survivors.say_held(series)}. {'; '.join(told)}",
+                         {"panels": panels, "columns": 3},
+                         ["Dots: arenas by their blocks in use after the frees, measured. Line: the binomial distribution of the blocks of an "
+                          "arena, each kept 1 in k. Only arenas whose every block was in use before the frees, those that went back as 0."], 220 * -(-len(panels) // 3))
 
 
 def read_micro(run, looks):

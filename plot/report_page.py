@@ -68,7 +68,7 @@ def write_report(run, pictures, latencies, library):
     html = environment.get_template("report.html.j2").render(
         run=run, machine=run.machine, shards=machines.say(run), words=words, columns=COLUMNS, chapters=chapters, whole=whole, library=library,
         library_name=LIBRARY_NAME, notices=library.notices if library else "", library_path=os.path.relpath(LIBRARY_PATH, os.path.dirname(os.path.dirname(LIBRARY_PATH))), css=markupsafe.Markup(_read("report.css")), scripts=[markupsafe.Markup(text) for text in scripts],
-        policy=_policy(scripts, library), pictures=[picture for picture in pictures if not (library and picture.has_chart)],
+        policy=_policy(scripts, library), pictures=[] if library else pictures,
         advice=advise.paragraphs(run), paragraphs=report_answer.read_paragraphs(run, lines), points=report_answer.read_points(lines), lines=lines, questions=report_answer.QUESTIONS,
         overview=_read_overview(run), steadiness=findings_steadiness.read_section(run), articles=findings.read_articles(run),
         steady_chart=report_data.read_steadiness(run) if library else None, steady_anchor=findings_steadiness.ANCHOR,

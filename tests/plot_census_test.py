@@ -24,6 +24,7 @@ import census  # noqa: E402
 import checked  # noqa: E402
 import findings_census  # noqa: E402
 import numpy  # noqa: E402
+import report_figures  # noqa: E402
 import run_folder  # noqa: E402
 import style  # noqa: E402
 import survivors  # noqa: E402
@@ -536,6 +537,16 @@ class Survivors(unittest.TestCase):
         for name in ("survivors-60k-random.png", "survivors-60k-random-histogram.png"):
             self.assertIn(os.path.join(self.folder, "figures", name), self.out.split())
         self.assertEqual(len(figures_of(self.folder, "address-map")), 4)
+
+    def test_the_page_has_a_chart_of_how_many_blocks_hold_an_arena(self):
+        (figure,) = report_figures.read_survivor_arenas(self.run_read)
+        points = [point for line in survivors.find_histograms(self.series) for point in line if len(survivors.count_kept(point))]
+        self.assertEqual([panel["title"] for panel in figure.data["panels"]], [f"{point.row} · {point.size} B · k {point.k:,.0f}" for point in points])
+        for panel in figure.data["panels"]:
+            measured, binomial = panel["series"]
+            self.assertEqual(measured["x"], binomial["x"])
+            self.assertAlmostEqual(sum(measured["y"]), 100, delta=0.1)
+            self.assertTrue(50 < sum(binomial["y"]) < 100.1, binomial["y"])
 
     def test_shares_are_those_of_pools_and_arenas_that_hold_a_block(self):
         self.assertEqual((self.series.sizes, self.series.rows, len(self.series.points)),

@@ -17,6 +17,7 @@ from plot_test import MB, SECOND, Folder, cell, change_json, foreign_scripts, ma
 import findings_returned  # noqa: E402
 import given_back  # noqa: E402
 import report  # noqa: E402
+import report_figures  # noqa: E402
 import returned  # noqa: E402
 import run_folder  # noqa: E402
 import style  # noqa: E402
@@ -326,6 +327,21 @@ class Said(Folder):
         before = read(self.folder, "figures", "returned-bulk-100k.svg", mode="rb")
         self.assertEqual(run_report(self.folder, "--no-html")[0], 0)
         self.assertEqual(read(self.folder, "figures", "returned-bulk-100k.svg", mode="rb"), before)
+
+    def test_the_page_has_a_chart_of_the_prices(self):
+        make_returned(self.folder, all_ways())
+        run = run_folder.read_run(self.folder)
+        (figure,) = report_figures.read_prices(run, report_figures.rows_of(run))
+        (group,) = returned.find_groups(run)
+        values = dict(zip((key for key, *_ in figure.data["metrics"]), figure.data["values"]))
+        for at, column in enumerate(group.columns):
+            for row, kept, asking in zip(group.rows, values["kept"][at], values["asking"][at]):
+                found = row.cells[at]
+                with self.subTest(row=row.name, way=figure.data["phases"][at]):
+                    self.assertEqual(kept and kept[0][0], max(found.retained_mb.median, 0) if found and found.ran else None)
+                    self.assertEqual(asking and asking[0][0], found and found.prices.asking_s and found.prices.asking_s.median)
+        self.assertEqual(figure.data["panel"], "way")
+        self.assertTrue(any(line for panel in values["time"] for line in panel))
 
     def test_more_workloads_than_figures_are_named(self):
         cells = [{**kept("glibc", "idle", [1, 1, 1]), "params": {"n": str(number)}} for number in range(1, 4)]

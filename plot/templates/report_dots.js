@@ -1,11 +1,11 @@
-/* Phases: a panel for each, a line per row; a faint dot per sample, a solid one at the median, a bar over its interval. */
+/* Phases, or ways of giving back: a panel for each, a line per row; a faint dot per sample, a solid one at the median, a bar over its interval. */
 KINDS.dots = data => ({
     rows: data.rows,
     choices: [["metric", "figure", data.metrics.map(([, label], at) => [at, label]).filter(([at]) => data.values[at].some(line => line.some(Boolean)))]],
     zooms: false,
     option: (state, theme, width) => phaseDots(data, state, theme, width),
     csv: state => {
-        const lines = [["phase", "row", "figure", "unit", "median", "low", "high", "values"]];
+        const lines = [[data.panel ?? "phase", "row", "figure", "unit", "median", "low", "high", "values"]];
         data.metrics.forEach(([, label, unit], metric) => data.phases.forEach((phase, at) => data.rows.forEach(([row], place) => {
             const found = data.values[metric][at][place];
             if (found && !state.hidden.has(row)) lines.push([phase, row, label, unit, ...found[0], found[1].join(" ")]);
@@ -26,7 +26,7 @@ function phaseDots(data, state, theme, width) {
         height: Math.max(1, Math.ceil(phases.length / columns)) * step, grid: grids,
         title: phases.map((phase, at) => ({left: grids[at].left, top: grids[at].top - 22, padding: 0, text: cut(phase.name, inner, 8), textStyle: {color: theme.ink, fontSize: 13, fontWeight: 600}})),
         xAxis: phases.map((phase, at) => axisLook(theme, {type: "value", gridIndex: at, scale: false, splitNumber: Math.max(2, Math.floor(inner / 75)),
-            name: at >= phases.length - columns ? cut(label, inner, 6) : "", axisLabel: {formatter: value => writeValue(value, unit), fontSize: 10.5}})),
+            name: at >= phases.length - columns ? cut(label, inner, 6) : "", axisLabel: {formatter: value => writeValue(value, unit), fontSize: 10.5, alignMinLabel: "left", alignMaxLabel: "right"}})),
         yAxis: phases.map((phase, at) => axisLook(theme, {type: "category", gridIndex: at, data: shown.map(row => row.name), axisTick: {show: false},
             axisLabel: {show: at % columns === 0, interval: 0, formatter: name => cut(name, left - 14, 7), fontSize: 12}, splitLine: {show: true, lineStyle: {color: theme.line, opacity: 0.5}}})),
         tooltip: tooltipLook(theme, {trigger: "item"}),
