@@ -32,7 +32,7 @@ class Planted(Scratch):
         return float(numpy.median(measured.values_of(cell, measured.METRICS[metric]).numbers))
 
     def test_work_takes_time_and_nothing_else(self):
-        cells = self.cells("glibc_simple:n=100k,live=40k,size=128", clean="", slow="+spin:50000")
+        cells = self.cells("glibc_simple:n=100k,live=400,size=64", clean="", slow="+spin:20000")
         self.assertGreater(self.median(cells["slow"], "cpu"), 2 * self.median(cells["clean"], "cpu"))
         self.assertAlmostEqual(self.median(cells["slow"], "peak") / self.median(cells["clean"], "peak"), 1, delta=0.05)
 

@@ -93,14 +93,13 @@ class Failing(unittest.TestCase):
         """What is the same each time is simulated once."""
         key = (verdict.judge, rounds, compute, *(tuple(values[row]) for row in ("clean", "twin", "control")))
         if key not in cls.simulated:
-            cls.simulated[key] = SIMULATE(values, rounds, selftest.SIMULATED, compute=compute)
+            cls.simulated[key] = SIMULATE(values, rounds, compute=compute)
         return cls.simulated[key]
 
     def setUp(self):
-        for name, value in (("simulate", self.simulate), ("SIMULATED", 25)):  # a quarter: what fails here fails by far
-            patch = unittest.mock.patch.object(selftest, name, value)
-            patch.start()
-            self.addCleanup(patch.stop)
+        patch = unittest.mock.patch.object(selftest, "simulate", self.simulate)
+        patch.start()
+        self.addCleanup(patch.stop)
 
     def failed(self, change):
         values = made_up(0.01, rounds=100)
