@@ -4,7 +4,6 @@
 #define _GNU_SOURCE
 #include "harness/command.h"
 
-#include "harness/moments.h"
 #include "harness/page.h"
 
 #include <errno.h>
@@ -86,19 +85,6 @@ static int add_way(struct command *command, const struct return_way *way)
     return error || !way->rebuilds ? error : command_add(command, "--rebuild");
 }
 
-/* Until the end of its rest, and past a moment that falls on it: the parent reads it late by up to
- * some milliseconds, when the child would have gone on. */
-static uint64_t rest_ns(const struct cell *cell)
-{
-    enum { PAST_MOMENT_NS = 20000000 };
-
-    for (int i = 1; i < MOMENTS; i++) {
-        if (cell->idle_ns == moment_after_ns[i])
-            return cell->idle_ns + PAST_MOMENT_NS;
-    }
-    return cell->idle_ns;
-}
-
 static int add_objects_arguments(struct command *command, const struct cell *cell, uint64_t seed)
 {
     char number[32];
@@ -111,7 +97,7 @@ static int add_objects_arguments(struct command *command, const struct cell *cel
     snprintf(number, sizeof number, "%" PRIu64, seed);
     if (!error)
         error = add_pair(command, "--seed", number);
-    snprintf(number, sizeof number, "%" PRIu64, rest_ns(cell));
+    snprintf(number, sizeof number, "%" PRIu64, cell->idle_ns);
     if (!error)
         error = add_pair(command, "--idle-ns", number);
     return error ? error : add_way(command, &cell->way);
@@ -129,7 +115,7 @@ static int add_python_arguments(struct command *command, const struct program_pa
         error = command_add(command, script);
     if (!error)
         error = add_parameters(command, cell, NULL);
-    snprintf(idle, sizeof idle, "idle_ns=%" PRIu64, rest_ns(cell));
+    snprintf(idle, sizeof idle, "idle_ns=%" PRIu64, cell->idle_ns);
     return error ? error : command_add(command, idle);
 }
 

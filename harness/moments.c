@@ -16,6 +16,15 @@ void moments_phase_ended(struct moments *moments, uint64_t end_ns, int freed,
     *moments = (struct moments){.last_free_ns = end_ns, .next = 1, .taken = {*now}};
 }
 
+void moments_rest_ended(struct moments *moments, uint64_t begin_ns, uint64_t end_ns,
+                        const struct moment *now)
+{
+    for (; moments_due_ns(moments) <= end_ns; moments->next++) {
+        if (moments_due_ns(moments) >= begin_ns)
+            moments->taken[moments->next] = *now;
+    }
+}
+
 uint64_t moments_due_ns(const struct moments *moments)
 {
     if (moments->last_free_ns == 0 || moments->next == MOMENTS)

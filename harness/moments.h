@@ -39,6 +39,13 @@ struct moments {
 void moments_phase_ended(struct moments *moments, uint64_t end_ns, int freed,
                          const struct moment *now);
 
+/*
+ * A rest has ended, with the figures `now`: they are those of the moments that were due in it and
+ * that nobody had come to read. What was due before it is passed over.
+ */
+void moments_rest_ended(struct moments *moments, uint64_t begin_ns, uint64_t end_ns,
+                        const struct moment *now);
+
 /* When the next is due, CLOCK_MONOTONIC; UINT64_MAX for never. */
 uint64_t moments_due_ns(const struct moments *moments);
 

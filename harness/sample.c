@@ -46,6 +46,9 @@ struct session {
     uint64_t watch_ns;              /* when it is looked at next */
 };
 
+/* The phase in which a child only waits. */
+static const char rest_name[] = "idle";
+
 /* Of the sample under way, where it is of a program: the sampler's, and this thread's own. */
 static struct process_tree sampled_tree, own_tree;
 
@@ -74,7 +77,7 @@ int sample_is_rebuild(const struct sample_phase *phase)
 
 int sample_is_own_phase(const struct sample_phase *phase)
 {
-    return !is_called(phase, "idle") && !is_called(phase, "purge") &&
+    return !is_called(phase, rest_name) && !is_called(phase, "purge") &&
            !is_called(phase, "pressure") && !sample_is_rebuild(phase);
 }
 
@@ -283,6 +286,8 @@ static void note_moment(struct sample *sample, const struct sample_phase *phase)
 
     if (sample_is_own_phase(phase))
         moments_phase_ended(&sample->moments, stamps->end_ns, stamps->freed != 0, &now);
+    else if (is_called(phase, rest_name))
+        moments_rest_ended(&sample->moments, stamps->begin_ns, stamps->end_ns, &now);
 }
 
 /*
@@ -418,21 +423,28 @@ static int drain_stderr(struct session *session)
     return 0;
 }
 
-/* 1 while the child is in the phase in which it only waits. */
+/* 1 while the child is in that phase. */
 static int rests(const struct session *session)
 {
     const struct page *page = session->child.page;
     const uint32_t phase = atomic_load(&page->gauge.phase);
 
     return phase == page->phase_count + 1 && phase <= PAGE_PHASES &&
-           strcmp(page->phases[phase - 1].name, "idle") == 0;
+           strcmp(page->phases[phase - 1].name, rest_name) == 0;
 }
 
+/* 1 while the child has ended a phase of which nothing is read yet. */
+static int is_at_phase_end(const struct session *session)
+{
+    return session->child.page->phase_count != session->sample->phase_count;
+}
+
+/* What is due at the end of a phase is read there, from a child that is parked. */
 static void take_moments(struct session *session, uint64_t now_ns)
 {
     struct moments *moments = &session->sample->moments;
 
-    while (moments_due_ns(moments) <= now_ns)
+    while (moments_due_ns(moments) <= now_ns && !is_at_phase_end(session))
         moments_take(moments, session->child.pid, rests(session), &session->group);
 }
 
@@ -462,9 +474,9 @@ static int wait_ms(const struct session *session, uint64_t now_ns, uint64_t dead
     uint64_t next_ns = due_ns < deadline_ns ? due_ns : deadline_ns;
 
     if (session->settings->watcher && session->watch_ns < next_ns)
-        next_ns = session->watch_ns > now_ns ? session->watch_ns : now_ns;
+        next_ns = session->watch_ns;
     const uint64_t most_ms = session->witness.page ? PROGRAM_LOOK_MS : 1000;
-    const uint64_t left_ms = (next_ns - now_ns) / 1000000u + 1;
+    const uint64_t left_ms = next_ns > now_ns ? (next_ns - now_ns) / 1000000u + 1 : 1;
 
     return (int)(left_ms < most_ms ? left_ms : most_ms);
 }

@@ -141,11 +141,7 @@ static void *sample_until_stopped(void *argument)
     struct sampler *sampler = argument;
     uint64_t due_ns = sampler->started_ns;
 
-    while (!atomic_load_explicit(&sampler->stop, memory_order_relaxed)) {
-        if (sampler->count == SAMPLER_MOST_TICKS)
-            thin(sampler);
-        if (take_tick(sampler) != 0)
-            break; /* the child has ended */
+    for (;;) {
         uint64_t now = clock_monotonic_ns();
         due_ns += sampler->tick_ns;
         if (now > due_ns) {
@@ -154,6 +150,12 @@ static void *sample_until_stopped(void *argument)
                              read */
         }
         sleep_until(due_ns);
+        if (atomic_load_explicit(&sampler->stop, memory_order_relaxed))
+            break;
+        if (sampler->count == SAMPLER_MOST_TICKS)
+            thin(sampler);
+        if (take_tick(sampler) != 0)
+            break; /* the child has ended */
     }
     return NULL;
 }
@@ -207,6 +209,7 @@ int sampler_start(struct sampler *sampler, const struct spawned *child, uint64_t
     atomic_store(&sampler->over_limit, 0);
     atomic_store(&sampler->tree_error, 0);
     sampler->started_ns = clock_monotonic_ns();
+    take_tick(sampler); /* a child that has ended is found again by the thread */
 
     pthread_attr_init(&attributes);
     prefer_punctual(sampler, &attributes);

@@ -52,12 +52,13 @@ struct sampler {
 int sampler_init(struct sampler *sampler);
 
 /*
- * Starts to read `child` each `tick_ns`; time 0 is now. A child above `memory_limit_bytes` resident
- * is killed. `tree`: it is what is measured, all processes beneath the child, and is this thread's
- * until sampler_stop; NULL: the child is. While forks of it may share pages it is checked, which
- * costs some 10 ms a GB, for at most a fiftieth of the time (process_tree_rollup), and once more
- * before it is killed. Pinned to `cpu` unless it is -1. Returns 0 or a negative errno. One sample
- * at a time.
+ * Starts to read `child` each `tick_ns`; time 0 is now, and the first tick is taken before this
+ * returns: a child that is over before the thread gets a processor has a curve too. A child above
+ * `memory_limit_bytes` resident is killed. `tree`: it is what is measured, all processes beneath
+ * the child, and is this thread's until sampler_stop; NULL: the child is. While forks of it may
+ * share pages it is checked, which costs some 10 ms a GB, for at most a fiftieth of the time
+ * (process_tree_rollup), and once more before it is killed. Pinned to `cpu` unless it is -1.
+ * Returns 0 or a negative errno. One sample at a time.
  */
 int sampler_start(struct sampler *sampler, const struct spawned *child, uint64_t tick_ns,
                   uint64_t memory_limit_bytes, struct process_tree *tree, int cpu);

@@ -243,6 +243,46 @@ static void a_moment_without_rest_is_passed_over(void **state)
     assert_true(moments.taken[2].charge_bytes == MOMENT_NO_CHARGE);
 }
 
+static void what_nobody_read_of_a_rest_is_what_its_end_has(void **state)
+{
+    struct moments moments = {0};
+    const struct moment freed = {.at_ns = 9}, rested = {.at_ns = 9 + SECOND};
+
+    (void)state;
+    moments_phase_ended(&moments, 9, 1, &freed);
+    moments_rest_ended(&moments, 10, 9 + SECOND, &rested);
+    assert_int_equal(moments.taken[1].at_ns, 9 + SECOND);
+    assert_int_equal(moments.taken[2].at_ns, 9 + SECOND);
+    assert_int_equal(moments.taken[3].at_ns, 0);
+    assert_int_equal(moments_due_ns(&moments), 9 + 10 * SECOND);
+}
+
+static void what_was_due_before_a_rest_is_passed_over(void **state)
+{
+    struct moments moments = {0};
+    const struct moment freed = {.at_ns = 9}, rested = {.at_ns = 9 + SECOND};
+
+    (void)state;
+    moments_phase_ended(&moments, 9, 1, &freed);
+    moments_rest_ended(&moments, 10 + SECOND / 10, 9 + SECOND, &rested);
+    assert_int_equal(moments.taken[1].at_ns, 0);
+    assert_int_equal(moments.taken[2].at_ns, 9 + SECOND);
+}
+
+static void a_moment_that_was_read_stays_when_the_rest_ends(void **state)
+{
+    struct moments moments = {0};
+    const struct moment freed = {.at_ns = 9}, rested = {.at_ns = 9 + SECOND};
+    const struct memory_group none = MEMORY_GROUP_NONE;
+
+    (void)state;
+    moments_phase_ended(&moments, 9, 1, &freed);
+    moments_take(&moments, getpid(), 1, &none);
+    moments_rest_ended(&moments, 10, 9 + SECOND, &rested);
+    assert_true(moments.taken[1].rollup.rss_bytes > 0);
+    assert_int_equal(moments.taken[2].at_ns, 9 + SECOND);
+}
+
 static void after_the_last_moment_none_is_due(void **state)
 {
     struct moments moments = {0};
@@ -278,6 +318,9 @@ int main(void)
         CURVE_TEST(without_a_tick_there_is_nothing),
         CURVE_TEST(moments_are_counted_from_the_last_phase_that_freed),
         CURVE_TEST(a_moment_without_rest_is_passed_over),
+        CURVE_TEST(what_nobody_read_of_a_rest_is_what_its_end_has),
+        CURVE_TEST(what_was_due_before_a_rest_is_passed_over),
+        CURVE_TEST(a_moment_that_was_read_stays_when_the_rest_ends),
         CURVE_TEST(after_the_last_moment_none_is_due),
     };
 

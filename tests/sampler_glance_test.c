@@ -69,6 +69,22 @@ static void test_nothing_is_seen_while_the_ring_is_thinned(void **state)
     assert_int_equal(sampler_glance(&sampler, &cursor, views, MOST), 10);
 }
 
+/* However long its thread waits for a processor. */
+static void test_the_first_tick_is_there_when_the_sampler_has_started(void **state)
+{
+    static struct page page;
+    const struct spawned self = {
+        .pid = getpid(), .statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC), .page = &page};
+
+    (void)state;
+    assert_true(self.statm_fd >= 0);
+    assert_int_equal(sampler_start(&sampler, &self, CLOCK_SECOND_NS / 10, UINT64_MAX, NULL, -1), 0);
+    assert_true(sampler_glance(&sampler, &cursor, views, MOST) >= 1);
+    assert_true(views[0].rss_bytes > 0);
+    sampler_stop(&sampler);
+    close(self.statm_fd);
+}
+
 /* A sampler that never rests fills its ring in a second or two, and thins it. */
 static void test_a_ring_that_is_thinned_meanwhile_is_read_on_in_order(void **state)
 {
@@ -105,6 +121,8 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_nothing_is_seen_while_the_ring_is_thinned, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_the_first_tick_is_there_when_the_sampler_has_started,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_ring_that_is_thinned_meanwhile_is_read_on_in_order,
                                         set_up, tear_down),
     };
