@@ -150,8 +150,8 @@ void cli_print_plan(const char *folder);
  * CLI_OK, CLI_FAILED or CLI_INTERRUPTED, with a message on stderr. */
 int cli_draw(const char *command, const char *script, const char *input, const char *output);
 
-/* Draws the report of a run: executes plot/report.py under an interpreter that has matplotlib and
- * jinja2. Returns an exit status. */
-int cli_draw_report(const char *command, const char *path);
+/* Draws the report of a run and its figures, or `only` "report" or "figures" (NULL: both): executes
+ * plot/report.py under an interpreter that has matplotlib and jinja2. Returns an exit status. */
+int cli_draw_report(const char *command, const char *path, const char *only);
 
 #endif

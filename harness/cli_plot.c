@@ -74,17 +74,24 @@ int cli_run_script(const char *command, const char *script, const char *const *w
     return error || !WIFEXITED(wait_status) ? CLI_FAILED : WEXITSTATUS(wait_status);
 }
 
-int cli_draw(const char *command, const char *script, const char *input, const char *output)
+/* Its own statuses are not this command's: a drawing that failed is a failure. */
+static int draw(const char *command, const char *script, const char *const *words)
 {
-    const char *const words[] = {input, output, NULL};
     const int status = cli_run_script(command, script, words);
 
-    /* Its own statuses are not this command's: a drawing that failed is a failure. */
     return status == CLI_OK || status == CLI_INTERRUPTED ? status : CLI_FAILED;
 }
 
-int cli_draw_report(const char *command, const char *path)
+int cli_draw(const char *command, const char *script, const char *input, const char *output)
 {
+    const char *const words[] = {input, output, NULL};
+
+    return draw(command, script, words);
+}
+
+int cli_draw_report(const char *command, const char *path, const char *only)
+{
+    const char *const words[] = {path, only ? "--only" : NULL, only, NULL};
     struct program_paths paths;
     const int failed = refresh_summary(command, path);
 
@@ -92,23 +99,62 @@ int cli_draw_report(const char *command, const char *path)
         return failed;
     if (cli_find_programs(command, &paths) != CLI_OK)
         return CLI_FAILED;
-    return cli_draw(command, paths.report_script, path, NULL);
+    return draw(command, paths.report_script, words);
 }
 
+enum { OPTION_ONLY = 256 };
+
+struct plot_options {
+    const char *run;
+    const char *only; /* NULL: all of it */
+};
+
+static error_t parse(int key, char *argument, struct argp_state *state)
+{
+    struct plot_options *options = state->input;
+
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &options->run;
+        return 0;
+    case OPTION_ONLY:
+        if (strcmp(argument, "report") != 0 && strcmp(argument, "figures") != 0)
+            argp_error(state, "'%s' is neither report nor figures", argument);
+        options->only = argument;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp_option option_table[] = {
+    {"only", OPTION_ONLY, "report|figures", 0,
+     "The report alone, whose charts need none of the figures, in a fraction of the time; or the "
+     "figures alone",
+     0},
+    {0},
+};
+
+static const struct argp run_argument = {.parser = cli_parse_run};
+static const struct argp_child children[] = {{&run_argument, 0, NULL, 0}, {0}};
+
 const struct argp cli_plot_parser = {
-    .parser = cli_parse_run,
+    .options = option_table,
+    .parser = parse,
+    .children = children,
     .args_doc = "RUN",
     .doc = "Draw the figures of a run folder (figures/*.png and *.svg) and its report "
            "(report.html, one file that works offline), by a Python 3 that has matplotlib and "
            "jinja2."
            "\vExample:\n"
-           "  tidemark plot results/2026-01-31T120000Z-quick",
+           "  tidemark plot results/2026-01-31T120000Z-quick\n"
+           "  tidemark plot --only report results/2026-01-31T120000Z-full",
 };
 
 int cli_plot(int argc, char **argv)
 {
-    const char *run = NULL;
+    struct plot_options options = {0};
 
-    argp_parse(&cli_plot_parser, argc, argv, 0, NULL, &run);
-    return cli_draw_report("plot", run);
+    argp_parse(&cli_plot_parser, argc, argv, 0, NULL, &options);
+    return cli_draw_report("plot", options.run, options.only);
 }

@@ -233,7 +233,7 @@ static int tell(const struct run_options *options, const char *folder, int statu
     printf("\nrun folder: %s\n", folder);
     status = cli_finish("run", status);
     if (options->report) {
-        int drawn = cli_draw_report("run", folder);
+        int drawn = cli_draw_report("run", folder, NULL);
         if (drawn == CLI_OK)
             printf("report:     %s/report.html\nfigures:    %s/figures/\n", folder, folder);
         else if (status == CLI_OK)

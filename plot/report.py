@@ -59,17 +59,19 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="report.py", description="Draws the figures of a run and writes its report.",
                                      epilog=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", metavar="RUN", help="folder of a run, as `tidemark run` writes it")
-    parser.add_argument("--no-html", action="store_true", help="write the figures only")
+    parser.add_argument("--only", choices=("report", "figures"),
+                        help="the report, whose charts need no figures, or the figures; by default both")
     options = parser.parse_args(arguments)
     try:
         run = run_folder.read_run(options.run)
-        library = None if options.no_html else report_page.find_library()
-        pictures = draw_all(run)
-        if not options.no_html:
+        library = report_page.find_library()
+        # Without the library the page holds the figures.
+        pictures = draw_all(run) if options.only != "report" or library is None else []
+        if options.only != "figures":
             report_page.write_report(run, pictures, latency.read_latencies(run), library)
         for picture in pictures:
             print(picture.path)
-        if not options.no_html:
+        if options.only != "figures":
             print(os.path.join(run.folder, "report.html"))
         sys.stdout.flush()
     except (checked.RunError, OSError) as error:

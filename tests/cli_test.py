@@ -513,6 +513,11 @@ class Plots(Scratch):
         self.assertTrue([name for name in figures if name.endswith(".png")])
         self.assertTrue([name for name in figures if name.endswith(".svg")])
 
+    def test_a_part_of_it_that_there_is_none_of_is_refused_with_those_that_there_are(self):
+        refused = tidemark("plot", "--only=pictures", "results/reference")
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("'pictures' is neither report nor figures", refused.stderr)
+
 
 class Setup(Scratch):
     def test_without_apt_the_packages_are_listed_and_the_status_is_2(self):

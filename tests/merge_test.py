@@ -132,12 +132,13 @@ class Shards(Merge):
                       % (sum(cell["shard"] == 2 for cell in cells), len(cells)), shown.stdout)
 
     def test_a_report_of_a_shard_says_what_is_not_in_it(self):
-        drawn = tidemark("plot", self.shard(2))
+        drawn = tidemark("plot", "--only=report", self.shard(2))
         self.assertEqual(drawn.returncode, 0, drawn.stderr)
         with open(os.path.join(self.shard(2), "report.html"), encoding="utf-8") as file:
             report = file.read()
         self.assertTrue("This is shard 2 of 3" in report)
         self.assertTrue("not measured here: shard 1 of 3 has it" in report)
+        self.assertFalse(os.path.exists(os.path.join(self.shard(2), "figures")))
 
     def test_a_shard_that_was_stopped_is_resumed_as_that_shard(self):
         folder = self.folder("stopped")

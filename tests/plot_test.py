@@ -309,10 +309,14 @@ class Folder(unittest.TestCase):
         self.assertNotIn("Traceback", err)
         self.assertFalse(os.path.exists(os.path.join(self.folder, "report.html")))
 
-    def page(self):
-        status, _, err = run_report(self.folder)
+    def page(self, *options):
+        status, _, err = run_report(self.folder, *options)
         self.assertEqual(status, 0, err)
         return References(read(self.folder, "report.html"))
+
+    def said(self):
+        """The text of the page, for tests that are of no figure: none is drawn."""
+        return self.page("--only=report").text.replace(words.NARROW, " ")
 
 
 # --- the whole of a quick run -----------------------------------------------------------------------------------------------
@@ -350,7 +354,7 @@ class QuickRun(unittest.TestCase):
     def test_svg_is_the_same_when_drawn_again(self):
         figures = os.path.join(self.folder, "figures")
         before = {name: read(figures, name, mode="rb") for name in os.listdir(figures)}
-        self.assertEqual(run_report(self.folder, "--no-html")[0], 0)
+        self.assertEqual(run_report(self.folder, "--only=figures")[0], 0)
         self.assertEqual({name: read(figures, name, mode="rb") for name in os.listdir(figures)}, before)
 
     def test_the_report_loads_nothing_from_elsewhere(self):
@@ -590,18 +594,18 @@ class OddRun(Folder):
 
     def test_where_nothing_goes_back_no_row_is_called_the_best(self):
         make_run(self.folder, [list_lifetime("glibc", 200.0), list_lifetime("mimalloc", 199.0)])
-        self.assertIn("No row gave back as much as 1.0 % of what it could.", self.page().text.replace(words.NARROW, " "))
+        self.assertIn("No row gave back as much as 1.0 % of what it could.", self.said())
 
     def test_where_next_to_nothing_stays_a_collection_is_not_judged(self):
         make_run(self.folder, [del_collect(way, "pymalloc", 0.2, 0.1, peak_mb=0.5) for way in ("pass", "del", "del_collect")])
         self.assertIn("Less than 1.0 MB stays in every row, in each of the ways pass, del and del_collect",
-                      self.page().text.replace(words.NARROW, " "))
+                      self.said())
 
     def test_an_experiment_that_is_absent_is_said_to_be(self):
         make_run(self.folder, [list_lifetime("glibc", 20.0)])
-        page = self.page()
+        text = self.said()
         for what in ("del_collect cells", "real CPython", "idle for 10 s or more"):
-            self.assertRegex(page.text, "Not answered by this run: it has no [^.]*" + what)
+            self.assertRegex(text, "Not answered by this run: it has no [^.]*" + what)
 
     def test_a_planned_cell_that_the_summary_lacks_is_named(self):
         make_run(self.folder, [list_lifetime("glibc", 20.0), list_lifetime("mimalloc", 9.0)])
@@ -686,7 +690,7 @@ class Ways(Folder):
     def test_a_collection_is_compared_within_its_way(self):
         make_run(self.folder, [{**del_collect(way, "glibc", kept), "return": mode} for mode, kept in (("stock", 50.0), ("purge", 3.0))
                                for way in ("pass", "del", "del_collect")])
-        text = self.page().text.replace(words.NARROW, " ")
+        text = self.said()
         for mode, kept in (("stock", "(49|50)"), ("purge, not rebuilt", "[23]")):
             told = text.partition(f"profile=2.7 · return {mode})")[2].partition(" stay after del")[0]
             self.assertRegex(told, rf" {kept}\.\d MB$")
@@ -728,7 +732,10 @@ class Steadiness(Folder):
     """The section on noise, its figure, and controls, which are rows nowhere else."""
 
     def text(self):
-        return self.page().text.replace(words.NARROW, " ")
+        """Of the page; of the figures that of the canary alone is drawn."""
+        text = self.said()
+        list(report._draw_canary(run_folder.read_run(self.folder)))
+        return text
 
     def change_samples(self, change):
         records = [json.loads(line) for line in read(self.folder, "samples.jsonl").splitlines()]
@@ -900,6 +907,15 @@ class BadInput(Folder):
     def test_an_unknown_format_is_refused(self):
         change_json(self.folder, "plan.json", lambda plan: plan.update(format=2))
         self.fails("plan.json", "format 2")
+
+    def test_the_report_can_be_written_without_the_figures_and_they_without_it(self):
+        for only, kept in (("report", "report.html"), ("figures", "figures")):
+            with self.subTest(only=only), tempfile.TemporaryDirectory() as holder:
+                folder = shutil.copytree(self.folder, os.path.join(holder, "run"))
+                status, out, err = run_report(folder, "--only", only)
+                self.assertEqual((status, err), (0, ""))
+                self.assertEqual({"report.html", "figures"} & set(os.listdir(folder)), {kept})
+                self.assertEqual({os.path.relpath(line, folder).partition("/")[0] for line in out.split()}, {kept})
 
     def test_wrong_usage_ends_with_2(self):
         self.assertEqual(run_report()[0], 2)
