@@ -19,7 +19,7 @@ void moments_phase_ended(struct moments *moments, uint64_t end_ns, int freed,
 void moments_rest_ended(struct moments *moments, uint64_t begin_ns, uint64_t end_ns,
                         const struct moment *now)
 {
-    for (; moments_due_ns(moments) <= end_ns; moments->next++) {
+    for (; moments->next < MOMENTS && moments_due_ns(moments) <= end_ns; moments->next++) {
         if (moments_due_ns(moments) >= begin_ns)
             moments->taken[moments->next] = *now;
     }
