@@ -19,23 +19,6 @@ from tidemark_run import PLAIN, SMALL, TIDEMARK, Scratch, read_samples, show, ti
 MICRO = os.path.join(os.path.dirname(TIDEMARK), "tidemark-micro")
 
 
-def memory_groups(of_pid):
-    """The folders of the memory groups that a run of that process has made in the group of this one."""
-    with open("/proc/self/cgroup", encoding="utf-8") as file:
-        lines = [line.rstrip("\n").split(":", 2) for line in file]
-    v1 = ["/sys/fs/cgroup/memory" + path for _, controllers, path in lines if "memory" in controllers.split(",")]
-    own = (v1 or ["/sys/fs/cgroup" + path for _, controllers, path in lines if not controllers] or [""])[0]
-    return glob.glob("%s/tidemark-%d-*" % (glob.escape(own), of_pid)) if own else []
-
-
-def is_sample(child):
-    """Whether the process is there and runs tidemark-child: what the harness asks beforehand comes and goes."""
-    try:
-        return os.readlink("/proc/%s/exe" % child).endswith("-child")
-    except OSError:
-        return False
-
-
 class Help(unittest.TestCase):
     def test_every_subcommand_has_help_with_an_example(self):
         for command in ("list", "run", "show", "stats", "plot", "micro", "doctor", "overhead", "snapshot"):
@@ -289,46 +272,6 @@ class Runs(Scratch):
         self.assertIn("not passed on to the allocators: MALLOC_ARENA_MAX=1", ran.stderr)
         with open(self.folder() + "/machine.json", encoding="utf-8") as file:
             self.assertIn("MALLOC_ARENA_MAX=1", json.load(file)["dropped_environment"])
-
-    def test_an_interrupted_run_keeps_what_was_measured(self):
-        with subprocess.Popen([TIDEMARK, "run", *SMALL[:2], *PLAIN, "--idle", "300ms", "-a", "glibc", "--rounds", "50", "-o",
-                               self.folder()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-            samples = self.folder() + "/samples.jsonl"
-            deadline = time.monotonic() + 30
-            while time.monotonic() < deadline and not (os.path.exists(samples) and os.path.getsize(samples)):
-                time.sleep(0.05)
-            process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=30)
-        self.assertEqual(process.returncode, 130)
-        self.assertEqual(memory_groups(process.pid), [])
-        self.assertIn("interrupted", errors)
-        (cell,) = show(self.folder())
-        self.assertGreaterEqual(cell["samples"], 1)
-        self.assertRegex(tidemark("show", self.folder()).stderr, r"did not finish: \d+ of 50 samples")
-        with open(self.folder() + "/machine.json", encoding="utf-8") as file:
-            self.assertTrue(json.load(file)["interrupted"])
-
-    def test_a_killed_parent_leaves_no_child(self):
-        with subprocess.Popen([TIDEMARK, "run", *SMALL[:2], *PLAIN, "--idle", "60s", "-a", "glibc", "--rounds", "1", "-o",
-                               self.folder()], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            child = ""
-            deadline = time.monotonic() + 30
-            while time.monotonic() < deadline and not is_sample(child):
-                time.sleep(0.05)
-                with open("/proc/%d/task/%d/children" % (process.pid, process.pid), encoding="utf-8") as file:
-                    child = file.read().strip()
-            process.kill()
-        self.assertTrue(child)
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline and os.path.exists("/proc/" + child):
-            time.sleep(0.05)
-        self.assertFalse(os.path.exists("/proc/" + child))
-        # The group that it had is removed by the next run.
-        left = memory_groups(process.pid)
-        tidemark("run", *SMALL, "-a", "glibc", "--rounds", "1", "-o", self.folder("next"))
-        with open(self.folder("next") + "/machine.json", encoding="utf-8") as file:
-            self.assertEqual(len(left), int(json.load(file)["memory_limit"]["by"] == "cgroup"))
-        self.assertEqual(memory_groups(process.pid), [])
 
 
 class Noise(Scratch):
