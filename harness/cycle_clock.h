@@ -17,10 +17,6 @@
 #include "harness/clock.h"
 #include "harness/latency_histogram.h"
 
-#if defined(__x86_64__)
-#include <x86intrin.h>
-#endif
-
 enum { CYCLE_CLOCK_SOURCE_BYTES = 32 };
 
 struct cycle_clock {
@@ -38,8 +34,8 @@ static inline uint64_t cycle_clock_begin(const struct cycle_clock *clock)
 {
 #if defined(__x86_64__)
     if (__builtin_expect(clock->uses_counter, 1)) {
-        _mm_lfence();
-        return __rdtsc();
+        __builtin_ia32_lfence();
+        return __builtin_ia32_rdtsc();
     }
 #elif defined(__aarch64__)
     if (__builtin_expect(clock->uses_counter, 1)) {
@@ -57,7 +53,7 @@ static inline uint64_t cycle_clock_end(const struct cycle_clock *clock)
 #if defined(__x86_64__)
     if (__builtin_expect(clock->uses_counter, 1)) {
         unsigned processor;
-        return __rdtscp(&processor);
+        return __builtin_ia32_rdtscp(&processor);
     }
 #endif
     return cycle_clock_begin(clock);

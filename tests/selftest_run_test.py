@@ -23,16 +23,17 @@ PLANTED = os.path.abspath(os.environ.get("PLANTED", "build/libtidemark-planted.s
 class Planted(Scratch):
     """libtidemark-planted.so: each fault by itself, beside its clean twin."""
 
-    def cells(self, workload, **rows):
+    def cells(self, workload, rounds=3, **rows):
         words = [word for row, tunables in rows.items() for word in ("-a", f"{row}={PLANTED}{tunables}")]
-        run = run_into(self.scratch, "-w", workload, "--rounds", "3", "--idle", "0s", *words)
+        run = run_into(self.scratch, "-w", workload, "--rounds", str(rounds), "--idle", "0s", *words)
         return {cell.label: cell for cell in measured.read(run).cells}
 
     def median(self, cell, metric):
         return float(numpy.median(measured.values_of(cell, measured.METRICS[metric]).numbers))
 
     def test_work_takes_time_and_nothing_else(self):
-        cells = self.cells("glibc_simple:n=100k,live=400,size=64", clean="", slow="+spin:20000")
+        # Where libraries are mapped moves a peak of 2.5 MB by 5 % either way, from sample to sample: 15 have their median within some 2 %.
+        cells = self.cells("glibc_simple:n=100k,live=400,size=64", rounds=15, clean="", slow="+spin:20000")
         self.assertGreater(self.median(cells["slow"], "cpu"), 2 * self.median(cells["clean"], "cpu"))
         self.assertAlmostEqual(self.median(cells["slow"], "peak") / self.median(cells["clean"], "peak"), 1, delta=0.05)
 

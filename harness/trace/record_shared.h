@@ -16,9 +16,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
-#if defined(__x86_64__)
-#include <x86intrin.h>
-#endif
 
 #define RECORD_VARIABLE "TIDEMARK_RECORD" /* the file, in the environment */
 
@@ -185,7 +182,7 @@ static inline uint32_t record_pop_all(_Atomic uint64_t *list)
 static inline uint64_t record_read_counter(void)
 {
 #if defined(__x86_64__)
-    return __rdtsc();
+    return __builtin_ia32_rdtsc();
 #elif defined(__aarch64__)
     uint64_t ticks;
     __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks)::"memory");
