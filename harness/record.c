@@ -197,6 +197,7 @@ static struct returned_curve curve_of(const struct sample *sample)
         .count = sample->tick_count,
         .from_ns = sample->moments.last_free_ns - sample->baseline_ns,
         .until_ns = sample->phases[phases - 1].stamps.end_ns - sample->baseline_ns,
+        .first_bytes = (int64_t)sample->moments.taken[0].rollup.rss_bytes - baseline,
         .baseline_bytes = baseline,
         .floor_bytes = (int64_t)sample->phases[phases - 1].stamps.live_bytes,
     };
@@ -204,6 +205,8 @@ static struct returned_curve curve_of(const struct sample *sample)
     for (size_t i = 0; i < phases; i++) {
         int64_t peak = (int64_t)sample->phases[i].status.peak_bytes - baseline;
         curve.peak_bytes = peak > curve.peak_bytes ? peak : curve.peak_bytes;
+        if (sample->phases[i].stamps.end_ns == sample->moments.last_free_ns)
+            curve.first_live_bytes = (int64_t)sample->phases[i].stamps.live_bytes;
     }
     return curve;
 }

@@ -16,9 +16,12 @@ struct returned_curve {
     const struct tick *ticks;
     size_t count;
     uint64_t from_ns, until_ns; /* the last free, and the end of the rest: on the curve's clock */
-    int64_t baseline_bytes;     /* resident before the first operation */
-    int64_t peak_bytes;         /* above the baseline */
-    int64_t floor_bytes;        /* live at the last free: what cannot go back */
+    /* At `from_ns`, read of the child that is parked there, which no tick is as near to: resident
+     * above the baseline, and what the program still holds. */
+    int64_t first_bytes, first_live_bytes;
+    int64_t baseline_bytes; /* resident before the first operation */
+    int64_t peak_bytes;     /* above the baseline */
+    int64_t floor_bytes;    /* live at the last free: what cannot go back */
 };
 
 enum { RETURNED_LEAST_BYTES = 1 << 20 }; /* of peak - floor, below which a share says nothing */

@@ -29,13 +29,16 @@ static void add_tick(uint64_t t_ns, int64_t resident_mb, int64_t live_mb)
                                          .live_bytes = (uint64_t)(live_mb * MB)};
 }
 
-/* Of 100 MB 10 stay in use; the last free is at 1 s, and it is watched until 11 s. */
+/* Of 100 MB 10 stay in use; the last free is at 1 s, when all is still resident, and it is watched
+ * until 11 s. */
 static int set_up(void **state)
 {
     (void)state;
     curve = (struct returned_curve){.ticks = ticks,
                                     .from_ns = SECOND,
                                     .until_ns = 11 * SECOND,
+                                    .first_bytes = 100 * MB,
+                                    .first_live_bytes = 10 * MB,
                                     .baseline_bytes = BASELINE_MB * MB,
                                     .peak_bytes = 100 * MB,
                                     .floor_bytes = 10 * MB};
@@ -85,7 +88,19 @@ static void what_goes_back_at_once_took_no_time(void **state)
     add_tick(0, 100, 100);
     add_tick(SECOND - 1, 10, 10);
     add_tick(11 * SECOND, 10, 10);
+    curve.first_bytes = 10 * MB;
     assert_after(0.5, 0);
+    assert_after(0.9, 0);
+    assert_excess(10 * SECOND, 0);
+}
+
+static void what_had_gone_at_the_last_free_took_no_time_however_late_the_next_tick(void **state)
+{
+    (void)state;
+    add_tick(0, 100, 100);
+    add_tick(3 * SECOND, 10, 10);
+    add_tick(11 * SECOND, 10, 10);
+    curve.first_bytes = 10 * MB;
     assert_after(0.9, 0);
     assert_excess(10 * SECOND, 0);
 }
@@ -166,6 +181,7 @@ static void resident_below_what_is_live_is_no_negative_area(void **state)
     add_tick(SECOND, 5, 10);
     add_tick(3 * SECOND, 5, 10);
     add_tick(11 * SECOND, 5, 10);
+    curve.first_bytes = 5 * MB;
     assert_excess(10 * SECOND, 0);
 }
 
@@ -305,6 +321,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CURVE_TEST(what_never_goes_back_has_no_time_and_all_of_the_area),
         CURVE_TEST(what_goes_back_at_once_took_no_time),
+        CURVE_TEST(what_had_gone_at_the_last_free_took_no_time_however_late_the_next_tick),
         CURVE_TEST(a_step_has_the_time_and_the_area_of_its_ticks),
         CURVE_TEST(a_slope_reaches_half_before_nine_tenths),
         CURVE_TEST(half_may_go_and_nine_tenths_never),
