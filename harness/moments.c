@@ -8,21 +8,32 @@
 
 const uint64_t moment_after_ns[MOMENTS] = {0, 100000000, 1000000000, 10000000000, 30000000000};
 
+/* All that was due by then has the figures `now`; NULL: it is passed over. */
+static void catch_up(struct moments *moments, uint64_t end_ns, const struct moment *now)
+{
+    for (; moments->next < MOMENTS && moments_due_ns(moments) <= end_ns; moments->next++) {
+        if (now)
+            moments->taken[moments->next] = *now;
+    }
+}
+
 void moments_phase_ended(struct moments *moments, uint64_t end_ns, int freed,
                          const struct moment *now)
 {
-    if (!freed && moments->last_free_ns != 0)
-        return;
-    *moments = (struct moments){.last_free_ns = end_ns, .next = 1, .taken = {*now}};
+    if (freed || moments->last_free_ns == 0)
+        *moments = (struct moments){.last_free_ns = end_ns, .next = 1, .taken = {*now}};
+    else
+        catch_up(moments, end_ns, NULL);
 }
 
-void moments_rest_ended(struct moments *moments, uint64_t begin_ns, uint64_t end_ns,
-                        const struct moment *now)
+void moments_rest_ended(struct moments *moments, uint64_t end_ns, const struct moment *now)
 {
-    for (; moments->next < MOMENTS && moments_due_ns(moments) <= end_ns; moments->next++) {
-        if (moments_due_ns(moments) >= begin_ns)
-            moments->taken[moments->next] = *now;
-    }
+    catch_up(moments, end_ns, now);
+}
+
+void moments_asked(struct moments *moments, uint64_t end_ns)
+{
+    catch_up(moments, end_ns, NULL);
 }
 
 uint64_t moments_due_ns(const struct moments *moments)

@@ -34,17 +34,20 @@ struct moments {
 
 /*
  * A phase of the workload has ended at `end_ns`. Where it freed, or none did before it, time starts
- * anew, and `now`, the figures of its end, is the first moment.
+ * anew, and `now`, the figures of its end, is the first moment; else what was due in it is passed
+ * over.
  */
 void moments_phase_ended(struct moments *moments, uint64_t end_ns, int freed,
                          const struct moment *now);
 
 /*
- * A rest has ended, with the figures `now`: they are those of the moments that were due in it and
- * that nobody had come to read. What was due before it is passed over.
+ * A rest has ended at `end_ns`, with the figures `now`: they are those of the moments that were due
+ * by then and that nobody had come to read, since the child had been parked or asleep.
  */
-void moments_rest_ended(struct moments *moments, uint64_t begin_ns, uint64_t end_ns,
-                        const struct moment *now);
+void moments_rest_ended(struct moments *moments, uint64_t end_ns, const struct moment *now);
+
+/* The child was asked to give back until `end_ns`: what was due by then is passed over. */
+void moments_asked(struct moments *moments, uint64_t end_ns);
 
 /* When the next is due, CLOCK_MONOTONIC; UINT64_MAX for never. */
 uint64_t moments_due_ns(const struct moments *moments);

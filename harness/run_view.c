@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "harness/run_view.h"
 
+#include "harness/clock.h"
 #include "harness/statistics.h"
 #include "harness/text.h"
 
@@ -160,8 +161,8 @@ static void draw_curve(struct run_view *view)
     char text[128], now[TEXT_NUMBER_BYTES], most[TEXT_NUMBER_BYTES], time[TEXT_NUMBER_BYTES];
     char line[SPARKLINE_CELL_BYTES * SPARKLINE_BUCKETS + 1];
 
-    if (view->curve.used == 0)
-        return;
+    if (view->curve.used == 0 || view->t_ns < CLOCK_SECOND_NS / 1000)
+        return; /* the first tick, by itself, is no curve */
     const int length = snprintf(text, sizeof text, " %s, at most %s, after %s",
                                 text_format_bytes(now, (double)view->now_bytes),
                                 text_format_bytes(most, (double)view->most_bytes),

@@ -287,7 +287,9 @@ static void note_moment(struct sample *sample, const struct sample_phase *phase)
     if (sample_is_own_phase(phase))
         moments_phase_ended(&sample->moments, stamps->end_ns, stamps->freed != 0, &now);
     else if (is_called(phase, rest_name))
-        moments_rest_ended(&sample->moments, stamps->begin_ns, stamps->end_ns, &now);
+        moments_rest_ended(&sample->moments, stamps->end_ns, &now);
+    else
+        moments_asked(&sample->moments, stamps->end_ns);
 }
 
 /*
@@ -423,29 +425,25 @@ static int drain_stderr(struct session *session)
     return 0;
 }
 
-/* 1 while the child is in that phase. */
-static int rests(const struct session *session)
+/* The name of the phase that the child is in, NULL between two. */
+static const char *running_phase(const struct session *session)
 {
     const struct page *page = session->child.page;
     const uint32_t phase = atomic_load(&page->gauge.phase);
 
-    return phase == page->phase_count + 1 && phase <= PAGE_PHASES &&
-           strcmp(page->phases[phase - 1].name, rest_name) == 0;
+    return phase == page->phase_count + 1 && phase <= PAGE_PHASES ? page->phases[phase - 1].name
+                                                                  : NULL;
 }
 
-/* 1 while the child has ended a phase of which nothing is read yet. */
-static int is_at_phase_end(const struct session *session)
-{
-    return session->child.page->phase_count != session->sample->phase_count;
-}
-
-/* What is due at the end of a phase is read there, from a child that is parked. */
+/* Between phases the child is parked, or about to be, or to go on: what is due then is for the end
+ * of the one or within the other. */
 static void take_moments(struct session *session, uint64_t now_ns)
 {
     struct moments *moments = &session->sample->moments;
+    const char *phase = running_phase(session);
 
-    while (moments_due_ns(moments) <= now_ns && !is_at_phase_end(session))
-        moments_take(moments, session->child.pid, rests(session), &session->group);
+    while (phase && moments_due_ns(moments) <= now_ns)
+        moments_take(moments, session->child.pid, strcmp(phase, rest_name) == 0, &session->group);
 }
 
 static void let_watch(struct session *session, uint64_t now_ns)

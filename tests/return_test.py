@@ -85,9 +85,11 @@ class Curves(Scratch):
                 self.assertEqual([moment["after_ns"] for moment in sample["moments"]], [0, SECOND // 10, SECOND])
                 last_free = sample["moments"][0]["at_ns"]
                 self.assertEqual(last_free, sample["phases"][1]["end_ns"])
-                for moment in sample["moments"]:
-                    late = moment["at_ns"] - last_free - moment["after_ns"]
-                    self.assertTrue(0 <= late < 0.2 * SECOND, late)
+        late = {row: [moment["at_ns"] - sample["moments"][0]["at_ns"] - moment["after_ns"] for moment in sample["moments"]]
+                for row, sample in self.samples.items()}
+        # What else runs on the machine can only add to it: the least of the rows is the harness's own.
+        for place, least in enumerate(map(min, zip(*late.values()))):
+            self.assertTrue(0 <= least < 0.2 * SECOND, (place, late))
 
     def test_a_moment_at_the_end_of_the_rest_is_read(self):
         for idle, expected in (("100ms", [0, SECOND // 10]), ("1s", [0, SECOND // 10, SECOND])):
