@@ -150,7 +150,7 @@ int cli_finish(const char *command, int status)
     return status == CLI_OK ? CLI_FAILED : status;
 }
 
-error_t cli_parse_run(int key, char *argument, struct argp_state *state)
+static error_t parse_run(int key, char *argument, struct argp_state *state)
 {
     const char **run = state->input;
 
@@ -168,6 +168,9 @@ error_t cli_parse_run(int key, char *argument, struct argp_state *state)
         return ARGP_ERR_UNKNOWN;
     }
 }
+
+static const struct argp run_parser = {.parser = parse_run};
+const struct argp_child cli_run_argument[] = {{&run_parser, 0, NULL, 0}, {0}};
 
 int cli_usage_error(const char *command, const char *message)
 {

@@ -61,9 +61,11 @@ int cli_selftest(int argc, char **argv);
  */
 int cli_finish(const char *command, int status);
 
-/* argp's parser of a command whose only argument is a run folder: stores it in the `const char *`
- * that is argp's input. */
-error_t cli_parse_run(int key, char *argument, struct argp_state *state);
+/*
+ * The children of argp's parser of a command whose only argument is a run folder: they store it in
+ * the `const char *` that is their input.
+ */
+extern const struct argp_child cli_run_argument[];
 
 /* "tidemark NAME: message" on stderr; returns CLI_USAGE. */
 int cli_usage_error(const char *command, const char *message);

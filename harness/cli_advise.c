@@ -53,11 +53,8 @@ static error_t parse(int key, char *argument, struct argp_state *state)
     }
 }
 
-static const struct argp run_argument = {.parser = cli_parse_run};
-static const struct argp_child children[] = {{&run_argument, 0, NULL, 0}, {0}};
-
 const struct argp cli_advise_parser = {
-    .children = children,
+    .children = cli_run_argument,
     .options = option_table,
     .parser = parse,
     .args_doc = "RUN",

@@ -135,13 +135,10 @@ static const struct argp_option option_table[] = {
     {0},
 };
 
-static const struct argp run_argument = {.parser = cli_parse_run};
-static const struct argp_child children[] = {{&run_argument, 0, NULL, 0}, {0}};
-
 const struct argp cli_plot_parser = {
     .options = option_table,
     .parser = parse,
-    .children = children,
+    .children = cli_run_argument,
     .args_doc = "RUN",
     .doc = "Draw the figures of a run folder (figures/*.png and *.svg) and its report "
            "(report.html, one file that works offline), by a Python 3 that has matplotlib and "

@@ -67,11 +67,8 @@ static const struct argp_option option_table[] = {
     {0},
 };
 
-static const struct argp run_argument = {.parser = cli_parse_run};
-static const struct argp_child children[] = {{&run_argument, 0, NULL, 0}, {0}};
-
 const struct argp cli_stats_parser = {
-    .children = children,
+    .children = cli_run_argument,
     .options = option_table,
     .parser = parse,
     .args_doc = "RUN",

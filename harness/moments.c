@@ -31,7 +31,7 @@ void moments_rest_ended(struct moments *moments, uint64_t end_ns, const struct m
     catch_up(moments, end_ns, now);
 }
 
-void moments_asked(struct moments *moments, uint64_t end_ns)
+void moments_pass(struct moments *moments, uint64_t end_ns)
 {
     catch_up(moments, end_ns, NULL);
 }

@@ -46,8 +46,8 @@ void moments_phase_ended(struct moments *moments, uint64_t end_ns, int freed,
  */
 void moments_rest_ended(struct moments *moments, uint64_t end_ns, const struct moment *now);
 
-/* The child was asked to give back until `end_ns`: what was due by then is passed over. */
-void moments_asked(struct moments *moments, uint64_t end_ns);
+/* The child has done something else until `end_ns`: what was due by then is passed over. */
+void moments_pass(struct moments *moments, uint64_t end_ns);
 
 /* When the next is due, CLOCK_MONOTONIC; UINT64_MAX for never. */
 uint64_t moments_due_ns(const struct moments *moments);

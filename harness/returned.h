@@ -21,7 +21,7 @@ struct returned_curve {
     int64_t first_bytes, first_live_bytes;
     int64_t baseline_bytes; /* resident before the first operation */
     int64_t peak_bytes;     /* above the baseline */
-    int64_t floor_bytes;    /* live at the last free: what cannot go back */
+    int64_t floor_bytes;    /* live at the end of the work: what cannot go back */
 };
 
 enum { RETURNED_LEAST_BYTES = 1 << 20 }; /* of peak - floor, below which a share says nothing */

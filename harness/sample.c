@@ -289,7 +289,7 @@ static void note_moment(struct sample *sample, const struct sample_phase *phase)
     else if (is_called(phase, rest_name))
         moments_rest_ended(&sample->moments, stamps->end_ns, &now);
     else
-        moments_asked(&sample->moments, stamps->end_ns);
+        moments_pass(&sample->moments, stamps->end_ns);
 }
 
 /*
@@ -440,9 +440,9 @@ static const char *running_phase(const struct session *session)
 static void take_moments(struct session *session, uint64_t now_ns)
 {
     struct moments *moments = &session->sample->moments;
-    const char *phase = running_phase(session);
+    const char *phase;
 
-    while (phase && moments_due_ns(moments) <= now_ns)
+    while (moments_due_ns(moments) <= now_ns && (phase = running_phase(session)) != NULL)
         moments_take(moments, session->child.pid, strcmp(phase, rest_name) == 0, &session->group);
 }
 

@@ -146,7 +146,7 @@ def discard():
 
 
 def _write_png(figure, path, colours):
-    """With a palette: flat areas and a few hues need no more, and the report, which holds every figure, is a third of the size."""
+    """With a palette: flat areas and a few hues need no more, and the file is a third of the size."""
     figure.set_dpi(DOTS)
     figure.canvas.draw()
     image = PIL.Image.fromarray(numpy.asarray(figure.canvas.buffer_rgba())).convert("RGB")

@@ -1,6 +1,5 @@
 """The command line from outside: help, errors, JSON, the run folder, interruption."""
 import csv
-import glob
 import gzip
 import json
 import os

@@ -344,6 +344,20 @@ static void test_a_moment_is_what_was_read_then(void **state)
     assert_real(json_object_get(moment, "excess_byte_seconds"), 0);
 }
 
+/* The area begins with what was there at the last free, live bytes too: not with the tick before.
+ */
+static void test_the_area_up_to_a_moment_begins_at_the_last_free(void **state)
+{
+    (void)state;
+    set_return();
+    sample.tick_count = 1;
+    sample.phases[2].stamps.end_ns = BASELINE_NS + 200000000;
+    sample.moments.taken[1].at_ns = BASELINE_NS + 1450 + 100000000;
+    const json_t *moment = json_array_get(figure("moments"), 1);
+    /* 105 resident, of which 10 the baseline and 37 live */
+    assert_real(json_object_get(moment, "excess_byte_seconds"), 58 * MIB / 10.0);
+}
+
 static void test_a_sample_that_failed_tells_nothing_of_its_end(void **state)
 {
     (void)state;
@@ -683,6 +697,7 @@ int main(void)
         record_test(test_without_them_there_are_none),
         record_test(test_what_goes_back_is_told_from_the_curve),
         record_test(test_a_moment_is_what_was_read_then),
+        record_test(test_the_area_up_to_a_moment_begins_at_the_last_free),
         record_test(test_a_sample_that_failed_tells_nothing_of_its_end),
         record_test(test_return_ratio_takes_object_bytes_as_its_floor),
         record_test(test_return_ratio_live_takes_live_bytes_as_its_floor),

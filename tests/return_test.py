@@ -85,11 +85,10 @@ class Curves(Scratch):
                 self.assertEqual([moment["after_ns"] for moment in sample["moments"]], [0, SECOND // 10, SECOND])
                 last_free = sample["moments"][0]["at_ns"]
                 self.assertEqual(last_free, sample["phases"][1]["end_ns"])
-        late = {row: [moment["at_ns"] - sample["moments"][0]["at_ns"] - moment["after_ns"] for moment in sample["moments"]]
-                for row, sample in self.samples.items()}
-        # What else runs on the machine can only add to it: the least of the rows is the harness's own.
-        for place, least in enumerate(map(min, zip(*late.values()))):
-            self.assertTrue(0 <= least < 0.2 * SECOND, (place, late))
+                for moment in sample["moments"][1:]:
+                    # Where the child got no processor to begin its rest, the moment waits for it.
+                    late = moment["at_ns"] - max(last_free + moment["after_ns"], sample["phases"][2]["begin_ns"])
+                    self.assertTrue(0 <= late < 0.2 * SECOND, late)
 
     def test_a_moment_at_the_end_of_the_rest_is_read(self):
         for idle, expected in (("100ms", [0, SECOND // 10]), ("1s", [0, SECOND // 10, SECOND])):
@@ -177,14 +176,14 @@ class Ways(Scratch):
 
     def test_a_decay_by_the_clock_goes_on_with_activity_alone(self):
         """jemalloc 5.3 looks at its clock when it is used, past its threads' caches (DECAY_NTICKS_PER_UPDATE)."""
-        row = "jemalloc+dirty_decay_ms:2000"
-        measured = measure_samples(self.scratch, *BULK, "-a", row, "--return", "idle", "--idle", "4s", "--activity", "off,1ms")
+        row = "jemalloc+dirty_decay_ms:10000"
+        measured = measure_samples(self.scratch, *BULK, "-a", row, "--return", "idle", "--idle", "7s", "--activity", "off,1ms")
         for cell, sample in measured:
-            # The frees are a use of it too: an extent of 8 MiB goes whole with the first of its pages that is due, some 40 ms after it was
-            # free. Where they take longer, on a loaded machine, it has gone by the last of them; what is said here is of the rest.
+            # The frees are a use of it too: an extent of 8 MiB goes whole with the first of its pages that is due, after some fiftieth of the
+            # decay. On a loaded machine one has gone by the last of them; what is said here is of the rest.
             freed, kept = sample["moments"][0]["rss_bytes"] - sample["baseline_bytes"], sample["retained_bytes"]
             with self.subTest(activity=cell["activity_ns"]):
-                self.assertGreater(freed / MB, TAKEN_MB / 2)
+                self.assertGreater(freed, 40 * MB)
                 if cell["activity_ns"]:
                     self.assertLess(kept, 0.5 * freed)
                 else:

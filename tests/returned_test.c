@@ -273,14 +273,14 @@ static void what_nobody_read_of_a_rest_is_what_its_end_has(void **state)
     assert_int_equal(moments_due_ns(&moments), 9 + 10 * SECOND);
 }
 
-static void what_was_due_while_it_was_asked_to_give_back_is_passed_over(void **state)
+static void what_was_due_while_it_did_something_else_is_passed_over(void **state)
 {
     struct moments moments = {0};
     const struct moment freed = {.at_ns = 9}, rested = {.at_ns = 9 + SECOND};
 
     (void)state;
     moments_phase_ended(&moments, 9, 1, &freed);
-    moments_asked(&moments, 10 + SECOND / 10);
+    moments_pass(&moments, 10 + SECOND / 10);
     moments_rest_ended(&moments, 9 + SECOND, &rested);
     assert_int_equal(moments.taken[1].at_ns, 0);
     assert_int_equal(moments.taken[2].at_ns, 9 + SECOND);
@@ -350,7 +350,7 @@ int main(void)
         CURVE_TEST(moments_are_counted_from_the_last_phase_that_freed),
         CURVE_TEST(a_moment_without_rest_is_passed_over),
         CURVE_TEST(what_nobody_read_of_a_rest_is_what_its_end_has),
-        CURVE_TEST(what_was_due_while_it_was_asked_to_give_back_is_passed_over),
+        CURVE_TEST(what_was_due_while_it_did_something_else_is_passed_over),
         CURVE_TEST(what_was_due_in_a_phase_that_frees_nothing_is_passed_over),
         CURVE_TEST(a_moment_that_was_read_stays_when_the_rest_ends),
         CURVE_TEST(after_the_last_moment_none_is_due),
