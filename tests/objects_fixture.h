@@ -22,6 +22,9 @@
 #include <cmocka.h>
 /* clang-format on */
 
+/* Levels of objects within each other: a call for each would have 32 bytes of a stack of 8 MiB. */
+enum { DEEP = 8 * 1024 * 1024 / 32 };
+
 static struct runtime runtime;
 static struct workload_gauge gauge;
 

@@ -89,14 +89,15 @@ static const struct allocator_ops libc_ops = {
 };
 
 /* Values of each parameter: `tiny` for a count, or what of its bounds is nearest, three of
- * threads, of rounds and of numbers to factor, 0 for a choice, unless set afterwards. */
+ * threads, of rounds, of writes and of numbers to factor, 0 for a choice, unless set afterwards. */
 static void tiny_values(const struct workload *workload, uint64_t tiny, uint64_t *values)
 {
     for (size_t i = 0; workload->parameters[i].name; i++) {
         const struct parameter *parameter = &workload->parameters[i];
         int is_few = strcmp(parameter->name, "threads") == 0 ||
                      strcmp(parameter->name, "repeat") == 0 ||
-                     strcmp(parameter->name, "rounds") == 0 || strcmp(workload->name, "cfrac") == 0;
+                     strcmp(parameter->name, "rounds") == 0 ||
+                     strcmp(parameter->name, "writes") == 0 || strcmp(workload->name, "cfrac") == 0;
         uint64_t count = is_few ? 3 : tiny;
         if (count < parameter->minimum)
             count = parameter->minimum;
@@ -305,7 +306,7 @@ static void lessen(const struct workload *workload, uint64_t *values)
     } few[] = {
         {"user_batches", "n", "30"},
         {"user_batches", "batch", "10"},
-        {"rptest", "n", "60"},
+        {"rptest", "n", "10"},
         {"server_day", "n", "20"},
         {"server_day", "requests", "100"},
         {"request_server", "n", "50"},
