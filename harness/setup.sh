@@ -15,10 +15,8 @@ missing_packages() {
     done
 }
 
-# Installs what is missing, as root or by sudo. Exits 2 where that cannot be done, and says what is needed.
-# usage: install_packages LIST...
-install_packages() {
-    local missing as_root=()
+# Exits 2 where packages cannot be installed, and says which are needed. usage: require_apt LIST...
+require_apt() {
     if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
         {
             echo "$0: this system has no apt-get. Install what matches these Debian 12 packages,"
@@ -27,6 +25,13 @@ install_packages() {
         } >&2
         exit 2
     fi
+}
+
+# Installs what is missing, as root or by sudo. Exits 2 where that cannot be done, and says what is needed.
+# usage: install_packages LIST...
+install_packages() {
+    local missing as_root=()
+    require_apt "$@"
     missing=$(missing_packages "$@" | tr '\n' ' ')
     [ -n "$missing" ] || return 0
     if [ "$(id -u)" != 0 ]; then
